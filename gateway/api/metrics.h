@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+/* counters.def as Prometheus text (exposition format 0.0.4) and as METRICS.md. */
+#ifndef SW_API_METRICS_H
+#define SW_API_METRICS_H
+
+#include "core/counters.h"
+#include "http/server.h"
+
+/* The blocks of all roles, NULL-terminated; their sums are shown. `version` goes into build_info. */
+void sw_metrics_write(struct sw_buf *out, const struct sw_counters *const *blocks,
+                      const char *version);
+void sw_api_metrics(struct sw_http *http, const struct sw_counters *const *blocks,
+                    const char *version);
+/* The table of all metrics. */
+void sw_metrics_docs(struct sw_buf *out);
+
+#endif

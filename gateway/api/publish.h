@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Publishing over HTTP: POST /v1/topics/{topic} and POST /v1/publish (PROTOCOL.md, section 1). The reply
+ * waits for the bus; a client that leaves first loses only the reply. Belongs to the loop of its inbox. */
+#ifndef SW_API_PUBLISH_H
+#define SW_API_PUBLISH_H
+
+#include "bus/bus.h"
+#include "http/server.h"
+
+/* What the handlers need to know; borrowed. */
+struct sw_publisher {
+    struct sw_bus *bus;
+    struct sw_inbox *inbox; /* where publishes come back */
+    char separator;
+    uint32_t max_message_bytes;
+};
+
+/* The body's bytes are the payload; the topic is what follows "/v1/topics/". */
+void sw_api_publish_topic(const struct sw_publisher *publisher, struct sw_http *http,
+                          const struct sw_request *request);
+/* One {"topic","data","key"?} or an array of up to SW_PUBLISH_BATCH. */
+void sw_api_publish(const struct sw_publisher *publisher, struct sw_http *http,
+                    const struct sw_request *request);
+
+#endif

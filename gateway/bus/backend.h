@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The seam between the exchange and where messages really travel: the embedded bus or Redis. All on
+ * the bus's loop. A backend keeps no lists of its own of what is wanted: the exchange's interests
+ * are it. */
+#ifndef SW_BUS_BACKEND_H
+#define SW_BUS_BACKEND_H
+
+#include "bus/bus.h"
+#include "common/list.h"
+
+struct sw_exchange;
+
+/* One subscribed string of this node. `wire` is what the backend subscribes to: prefix + topic, or
+ * the glob that covers the pattern. */
+struct sw_interest {
+    struct sw_list link;    /* on the exchange's list of all interests */
+    struct sw_timer linger; /* runs while nobody reads it */
+    struct sw_exchange *exchange;
+    struct sw_slice name; /* own copy */
+    struct sw_slice wire; /* own copy */
+    struct sw_list readers;
+    bool pattern;
+    bool acked; /* the backend's last SUBSCRIBE for it was acknowledged */
+    bool lost;  /* messages may have been missed since it was acked before: readers are told at the
+                   ack */
+    void *backend; /* the backend's own mark */
+};
+
+struct sw_backend {
+    const struct sw_backend_ops *ops;
+    struct sw_exchange *exchange;
+};
+
+struct sw_backend_ops {
+    enum sw_bus_kind kind;
+    void (*start)(struct sw_backend *backend);
+    /* Reads what has come, first thing in every turn; true: more is waiting. */
+    bool (*pump)(struct sw_backend *backend);
+    /* What the pump and the inbox left to write goes out: last thing of the bus's turn. */
+    void (*flush)(struct sw_backend *backend);
+    /* Answered by sw_exchange_acked (perhaps before it returns) or sw_exchange_refused. While the
+     * backend is down it does nothing: coming up subscribes all interests. */
+    void (*subscribe)(struct sw_backend *backend, struct sw_interest *interest);
+    /* The interest is freed after the return. */
+    void (*unsubscribe)(struct sw_backend *backend, struct sw_interest *interest);
+    /* Takes `publish` until sw_exchange_published. */
+    void (*publish)(struct sw_backend *backend, struct sw_publish *publish);
+    void (*stop)(struct sw_backend *backend);
+    void (*destroy)(struct sw_backend *backend);
+};
+
+struct sw_backend *sw_memory_create(struct sw_exchange *exchange);
+
+/* ---- what a backend tells and asks the exchange ---- */
+
+const struct sw_bus_config *sw_exchange_config(const struct sw_exchange *exchange);
+struct sw_loop *sw_exchange_loop(const struct sw_exchange *exchange);
+struct sw_counters *sw_exchange_counters(const struct sw_exchange *exchange);
+/* All interests, linked by `link`. */
+struct sw_list *sw_exchange_interests(struct sw_exchange *exchange);
+/* By its wire string; NULL where nobody wants it. */
+struct sw_interest *sw_exchange_find(const struct sw_exchange *exchange, struct sw_slice wire,
+                                     bool pattern);
+/* The backend is subscribed: readers that wait get their state; if `lost`, the others a gap of
+ * unknown count. */
+void sw_exchange_acked(struct sw_exchange *exchange, struct sw_interest *interest);
+/* The backend will never have it (no permission): its readers are told and the interest is freed.
+ */
+void sw_exchange_refused(struct sw_exchange *exchange, struct sw_interest *interest,
+                         enum sw_error error);
+/* The link was lost: every acked interest is `lost` and no longer acked. */
+void sw_exchange_down(struct sw_exchange *exchange, const char *why);
+void sw_exchange_up(struct sw_exchange *exchange);
+/* A message for one interest. `topic` is the channel without the prefix; `raw` may carry the
+ * envelope of PROTOCOL.md, section 7. Too large: a gap of one. A topic that a pattern's glob
+ * over-matches, or that is no valid topic: ignored and counted. */
+void sw_exchange_message(struct sw_exchange *exchange, struct sw_interest *interest,
+                         struct sw_slice topic, struct sw_slice raw);
+/* The message was read as far as its size, which was too large to keep: a gap of one. */
+void sw_exchange_too_large(struct sw_exchange *exchange, struct sw_interest *interest);
+/* Gives a publish back: `error` SW_ERROR_NONE where the bus took it. */
+void sw_exchange_published(struct sw_exchange *exchange, struct sw_publish *publish,
+                           enum sw_error error, bool outcome_unknown);
+
+#endif

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bus/envelope.h"
+
+#include "common/assert.h"
+#include "core/limits.h"
+
+#define MARK        '\x1e'
+#define EPOCH_BYTES 24
+/* Numbers that a client can hold: JavaScript's are exact below 2^53. */
+#define NUMBER_MAX ((UINT64_C(1) << 53) - 1)
+
+/* What stands between the mark and the position. */
+static const struct sw_slice version = {"\x1e"
+                                        "1;",
+                                        3};
+
+static bool epoch_valid(struct sw_slice epoch)
+{
+    if (epoch.size == 0 || epoch.size > EPOCH_BYTES) {
+        return false;
+    }
+    for (size_t i = 0; i < epoch.size; i++) {
+        char c = epoch.data[i];
+        if (!((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Printable ASCII without the separator. */
+static bool value_valid(struct sw_slice value)
+{
+    for (size_t i = 0; i < value.size; i++) {
+        if (value.data[i] < '!' || value.data[i] > '~' || value.data[i] == ';') {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool sw_envelope_key_valid(struct sw_slice key)
+{
+    return key.size >= 1 && key.size <= SW_KEY_BYTES && value_valid(key);
+}
+
+/* <epoch>:<offset>, or nothing. */
+static bool read_position(struct sw_envelope *envelope, struct sw_slice position)
+{
+    if (position.size == 0) {
+        return true;
+    }
+    struct sw_slice offset = position;
+    envelope->epoch = sw_slice_split(&offset, ':');
+    return epoch_valid(envelope->epoch) && offset.data &&
+           sw_slice_to_u64(offset, NUMBER_MAX, &envelope->offset);
+}
+
+/* <letter>=<value>; `seen` has a bit for each letter that this version knows. */
+static bool read_field(struct sw_envelope *envelope, struct sw_slice field, unsigned *seen)
+{
+    enum { TIME = 1, KEY = 2, ID = 4 };
+    if (field.size < 2 || field.data[1] != '=') {
+        return false;
+    }
+    struct sw_slice value = sw_slice(field.data + 2, field.size - 2);
+    unsigned letter = 0;
+    bool good = false;
+    if (field.data[0] == 't') {
+        letter = TIME;
+        good = sw_slice_to_u64(value, NUMBER_MAX, &envelope->time_ms);
+    } else if (field.data[0] == 'k') {
+        letter = KEY;
+        good = sw_envelope_key_valid(value);
+        envelope->key = value;
+    } else if (field.data[0] == 'i') {
+        letter = ID;
+        good = sw_envelope_key_valid(value);
+    } else if (field.data[0] >= 'a' && field.data[0] <= 'z') {
+        good = value_valid(value); /* of a later version */
+    }
+    if (*seen & letter) {
+        return false;
+    }
+    *seen |= letter;
+    return good;
+}
+
+/* False: `raw` is no wrapper; the envelope may be half filled. */
+static bool open_wrapper(struct sw_envelope *envelope, struct sw_slice raw)
+{
+    if (!sw_slice_starts_with(raw, version)) {
+        return false;
+    }
+    struct sw_slice rest = sw_slice(raw.data + version.size, raw.size - version.size);
+    struct sw_slice head = sw_slice_split(&rest, MARK);
+    if (!rest.data) {
+        return false; /* it has no end */
+    }
+    unsigned seen = 0;
+    if (!read_position(envelope, sw_slice_split(&head, ';'))) {
+        return false;
+    }
+    while (head.data) {
+        if (!read_field(envelope, sw_slice_split(&head, ';'), &seen)) {
+            return false;
+        }
+    }
+    envelope->payload = rest;
+    return true;
+}
+
+struct sw_envelope sw_envelope_open(struct sw_slice raw)
+{
+    struct sw_envelope envelope = {0};
+    if (!open_wrapper(&envelope, raw)) {
+        return (struct sw_envelope){.payload = raw};
+    }
+    return envelope;
+}
+
+bool sw_envelope_needed(struct sw_slice key, struct sw_slice payload)
+{
+    return key.size > 0 || (payload.size > 0 && payload.data[0] == MARK);
+}
+
+void sw_envelope_write_head(struct sw_buf *out, struct sw_slice key)
+{
+    sw_buf_append_slice(out, version);
+    if (key.size > 0) {
+        SW_ASSERT(sw_envelope_key_valid(key));
+        sw_buf_append_slice(out, SW_SLICE(";k="));
+        sw_buf_append_slice(out, key);
+    }
+    sw_buf_append_byte(out, MARK);
+}

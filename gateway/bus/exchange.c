@@ -1,0 +1,573 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bus/exchange.h"
+
+#include "bus/envelope.h"
+#include "bus/outlet.h"
+#include "common/assert.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/map.h"
+#include "common/mem.h"
+#include "common/random.h"
+#include "core/limits.h"
+#include "core/topic.h"
+
+#include <string.h>
+
+/* When a client may try a publish again, and up to as long again (jitter). */
+#define RETRY_MS 500
+
+struct sw_exchange {
+    struct sw_loop *loop;
+    struct sw_bus_config config; /* own copies */
+    struct sw_counters *counters;
+    struct sw_backend *backend; /* borrowed */
+    struct sw_outlet **outlets;
+    uint32_t workers;
+    struct sw_list interests;
+    struct sw_map names[2]; /* [pattern] */
+    struct sw_map wires[2];
+    struct sw_random random;
+    uint64_t now_ns;
+    size_t publishing_bytes; /* of the publishes that the backend has */
+    bool cleared;
+    _Atomic bool up;
+    _Atomic bool ever_up;
+};
+
+static struct sw_interest *interest_at(struct sw_list *link)
+{
+    return SW_CONTAINER_OF(link, struct sw_interest, link);
+}
+
+static struct sw_exchange_reader *reader_at(struct sw_list *link)
+{
+    return SW_CONTAINER_OF(link, struct sw_exchange_reader, link);
+}
+
+static struct sw_outlet *outlet_of(const struct sw_exchange *exchange,
+                                   const struct sw_exchange_reader *reader)
+{
+    return exchange->outlets[reader->worker];
+}
+
+/* ---- what is asked on the wire ---- */
+
+static void put_literal(struct sw_buf *out, struct sw_slice text)
+{
+    for (size_t i = 0; i < text.size; i++) {
+        if (text.data[i] != '\0' && strchr("*?[]^\\-", text.data[i])) {
+            sw_buf_append_byte(out, '\\');
+        }
+        sw_buf_append_byte(out, text.data[i]);
+    }
+}
+
+/* Distinct patterns get distinct globs, since Redis names the glob and not us: "a.*" becomes
+ * a.[^.]* and "a.>" becomes a.* */
+static void put_glob(struct sw_buf *out, struct sw_slice pattern, char separator)
+{
+    struct sw_slice rest = pattern;
+    while (rest.data) {
+        struct sw_slice token = sw_slice_split(&rest, separator);
+        if (sw_slice_equal(token, SW_SLICE("*"))) {
+            sw_buf_printf(out, "[^%c]*", separator);
+        } else if (sw_slice_equal(token, SW_SLICE(">"))) {
+            sw_buf_append_byte(out, '*');
+        } else {
+            put_literal(out, token);
+        }
+        if (rest.data) {
+            sw_buf_append_byte(out, separator);
+        }
+    }
+}
+
+static void put_wire(const struct sw_exchange *exchange, struct sw_buf *out, struct sw_slice name,
+                     bool pattern)
+{
+    struct sw_slice prefix = sw_slice_of(exchange->config.prefix);
+    if (pattern) {
+        put_literal(out, prefix);
+        put_glob(out, name, exchange->config.separator);
+    } else {
+        sw_buf_append_slice(out, prefix);
+        sw_buf_append_slice(out, name);
+    }
+}
+
+/* ---- interests ---- */
+
+/* Nobody has read it for long enough. */
+static void interest_free(struct sw_interest *interest)
+{
+    struct sw_exchange *exchange = interest->exchange;
+    SW_ASSERT(sw_list_empty(&interest->readers));
+    sw_loop_timer_stop(exchange->loop, &interest->linger);
+    sw_map_remove(&exchange->names[interest->pattern], interest->name);
+    sw_map_remove(&exchange->wires[interest->pattern], interest->wire);
+    sw_list_remove(&interest->link);
+    sw_count(&exchange->counters->interests, -1);
+    sw_free(interest);
+}
+
+static void interest_give_up(struct sw_interest *interest)
+{
+    struct sw_backend *backend = interest->exchange->backend;
+    backend->ops->unsubscribe(backend, interest);
+    interest_free(interest);
+}
+
+static void on_linger(struct sw_timer *timer)
+{
+    interest_give_up(SW_CONTAINER_OF(timer, struct sw_interest, linger));
+}
+
+/* Name and wire stand behind the struct. */
+static struct sw_interest *interest_create(struct sw_exchange *exchange, struct sw_slice name,
+                                           bool pattern)
+{
+    struct sw_buf wire = {0};
+    put_wire(exchange, &wire, name, pattern);
+    struct sw_interest *interest = sw_zalloc(sizeof(*interest) + name.size + wire.size);
+    char *bytes = (char *)(interest + 1);
+    memcpy(bytes, name.data, name.size);
+    memcpy(bytes + name.size, wire.data, wire.size);
+    interest->name = sw_slice(bytes, name.size);
+    interest->wire = sw_slice(bytes + name.size, wire.size);
+    sw_buf_deinit(&wire);
+    interest->exchange = exchange;
+    interest->pattern = pattern;
+    sw_timer_init(&interest->linger, on_linger);
+    sw_list_init(&interest->readers);
+    sw_list_push(&exchange->interests, &interest->link);
+    sw_map_insert(&exchange->names[pattern], interest->name, interest);
+    sw_map_insert(&exchange->wires[pattern], interest->wire, interest);
+    sw_count(&exchange->counters->interests, 1);
+    return interest;
+}
+
+/* The last reader left. A string that the bus did not even acknowledge is kept longer: its clients
+ * were told to come back, and the work of subscribing shall not begin anew with each of them. */
+static void interest_linger(struct sw_interest *interest)
+{
+    struct sw_exchange *exchange = interest->exchange;
+    uint64_t delay = exchange->config.unsubscribe_delay_ms;
+    delay += sw_random_below(&exchange->random, delay + 1);
+    if (!interest->acked && delay < SW_INTEREST_KEEP_MS) {
+        delay = SW_INTEREST_KEEP_MS;
+    }
+    sw_loop_timer_start(exchange->loop, &interest->linger, delay);
+}
+
+struct sw_interest *sw_exchange_find(const struct sw_exchange *exchange, struct sw_slice wire,
+                                     bool pattern)
+{
+    return sw_map_find(&exchange->wires[pattern], wire);
+}
+
+/* ---- readers ---- */
+
+static struct sw_exchange_reader *reader_find(const struct sw_interest *interest,
+                                              const struct sw_join *join)
+{
+    for (struct sw_list *at = interest->readers.next; at != &interest->readers; at = at->next) {
+        struct sw_exchange_reader *reader = reader_at(at);
+        if (reader->worker == join->worker && reader->tape == join->tape &&
+            reader->generation == join->generation) {
+            return reader;
+        }
+    }
+    return NULL;
+}
+
+static struct sw_exchange_reader *reader_create(struct sw_interest *interest,
+                                                const struct sw_join *join)
+{
+    struct sw_exchange_reader *reader = sw_zalloc(sizeof(*reader));
+    reader->worker = join->worker;
+    reader->tape = join->tape;
+    reader->generation = join->generation;
+    sw_list_init(&reader->gapped);
+    sw_list_push(&interest->readers, &reader->link);
+    return reader;
+}
+
+static void reader_free(struct sw_exchange_reader *reader)
+{
+    sw_outlet_forget(reader);
+    sw_list_remove(&reader->link);
+    sw_free(reader);
+}
+
+static void reader_welcome(struct sw_exchange *exchange, struct sw_exchange_reader *reader)
+{
+    reader->joined = true;
+    sw_outlet_state(outlet_of(exchange, reader), reader);
+}
+
+void sw_exchange_join(struct sw_exchange *exchange, const struct sw_join *join)
+{
+    SW_ASSERT(join->worker < exchange->workers);
+    struct sw_slice name = sw_slice(join->name, join->size);
+    struct sw_interest *interest = sw_map_find(&exchange->names[join->pattern], name);
+    if (interest) {
+        SW_ASSERT(!reader_find(interest, join));
+        sw_loop_timer_stop(exchange->loop, &interest->linger);
+        struct sw_exchange_reader *reader = reader_create(interest, join);
+        if (interest->acked) {
+            reader_welcome(exchange, reader);
+        }
+        return;
+    }
+    interest = interest_create(exchange, name, join->pattern);
+    reader_create(interest, join);
+    exchange->backend->ops->subscribe(exchange->backend, interest); /* last: it may be refused */
+}
+
+void sw_exchange_leave(struct sw_exchange *exchange, const struct sw_join *join)
+{
+    struct sw_slice name = sw_slice(join->name, join->size);
+    struct sw_interest *interest = sw_map_find(&exchange->names[join->pattern], name);
+    struct sw_exchange_reader *reader = interest ? reader_find(interest, join) : NULL;
+    if (!reader) {
+        return;
+    }
+    reader_free(reader);
+    if (sw_list_empty(&interest->readers)) {
+        interest_linger(interest);
+    }
+}
+
+/* ---- what the backend says ---- */
+
+void sw_exchange_acked(struct sw_exchange *exchange, struct sw_interest *interest)
+{
+    bool lost = interest->lost;
+    interest->acked = true;
+    interest->lost = false;
+    for (struct sw_list *at = interest->readers.next; at != &interest->readers; at = at->next) {
+        struct sw_exchange_reader *reader = reader_at(at);
+        if (!reader->joined) {
+            reader_welcome(exchange, reader);
+        } else if (lost) {
+            sw_outlet_gap(outlet_of(exchange, reader), reader, 0, SW_SHED_FEED);
+        }
+    }
+}
+
+void sw_exchange_refused(struct sw_exchange *exchange, struct sw_interest *interest,
+                         enum sw_error error)
+{
+    struct sw_list *node;
+    while ((node = sw_list_first(&interest->readers))) {
+        struct sw_exchange_reader *reader = reader_at(node);
+        sw_outlet_refused(outlet_of(exchange, reader), reader, error);
+        reader_free(reader);
+    }
+    interest_free(interest);
+}
+
+static const char *backend_word(const struct sw_exchange *exchange)
+{
+    switch (exchange->backend->ops->kind) {
+    case SW_BUS_MEMORY:
+        return "memory";
+    case SW_BUS_REDIS:
+        return "redis";
+    case SW_BUS_KIND_COUNT:
+        break;
+    }
+    SW_UNREACHABLE();
+}
+
+static void set_up(struct sw_exchange *exchange, bool up)
+{
+    atomic_store_explicit(&exchange->up, up, memory_order_relaxed);
+    sw_count(&exchange->counters->bus_up, up ? 1 : -1);
+}
+
+void sw_exchange_up(struct sw_exchange *exchange)
+{
+    if (sw_exchange_is_up(exchange)) {
+        return;
+    }
+    set_up(exchange, true);
+    atomic_store_explicit(&exchange->ever_up, true, memory_order_relaxed);
+    sw_log(SW_LOG_INFO, "bus_up", "bus=%s interests=%zu", backend_word(exchange),
+           exchange->names[0].count + exchange->names[1].count);
+}
+
+void sw_exchange_down(struct sw_exchange *exchange, const char *why)
+{
+    char clean[200];
+    for (struct sw_list *at = exchange->interests.next; at != &exchange->interests; at = at->next) {
+        struct sw_interest *interest = interest_at(at);
+        interest->lost = interest->lost || interest->acked;
+        interest->acked = false;
+    }
+    if (!sw_exchange_is_up(exchange)) {
+        return;
+    }
+    set_up(exchange, false);
+    sw_count(&exchange->counters->bus_losses_total, 1);
+    sw_log(SW_LOG_WARN, "bus_down", "bus=%s why=\"%s\"", backend_word(exchange),
+           sw_log_clean(clean, sizeof(clean), sw_slice_of(why)));
+}
+
+void sw_exchange_stopped(struct sw_exchange *exchange)
+{
+    if (sw_exchange_is_up(exchange)) {
+        set_up(exchange, false);
+    }
+}
+
+/* ---- messages ---- */
+
+static void count_message(struct sw_exchange *exchange)
+{
+    sw_count(&exchange->counters->messages_total[exchange->backend->ops->kind], 1);
+}
+
+void sw_exchange_too_large(struct sw_exchange *exchange, struct sw_interest *interest)
+{
+    count_message(exchange);
+    for (struct sw_list *at = interest->readers.next; at != &interest->readers; at = at->next) {
+        struct sw_exchange_reader *reader = reader_at(at);
+        if (reader->joined) {
+            sw_outlet_gap(outlet_of(exchange, reader), reader, 1, SW_SHED_TOO_LARGE);
+        }
+    }
+}
+
+/* Redis' glob covers more than the pattern means, and any name may be published there. */
+static bool is_meant(const struct sw_exchange *exchange, const struct sw_interest *interest,
+                     struct sw_slice topic)
+{
+    char separator = exchange->config.separator;
+    if (!interest->pattern) {
+        return sw_slice_equal(topic, interest->name);
+    }
+    return sw_topic_kind(topic, separator, NULL) == SW_TOPIC_CONCRETE &&
+           sw_topic_match(interest->name, topic, separator);
+}
+
+void sw_exchange_message(struct sw_exchange *exchange, struct sw_interest *interest,
+                         struct sw_slice topic, struct sw_slice raw)
+{
+    if (!is_meant(exchange, interest, topic)) {
+        sw_count(&exchange->counters->bus_ignored_total, 1);
+        return;
+    }
+    struct sw_envelope envelope = sw_envelope_open(raw);
+    if (envelope.payload.size > exchange->config.max_message_bytes) {
+        sw_exchange_too_large(exchange, interest);
+        return;
+    }
+    count_message(exchange);
+    if (sw_list_empty(&interest->readers)) {
+        return; /* it lingers */
+    }
+    struct sw_message *message = sw_message_create(topic, envelope.key, envelope.payload,
+                                                   envelope.time_ms, exchange->now_ns);
+    for (struct sw_list *at = interest->readers.next; at != &interest->readers; at = at->next) {
+        struct sw_exchange_reader *reader = reader_at(at);
+        if (reader->joined) {
+            sw_outlet_message(outlet_of(exchange, reader), reader, message);
+        }
+    }
+    sw_message_unref(message);
+}
+
+/* ---- publishes ---- */
+
+static size_t publish_weight(const struct sw_publish *publish)
+{
+    return sizeof(*publish) + publish->topic_size + publish->key_size + publish->size;
+}
+
+/* To its sender, with the outcome. */
+static void give_back(struct sw_exchange *exchange, struct sw_publish *publish, enum sw_error error,
+                      bool outcome_unknown)
+{
+    bool away = error == SW_ERROR_BUS_UNAVAILABLE || error == SW_ERROR_OVERLOADED;
+    sw_count(error == SW_ERROR_NONE ? &exchange->counters->published_total
+                                    : &exchange->counters->publish_errors_total,
+             1);
+    if (exchange->cleared) {
+        sw_publish_destroy(publish);
+        return;
+    }
+    publish->error = error;
+    publish->outcome_unknown = outcome_unknown;
+    publish->retry_ms =
+        away ? RETRY_MS + (uint32_t)sw_random_below(&exchange->random, RETRY_MS + 1) : 0;
+    publish->post.bytes = 0; /* a worker's inbox has its limit for messages */
+    sw_inbox_post(publish->from, &publish->post);
+}
+
+void sw_exchange_publish(struct sw_exchange *exchange, struct sw_publish *publish)
+{
+    size_t weight = publish_weight(publish);
+    if (exchange->cleared || !sw_exchange_is_up(exchange)) {
+        give_back(exchange, publish, SW_ERROR_BUS_UNAVAILABLE, false);
+    } else if (exchange->publishing_bytes + weight > SW_PUBLISH_QUEUE_BYTES) {
+        give_back(exchange, publish, SW_ERROR_OVERLOADED, false);
+    } else {
+        exchange->publishing_bytes += weight;
+        exchange->backend->ops->publish(exchange->backend, publish);
+    }
+}
+
+void sw_exchange_published(struct sw_exchange *exchange, struct sw_publish *publish,
+                           enum sw_error error, bool outcome_unknown)
+{
+    size_t weight = publish_weight(publish);
+    SW_ASSERT(exchange->publishing_bytes >= weight);
+    exchange->publishing_bytes -= weight;
+    give_back(exchange, publish, error, outcome_unknown);
+}
+
+/* ---- turns ---- */
+
+void sw_exchange_tick(struct sw_exchange *exchange)
+{
+    exchange->now_ns = sw_clock_ns();
+}
+
+void sw_exchange_close_batches(struct sw_exchange *exchange)
+{
+    for (uint32_t i = 0; i < exchange->workers; i++) {
+        sw_outlet_close(exchange->outlets[i]);
+    }
+}
+
+void sw_exchange_returned(struct sw_exchange *exchange, struct sw_batch *batch)
+{
+    SW_ASSERT(batch->worker < exchange->workers);
+    sw_outlet_returned(exchange->outlets[batch->worker], batch);
+}
+
+/* ---- life ---- */
+
+static char *copy(const char *text)
+{
+    return sw_strndup(text ? text : "", text ? strlen(text) : 0);
+}
+
+struct sw_exchange *sw_exchange_create(struct sw_loop *loop, const struct sw_bus_config *config,
+                                       struct sw_counters *counters)
+{
+    struct sw_exchange *exchange = sw_zalloc(sizeof(*exchange));
+    exchange->loop = loop;
+    exchange->counters = counters;
+    exchange->config = *config;
+    exchange->config.url = copy(config->url);
+    exchange->config.prefix = copy(config->prefix);
+    exchange->config.node = copy(config->node);
+    sw_list_init(&exchange->interests);
+    sw_random_init(&exchange->random);
+    sw_exchange_tick(exchange);
+    return exchange;
+}
+
+void sw_exchange_set_backend(struct sw_exchange *exchange, struct sw_backend *backend)
+{
+    exchange->backend = backend;
+}
+
+void sw_exchange_add_worker(struct sw_exchange *exchange, struct sw_inbox *inbox)
+{
+    exchange->outlets =
+        sw_realloc(exchange->outlets, (exchange->workers + 1) * sizeof(struct sw_outlet *));
+    exchange->outlets[exchange->workers] =
+        sw_outlet_create(exchange->workers, inbox, exchange->counters);
+    exchange->workers++;
+}
+
+void sw_exchange_clear(struct sw_exchange *exchange)
+{
+    exchange->cleared = true;
+    sw_exchange_stopped(exchange);
+    struct sw_list *node;
+    while ((node = sw_list_first(&exchange->interests))) {
+        struct sw_interest *interest = interest_at(node);
+        struct sw_list *link;
+        while ((link = sw_list_first(&interest->readers))) {
+            reader_free(reader_at(link));
+        }
+        interest_give_up(interest);
+    }
+    exchange->backend = NULL;
+}
+
+void sw_exchange_destroy(struct sw_exchange **pointer)
+{
+    struct sw_exchange *exchange = *pointer;
+    *pointer = NULL;
+    SW_ASSERT(sw_list_empty(&exchange->interests));
+    for (uint32_t i = 0; i < exchange->workers; i++) {
+        sw_outlet_destroy(exchange->outlets[i]);
+    }
+    sw_free(exchange->outlets);
+    for (int pattern = 0; pattern < 2; pattern++) {
+        sw_map_deinit(&exchange->names[pattern]);
+        sw_map_deinit(&exchange->wires[pattern]);
+    }
+    sw_free((char *)exchange->config.url);
+    sw_free((char *)exchange->config.prefix);
+    sw_free((char *)exchange->config.node);
+    sw_free(exchange);
+}
+
+bool sw_exchange_sane(const struct sw_exchange *exchange)
+{
+    size_t count = 0;
+    for (struct sw_list *at = exchange->interests.next; at != &exchange->interests; at = at->next) {
+        const struct sw_interest *interest = interest_at(at);
+        if (sw_list_empty(&interest->readers) != sw_timer_running(&interest->linger)) {
+            return false;
+        }
+        for (struct sw_list *r = interest->readers.next; r != &interest->readers; r = r->next) {
+            const struct sw_exchange_reader *reader = reader_at(r);
+            if (!reader->joined && !sw_list_empty(&reader->gapped)) {
+                return false;
+            }
+        }
+        count++;
+    }
+    return count == exchange->names[0].count + exchange->names[1].count &&
+           count == exchange->wires[0].count + exchange->wires[1].count;
+}
+
+/* ---- asked by backends and other threads ---- */
+
+const struct sw_bus_config *sw_exchange_config(const struct sw_exchange *exchange)
+{
+    return &exchange->config;
+}
+
+struct sw_loop *sw_exchange_loop(const struct sw_exchange *exchange)
+{
+    return exchange->loop;
+}
+
+struct sw_counters *sw_exchange_counters(const struct sw_exchange *exchange)
+{
+    return exchange->counters;
+}
+
+struct sw_list *sw_exchange_interests(struct sw_exchange *exchange)
+{
+    return &exchange->interests;
+}
+
+bool sw_exchange_is_up(const struct sw_exchange *exchange)
+{
+    return atomic_load_explicit(&exchange->up, memory_order_relaxed);
+}
+
+bool sw_exchange_ever_up(const struct sw_exchange *exchange)
+{
+    return atomic_load_explicit(&exchange->ever_up, memory_order_relaxed);
+}

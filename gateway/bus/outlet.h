@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The bus's side of one worker: the batch that is being filled for it, and what it could not take.
+ * When the worker's inbox is full, a message becomes a count on its reader: one gap mark, posted
+ * before anything else of that reader, or as soon as there is room. Owned by the exchange; the
+ * bus's loop.
+ *
+ * Invariant: a reader hangs on `gapped` exactly while it has a gap that was not posted yet, and
+ * then no later entry of it was posted either. */
+#ifndef SW_BUS_OUTLET_H
+#define SW_BUS_OUTLET_H
+
+#include "bus/bus.h"
+#include "common/list.h"
+
+/* One tape of one worker that reads an interest. */
+struct sw_exchange_reader {
+    struct sw_list link;   /* on the interest's list */
+    struct sw_list gapped; /* on its outlet's list while a gap waits */
+    uint32_t worker;
+    uint32_t tape;
+    uint32_t generation;
+    bool joined;    /* it has had its state: what comes now is for it */
+    uint8_t shed;   /* enum sw_shed, of the gap that waits */
+    uint64_t count; /* of the gap that waits; 0: unknown */
+};
+
+struct sw_outlet {
+    uint32_t worker;
+    uint32_t lent;          /* batches that the worker has not handed back */
+    struct sw_inbox *inbox; /* the worker's; borrowed */
+    struct sw_counters *counters;
+    struct sw_batch *open; /* NULL: nothing to post */
+    struct sw_batch *spare;
+    uint32_t spares;
+    struct sw_list gapped;
+};
+
+struct sw_outlet *sw_outlet_create(uint32_t worker, struct sw_inbox *inbox,
+                                   struct sw_counters *counters);
+/* The batch that was not posted is freed with it. */
+void sw_outlet_destroy(struct sw_outlet *outlet);
+
+void sw_outlet_state(struct sw_outlet *outlet, struct sw_exchange_reader *reader);
+/* A gap of it that waits is forgotten. */
+void sw_outlet_refused(struct sw_outlet *outlet, struct sw_exchange_reader *reader,
+                       enum sw_error error);
+/* Takes a reference of its own, or counts it as a gap. */
+void sw_outlet_message(struct sw_outlet *outlet, struct sw_exchange_reader *reader,
+                       struct sw_message *message);
+/* `count` 0: unknown. Without room it is merged into the gap that waits: different reasons become
+ * NODE, and unknown with anything is unknown, for FEED. */
+void sw_outlet_gap(struct sw_outlet *outlet, struct sw_exchange_reader *reader, uint64_t count,
+                   enum sw_shed shed);
+/* The reader goes away: a gap of it that waits is not told any more. */
+void sw_outlet_forget(struct sw_exchange_reader *reader);
+/* The turn's end: posts the gaps that now have room, then the batch. A worker that is far behind
+ * gets full batches only; the rest waits until it hands one back. */
+void sw_outlet_close(struct sw_outlet *outlet);
+/* A batch came back: its messages are let go. */
+void sw_outlet_returned(struct sw_outlet *outlet, struct sw_batch *batch);
+
+#endif

@@ -1,0 +1,416 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The backend's turn: pump, then whatever follows from what came, then flush. All that goes wrong
+ * is only marked where it is found (sw_redis_link_fail) and acted upon in step(), so nothing is
+ * taken down under somebody's feet.
+ *
+ *   IDLE -> FIRST -> SECOND -> UP     FIRST: the subscriber's link opens, SECOND: the commands'
+ *             ^        |       |
+ *             |        v       v      a link fails, anywhere: both are closed
+ *             +------- WAITING        back-off
+ */
+#include "bus/redis/command.h"
+#include "bus/redis/interest.h"
+#include "bus/redis/link.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/random.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define BACKOFF_BASE_MS 100u
+#define BACKOFF_CAP_MS  1000
+/* Who stays up for so long begins its back-off anew; a link that breaks at once does not. */
+#define SETTLED_MS 1000
+#define PING_MS    1000
+/* Pings that may wait for their pong: more than are sent before the link is dropped. */
+#define PINGS 16
+/* Deadlines are looked at so often. */
+#define BEAT_MS 250
+
+enum state { IDLE, FIRST, SECOND, UP, WAITING, STOPPED };
+
+struct sw_redis {
+    struct sw_backend backend; /* first: they are the same address */
+    struct sw_loop *loop;
+    struct sw_redis_url url;
+    struct sw_redis_link subscriber;
+    struct sw_redis_link commander;
+    struct sw_redis_interests interests;
+    struct sw_redis_commands commands;
+    struct sw_random random;
+    struct sw_timer retry;
+    struct sw_timer beat;
+    enum state state;
+    unsigned failures; /* in a row */
+    uint64_t up_ms;    /* since when */
+    uint64_t next_ping_ms;
+    uint64_t pings_ns[PINGS]; /* a ring: when those that are not answered were sent */
+    unsigned first_ping;
+    unsigned pings;
+    bool beat_due;
+    char noted[300]; /* the last line of the log, so that each change is said once */
+};
+
+static struct sw_redis *of(struct sw_backend *backend)
+{
+    return (struct sw_redis *)(void *)backend;
+}
+
+/* ---- the log ---- */
+
+static void note(struct sw_redis *redis, enum sw_log_level level, const char *state,
+                 const char *why)
+{
+    char line[sizeof(redis->noted)];
+    char clean[256];
+    snprintf(line, sizeof(line), "%s %s", state, why);
+    if (strcmp(line, redis->noted) == 0) {
+        return;
+    }
+    memcpy(redis->noted, line, sizeof(line));
+    sw_log(level, "redis_link", "state=%s server=\"%s:%u\" why=\"%s\"", state, redis->url.host,
+           (unsigned)redis->url.port, sw_log_clean(clean, sizeof(clean), sw_slice_of(why)));
+}
+
+/* ---- up and down ---- */
+
+static void open_links(struct sw_redis *redis)
+{
+    redis->state = FIRST;
+    sw_redis_link_open(&redis->subscriber);
+}
+
+static void on_retry(struct sw_timer *timer)
+{
+    open_links(SW_CONTAINER_OF(timer, struct sw_redis, retry));
+}
+
+static void start_retry(struct sw_redis *redis)
+{
+    /* Full jitter: many nodes lose the same server at the same moment. */
+    uint64_t most = redis->failures < 4 ? BACKOFF_BASE_MS << redis->failures : BACKOFF_CAP_MS;
+    most = most < BACKOFF_CAP_MS ? most : BACKOFF_CAP_MS;
+    redis->failures += redis->failures < 4;
+    redis->state = WAITING;
+    sw_loop_timer_start(redis->loop, &redis->retry, sw_random_below(&redis->random, most + 1));
+}
+
+static void come_up(struct sw_redis *redis)
+{
+    redis->state = UP;
+    redis->up_ms = sw_loop_now_ms(redis->loop);
+    redis->next_ping_ms = redis->up_ms + PING_MS;
+    redis->pings = 0;
+    note(redis, SW_LOG_INFO, "up", "both links are ready");
+    sw_exchange_up(redis->backend.exchange);
+    sw_redis_interests_up(&redis->interests);
+}
+
+/* Closes both links; publishes that waited are given back. */
+static void close_links(struct sw_redis *redis)
+{
+    uint64_t written = sw_redis_link_written(&redis->commander);
+    sw_redis_link_close(&redis->subscriber);
+    sw_redis_link_close(&redis->commander);
+    sw_redis_commands_lost(&redis->commands, written);
+}
+
+static void go_down(struct sw_redis *redis, const char *why)
+{
+    bool was_up = redis->state == UP;
+    if (was_up && sw_loop_now_ms(redis->loop) - redis->up_ms >= SETTLED_MS) {
+        redis->failures = 0;
+    }
+    note(redis, SW_LOG_WARN, "down", why);
+    start_retry(redis);
+    close_links(redis);
+    sw_redis_interests_down(&redis->interests);
+    if (was_up) {
+        sw_exchange_down(redis->backend.exchange, why);
+    }
+}
+
+/* What follows from the states of the links. */
+static void step(struct sw_redis *redis)
+{
+    if (redis->subscriber.state == SW_REDIS_FAILED) {
+        go_down(redis, redis->subscriber.why);
+    } else if (redis->commander.state == SW_REDIS_FAILED) {
+        go_down(redis, redis->commander.why);
+    } else if (redis->state == FIRST && redis->subscriber.state == SW_REDIS_READY) {
+        redis->state = SECOND;
+        sw_redis_link_open(&redis->commander);
+    } else if (redis->state == SECOND && redis->commander.state == SW_REDIS_READY) {
+        come_up(redis);
+    }
+}
+
+/* ---- what comes ---- */
+
+/* What comes before the ack belongs to a subscription that was given up since. */
+static struct sw_interest *find_acked(struct sw_redis *redis, struct sw_slice wire, bool pattern)
+{
+    struct sw_interest *interest = sw_exchange_find(redis->backend.exchange, wire, pattern);
+    return interest && interest->acked ? interest : NULL;
+}
+
+static void on_message(struct sw_redis *redis, const struct sw_redis_event *event)
+{
+    struct sw_exchange *exchange = redis->backend.exchange;
+    bool pattern = event->kind == SW_REDIS_PMESSAGE;
+    struct sw_slice prefix = sw_slice_of(sw_exchange_config(exchange)->prefix);
+    struct sw_interest *interest =
+        find_acked(redis, pattern ? event->pattern : event->channel, pattern);
+    if (!interest) {
+        return;
+    }
+    if (!sw_slice_starts_with(event->channel, prefix)) {
+        sw_count(&sw_exchange_counters(exchange)->bus_ignored_total, 1);
+        return;
+    }
+    struct sw_slice topic =
+        sw_slice(event->channel.data + prefix.size, event->channel.size - prefix.size);
+    sw_exchange_message(exchange, interest, topic, event->text);
+}
+
+static void on_pong(struct sw_redis *redis)
+{
+    if (redis->pings > 0) {
+        redis->first_ping = (redis->first_ping + 1) % PINGS;
+        redis->pings--;
+    }
+}
+
+static void on_too_large(struct sw_redis *redis, const struct sw_redis_event *event)
+{
+    char channel[160];
+    if (!event->channel.data) {
+        return;
+    }
+    sw_log(SW_LOG_WARN, "redis_channel_left_out", "channel=\"%s\" bytes=%lld ms=%d",
+           sw_log_clean(channel, sizeof(channel), event->channel), event->number,
+           SW_REDIS_LEFT_OUT_MS);
+    sw_redis_interests_leave_out(&redis->interests, event->channel,
+                                 sw_loop_now_ms(redis->loop) + SW_REDIS_LEFT_OUT_MS);
+}
+
+static void out_of_step(struct sw_redis_link *link)
+{
+    sw_redis_link_fail(link, "the server's answers do not fit what was asked");
+}
+
+static void on_subscriber_event(void *owner, const struct sw_redis_event *event)
+{
+    struct sw_redis *redis = owner;
+    enum sw_redis_answer answer = SW_REDIS_ANSWER_GOOD;
+    switch (event->kind) {
+    case SW_REDIS_MESSAGE:
+    case SW_REDIS_PMESSAGE:
+        on_message(redis, event);
+        return;
+    case SW_REDIS_PONG:
+        on_pong(redis);
+        answer = sw_redis_interests_answer(&redis->interests, event);
+        break;
+    case SW_REDIS_SUBSCRIBED:
+    case SW_REDIS_UNSUBSCRIBED:
+    case SW_REDIS_PSUBSCRIBED:
+    case SW_REDIS_PUNSUBSCRIBED:
+        answer = sw_redis_interests_answer(&redis->interests, event);
+        break;
+    case SW_REDIS_ERROR:
+        if (!sw_redis_link_fatal(&redis->subscriber, event->text)) {
+            answer = sw_redis_interests_error(&redis->interests, event->text);
+        }
+        break;
+    case SW_REDIS_TOO_LARGE:
+        on_too_large(redis, event);
+        return;
+    case SW_REDIS_STATUS:
+    case SW_REDIS_INTEGER:
+    case SW_REDIS_OTHER:
+        answer = SW_REDIS_ANSWER_STRAY;
+        break;
+    }
+    if (answer == SW_REDIS_ANSWER_STRAY) {
+        out_of_step(&redis->subscriber);
+    }
+}
+
+static void on_commander_event(void *owner, const struct sw_redis_event *event)
+{
+    struct sw_redis *redis = owner;
+    if (!sw_redis_commands_answer(&redis->commands, event)) {
+        if (event->kind != SW_REDIS_ERROR || !sw_redis_link_fatal(&redis->commander, event->text)) {
+            out_of_step(&redis->commander);
+        }
+    } else if (event->kind == SW_REDIS_ERROR) {
+        (void)sw_redis_link_fatal(&redis->commander, event->text);
+    }
+}
+
+/* ---- the beat ---- */
+
+static void on_beat(struct sw_timer *timer)
+{
+    struct sw_redis *redis = SW_CONTAINER_OF(timer, struct sw_redis, beat);
+    redis->beat_due = true; /* judged behind the pump: what lies in the socket is no silence */
+    sw_loop_timer_start(redis->loop, &redis->beat, BEAT_MS);
+    sw_loop_stay_awake(redis->loop);
+}
+
+/* On the subscriber's link the pong stands behind the messages, so its time is the true backlog. */
+static void send_pings(struct sw_redis *redis)
+{
+    if (redis->pings < PINGS) {
+        char text[24];
+        uint64_t now_ns = sw_clock_ns();
+        int size = snprintf(text, sizeof(text), "%llu", (unsigned long long)now_ns);
+        redis->pings_ns[(redis->first_ping + redis->pings++) % PINGS] = now_ns;
+        sw_redis_interests_ping(&redis->interests, &redis->subscriber.out,
+                                sw_slice(text, (size_t)size));
+    }
+    sw_redis_commands_ping(&redis->commands, &redis->commander.out, sw_loop_now_ms(redis->loop));
+}
+
+static bool pong_is_overdue(const struct sw_redis *redis)
+{
+    return redis->pings > 0 &&
+           (sw_clock_ns() - redis->pings_ns[redis->first_ping]) / 1000000 >= SW_REDIS_PONG_MS;
+}
+
+static void beat(struct sw_redis *redis)
+{
+    uint64_t now_ms = sw_loop_now_ms(redis->loop);
+    redis->beat_due = false;
+    sw_redis_interests_look(&redis->interests, now_ms);
+    if (redis->state != UP) {
+        return;
+    }
+    if (pong_is_overdue(redis)) {
+        sw_redis_link_fail(&redis->subscriber, "no pong within %d ms", SW_REDIS_PONG_MS);
+    }
+    if (sw_redis_commands_overdue(&redis->commands, now_ms)) {
+        sw_redis_link_fail(&redis->commander, "a command was not answered in time");
+    }
+    if (now_ms >= redis->next_ping_ms) {
+        redis->next_ping_ms = now_ms + PING_MS;
+        send_pings(redis);
+    }
+}
+
+/* ---- the backend ---- */
+
+static void redis_start(struct sw_backend *backend)
+{
+    struct sw_redis *redis = of(backend);
+    note(redis, SW_LOG_INFO, "connecting", "start");
+    sw_loop_timer_start(redis->loop, &redis->beat, BEAT_MS);
+    open_links(redis);
+}
+
+static bool redis_pump(struct sw_backend *backend)
+{
+    struct sw_redis *redis = of(backend);
+    bool more = sw_redis_link_pump(&redis->subscriber);
+    more = sw_redis_link_pump(&redis->commander) || more;
+    step(redis);
+    return more;
+}
+
+static void redis_flush(struct sw_backend *backend)
+{
+    struct sw_redis *redis = of(backend);
+    if (redis->beat_due) {
+        beat(redis);
+    }
+    if (redis->state == UP) {
+        sw_redis_interests_write(&redis->interests, &redis->subscriber.out);
+    }
+    sw_redis_link_flush(&redis->subscriber);
+    sw_redis_link_flush(&redis->commander);
+    step(redis);
+}
+
+static void redis_subscribe(struct sw_backend *backend, struct sw_interest *interest)
+{
+    sw_redis_interests_subscribe(&of(backend)->interests, interest);
+}
+
+static void redis_unsubscribe(struct sw_backend *backend, struct sw_interest *interest)
+{
+    sw_redis_interests_unsubscribe(&of(backend)->interests, interest);
+}
+
+static void redis_publish(struct sw_backend *backend, struct sw_publish *publish)
+{
+    struct sw_redis *redis = of(backend);
+    struct sw_redis_link *link = &redis->commander;
+    if (redis->state != UP || link->state != SW_REDIS_READY) {
+        sw_exchange_published(backend->exchange, publish, SW_ERROR_BUS_UNAVAILABLE, false);
+        return;
+    }
+    sw_redis_commands_publish(&redis->commands, &link->out, link->handed_bytes, publish,
+                              sw_loop_now_ms(redis->loop));
+}
+
+static void end(struct sw_redis *redis)
+{
+    redis->state = STOPPED;
+    sw_loop_timer_stop(redis->loop, &redis->retry);
+    sw_loop_timer_stop(redis->loop, &redis->beat);
+    close_links(redis);
+}
+
+static void redis_stop(struct sw_backend *backend)
+{
+    struct sw_redis *redis = of(backend);
+    end(redis);
+    sw_redis_interests_down(&redis->interests);
+}
+
+static void redis_destroy(struct sw_backend *backend)
+{
+    struct sw_redis *redis = of(backend);
+    end(redis); /* it may never have been stopped, and the interests are gone */
+    sw_redis_link_deinit(&redis->subscriber);
+    sw_redis_link_deinit(&redis->commander);
+    sw_redis_interests_deinit(&redis->interests);
+    sw_redis_commands_deinit(&redis->commands);
+    sw_redis_url_deinit(&redis->url);
+    sw_free(redis);
+}
+
+struct sw_backend *sw_redis_create(struct sw_exchange *exchange, const char *url)
+{
+    static const struct sw_backend_ops ops = {
+        .kind = SW_BUS_REDIS,
+        .start = redis_start,
+        .pump = redis_pump,
+        .flush = redis_flush,
+        .subscribe = redis_subscribe,
+        .unsubscribe = redis_unsubscribe,
+        .publish = redis_publish,
+        .stop = redis_stop,
+        .destroy = redis_destroy,
+    };
+    struct sw_redis *redis = sw_zalloc(sizeof(*redis));
+    const char *node = sw_exchange_config(exchange)->node;
+    redis->backend = (struct sw_backend){.ops = &ops, .exchange = exchange};
+    redis->loop = sw_exchange_loop(exchange);
+    bool good = sw_redis_url_parse(url, &redis->url, NULL);
+    SW_ASSERT(good);
+    sw_redis_link_init(&redis->subscriber, redis->loop, &redis->url, node, "sub",
+                       on_subscriber_event, redis);
+    sw_redis_link_init(&redis->commander, redis->loop, &redis->url, node, "cmd", on_commander_event,
+                       redis);
+    sw_redis_interests_init(&redis->interests, exchange);
+    sw_redis_commands_init(&redis->commands, exchange);
+    sw_random_init(&redis->random);
+    sw_timer_init(&redis->retry, on_retry);
+    sw_timer_init(&redis->beat, on_beat);
+    return &redis->backend;
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+/* counters.def as a block of numbers. Each role owns one block and is its only writer; any thread reads.
+ * Gauges are signed sums: a role adds and subtracts in its own block, so a block's part may be negative. */
+#ifndef SW_CORE_COUNTERS_H
+#define SW_CORE_COUNTERS_H
+
+#include "common/histogram.h"
+#include "core/reasons.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+/* The label sets of SW_FAMILY. */
+enum sw_connection_kind {
+    SW_CONNECTION_HTTP,       /* transport="http",state="open": handshakes and plain requests */
+    SW_CONNECTION_WS_OPEN,    /* transport="ws",state="open" */
+    SW_CONNECTION_WS_CLOSING, /* transport="ws",state="closing" */
+    SW_CONNECTION_KIND_COUNT
+};
+enum sw_bus_kind { SW_BUS_MEMORY, SW_BUS_REDIS, SW_BUS_KIND_COUNT };
+
+#define SW_FAMILY_SIZE_CONNECTIONS SW_CONNECTION_KIND_COUNT
+#define SW_FAMILY_SIZE_REASONS SW_REASON_COUNT
+#define SW_FAMILY_SIZE_SHEDS SW_SHED_COUNT
+#define SW_FAMILY_SIZE_BUSES SW_BUS_KIND_COUNT
+
+struct sw_counters {
+#define SW_COUNTER(field, type, help) _Atomic int64_t field;
+#define SW_FAMILY(field, type, list, help) _Atomic int64_t field[SW_FAMILY_SIZE_##list];
+#include "core/counters.def"
+    struct sw_histogram deliver; /* spillway_deliver_seconds: arrival on this node to the write */
+};
+
+/* Adds to a counter of the caller's own role: no lock prefix, since nobody else writes it. */
+static inline void sw_count(_Atomic int64_t *counter, int64_t n)
+{
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
+                          memory_order_relaxed);
+}
+
+static inline int64_t sw_counter_read(const _Atomic int64_t *counter)
+{
+    return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+#endif

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The seam between what happened and its bytes: an encoding is a language of protocol/ times a framing of
+ * transport/, paired by node/. A push is rendered once per encoding and goes to every reader as it is. */
+#ifndef SW_CORE_ENCODING_H
+#define SW_CORE_ENCODING_H
+
+#include "common/buf.h"
+#include "core/message.h"
+#include "core/reasons.h"
+
+enum sw_push_kind { SW_PUSH_MESSAGE, SW_PUSH_DROPPED };
+
+/* What a tape may hold. `name` is what its readers subscribed to. */
+struct sw_push {
+    enum sw_push_kind kind;
+    struct sw_slice name;
+    bool pattern;
+    const struct sw_message *message; /* SW_PUSH_MESSAGE; borrowed */
+    uint64_t count;                   /* SW_PUSH_DROPPED: 0 = unknown */
+    enum sw_shed reason;
+};
+
+/* A client language: text without framing. */
+struct sw_language {
+    const char *name;
+    /* The exact bytes that write() will make. */
+    size_t (*size)(const struct sw_push *push);
+    /* Writes them; returns the end. */
+    char *(*write)(const struct sw_push *push, char *out);
+};
+
+/* A framing: what stands before `size` bytes of text. `context` is its own, one for each worker. */
+struct sw_framing {
+    const char *name;
+    size_t (*head_size)(size_t size);
+    char *(*write_head)(void *context, size_t size, char *out);
+    void *context;
+};
+
+struct sw_encoding {
+    const struct sw_language *language;
+    const struct sw_framing *framing;
+};
+
+/* Bytes of the whole frame. */
+static inline size_t sw_encoding_size(const struct sw_encoding *encoding,
+                                      const struct sw_push *push, size_t *text_size)
+{
+    *text_size = encoding->language->size(push);
+    return encoding->framing->head_size(*text_size) + *text_size;
+}
+
+/* Renders it; `text_size` as sw_encoding_size said. Returns the end. */
+static inline char *sw_encoding_write(const struct sw_encoding *encoding,
+                                      const struct sw_push *push, size_t text_size, char *out)
+{
+    const struct sw_framing *framing = encoding->framing;
+    return encoding->language->write(push, framing->write_head(framing->context, text_size, out));
+}
+
+#endif

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+/* A limit on everything, each with its reason. What an operator may want to change is in
+ * node/config.def instead. */
+#ifndef SW_CORE_LIMITS_H
+#define SW_CORE_LIMITS_H
+
+/* A topic or pattern (PROTOCOL.md, section 3). */
+#define SW_TOPIC_BYTES 255
+/* A conflation key or an idempotency id. */
+#define SW_KEY_BYTES 64
+/* Nesting of a payload that is still spliced as JSON. */
+#define SW_PAYLOAD_DEPTH 512
+
+/* An HTTP head: browsers send under 2 KB, large cookies are not for us. */
+#define SW_HTTP_HEAD_BYTES 16384
+#define SW_HTTP_HEADERS 64
+/* From the first byte (or accept) to the end of the head, and again for the body. */
+#define SW_HTTP_DEADLINE_MS 10000
+/* Between two requests on one connection. */
+#define SW_HTTP_IDLE_MS 60000
+/* Messages in one POST /v1/publish. */
+#define SW_PUBLISH_BATCH 1000
+
+/* What a client may send in one message (`limits.frame`). */
+#define SW_FRAME_BYTES 65536
+/* What the echo path takes. */
+#define SW_ECHO_BYTES (16u << 20)
+/* Subscriptions of one session (`limits.topics`). */
+#define SW_SESSION_TOPICS 256
+/* Bad requests within a minute before the connection is closed. */
+#define SW_BAD_REQUESTS 10
+/* Publishes of one session that wait for the bus. */
+#define SW_SESSION_PUBLISHES 256
+/* A session's control lane above this: stop reading that client until it drains. */
+#define SW_LANE_BYTES 16384
+/* The subscription of a topic that the bus does not acknowledge. */
+#define SW_SUBSCRIBE_TIMEOUT_MS 5000
+/* How long such an interest stays registered after its last client heard `bus_unavailable`. */
+#define SW_INTEREST_KEEP_MS 30000
+
+/* Accepts per wake-up of a listener, so a storm of reconnects does not starve the connected. */
+#define SW_ACCEPTS_PER_TURN 64
+/* Posts taken from an inbox per turn. */
+#define SW_POSTS_PER_TURN 1024
+/* Bytes of messages that may wait in a worker's inbox before they become gap marks. */
+#define SW_INBOX_BYTES (16u << 20)
+/* Entries of one batch from the bus: 64 KB. */
+#define SW_BATCH_ENTRIES 2048
+/* Bytes of publishes that the bus holds while it waits for Redis' answers. */
+#define SW_PUBLISH_QUEUE_BYTES (16u << 20)
+/* Redis' reader copies what is left after each 1 KB it consumed: larger slices cost more per message
+ * (measured: 16 KB 101-158 ns, 256 KB 750-820 ns). */
+#define SW_REDIS_SLICE_BYTES 16384
+/* Read from Redis per turn; then the clients get theirs. */
+#define SW_REDIS_TURN_BYTES (1u << 20)
+/* One bulk string from Redis; above it the link ends. */
+#define SW_REDIS_BULK_BYTES (16u << 20)
+
+/* Bytes of one tape in one turn before it is walked early. */
+#define SW_TAPE_TURN_BYTES (256u << 10)
+/* Pieces of one sendmsg; more are no faster. */
+#define SW_FLUSH_PIECES 64
+/* Bytes that one session may get in one turn while others wait. */
+#define SW_FLUSH_BYTES (1u << 20)
+/* Time that one turn may spend writing; what is left gets cursors. Without it a walk over 10,000 clients
+ * keeps the loop from reading for 50-110 ms. */
+#define SW_WRITE_BUDGET_NS 2000000u
+/* Sessions between two looks at the clock while writing. */
+#define SW_WRITE_BUDGET_STEP 32
+/* Pieces below this are copied together for one send, which beats sendmsg. */
+#define SW_GATHER_BYTES 16384u
+/* With more pieces than SW_FLUSH_PIECES: copied up to here. */
+#define SW_GATHER_MAX_BYTES 65536u
+/* Items of one session in one turn. */
+#define SW_TURN_ITEMS 1024
+
+/* What waits in the kernel but was not yet sent: a slow client's data waits as shared blocks in user space
+ * instead (measured: 42 KB of kernel per silent client instead of 4 MB). */
+#define SW_NOTSENT_LOWAT 16384
+
+#endif

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fanout/block.h"
+
+#include "common/mem.h"
+
+/* The last number is also what u16 ends can name. */
+static const uint32_t tier_bytes[SW_BLOCK_TIERS] = {1024, 4096, 16384, 65536};
+
+/* Blocks kept for the next burst; what is above goes back to malloc. */
+#define POOL_BYTES (4u << 20)
+/* Ages are u16 ticks; a block is closed before they run out. */
+#define BLOCK_TICKS 60000
+
+struct sw_block *sw_block_create(struct sw_block_pool *pool, unsigned tier, size_t need,
+                                 bool alone)
+{
+    struct sw_block *block;
+    size_t whole = sizeof(*block) + need + 4;
+    alone = alone || whole > tier_bytes[SW_BLOCK_TIERS - 1];
+    uint32_t size;
+    if (alone) {
+        size = (uint32_t)(sizeof(*block) + need);
+        block = sw_alloc(size);
+    } else {
+        while (tier_bytes[tier] < whole) {
+            tier++;
+        }
+        size = tier_bytes[tier];
+        block = pool->free[tier];
+        if (block) {
+            pool->free[tier] = block->next;
+            pool->free_bytes -= size;
+        } else {
+            block = sw_alloc_aligned(sizeof(*block), size);
+        }
+    }
+    *block = (struct sw_block){.size = size, .tier = (uint8_t)tier, .alone = alone};
+    sw_count(&pool->counters->block_bytes, size);
+    return block;
+}
+
+void sw_block_free(struct sw_block_pool *pool, struct sw_block *block)
+{
+    sw_count(&pool->counters->block_bytes, -(int64_t)block->size);
+    if (block->alone || pool->free_bytes + block->size > POOL_BYTES) {
+        sw_free(block);
+        return;
+    }
+    block->next = pool->free[block->tier];
+    pool->free[block->tier] = block;
+    pool->free_bytes += block->size;
+}
+
+void sw_block_pool_deinit(struct sw_block_pool *pool)
+{
+    for (unsigned tier = 0; tier < SW_BLOCK_TIERS; tier++) {
+        while (pool->free[tier]) {
+            struct sw_block *block = pool->free[tier];
+            pool->free[tier] = block->next;
+            sw_free(block);
+        }
+    }
+    pool->free_bytes = 0;
+}
+
+bool sw_block_fits(const struct sw_block *block, size_t need, uint64_t tick)
+{
+    size_t table = 4 * ((size_t)block->frames + 1);
+    return !block->alone && block->frames < SW_BLOCK_FRAMES && tick - block->born < BLOCK_TICKS &&
+           sizeof(*block) + block->bytes + need + table <= block->size;
+}
+
+void sw_block_add(struct sw_block *block, size_t need, uint64_t tick)
+{
+    block->bytes += (uint32_t)need;
+    if (!block->alone) {
+        char *end = (char *)block + block->size;
+        uint32_t *entry = (uint32_t *)(void *)(end - 4 * ((size_t)block->frames + 1));
+        *entry = block->bytes | (uint32_t)(tick - block->born) << 16;
+    }
+    block->frames++;
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+/* A block: frames of one tape, one behind another, in 1, 4, 16 or 64 KB; a larger frame has a block alone,
+ * and so has a gap mark. Frames grow up from behind the head; for each frame four bytes {end, age in ticks}
+ * grow down from the block's end.
+ *
+ * Who holds it: each cursor that stands in it, the block before it, its tape while it is the last, and the
+ * tape's turn. A frame in flight pins its bytes without holding the chain: a block that the last holder
+ * leaves drops `next` though it is pinned, else one stuck client would keep the whole later tape alive.
+ * A block that only its tape holds goes back to the pool at once: a quiet tape owns none. */
+#ifndef SW_FANOUT_BLOCK_H
+#define SW_FANOUT_BLOCK_H
+
+#include "common/assert.h"
+#include "core/counters.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SW_BLOCK_TIERS 4
+#define SW_BLOCK_FRAMES 1024
+
+struct sw_block {
+    uint32_t refs;
+    uint32_t frames;
+    struct sw_block *next;
+    uint32_t tape;
+    uint32_t size;  /* head included */
+    uint64_t first; /* position before the first frame */
+    uint32_t bytes; /* of frames */
+    uint32_t pins;
+    uint64_t born;  /* tick of the first frame */
+    uint64_t count; /* a gap mark's; 0: unknown */
+    uint8_t tier;
+    bool alone; /* one frame, no table of ends */
+    bool gap;   /* that frame is a gap mark */
+    uint8_t shed; /* enum sw_shed of the gap mark */
+    uint32_t unused;
+};
+_Static_assert(sizeof(struct sw_block) == 64, "the head is one cache line");
+
+struct sw_block_pool {
+    struct sw_block *free[SW_BLOCK_TIERS];
+    uint32_t free_bytes;
+    struct sw_counters *counters;
+};
+
+/* A block with room for a frame of `need` bytes, of at least tier `tier`; no holder yet. */
+struct sw_block *sw_block_create(struct sw_block_pool *pool, unsigned tier, size_t need,
+                                 bool alone);
+void sw_block_free(struct sw_block_pool *pool, struct sw_block *block);
+void sw_block_pool_deinit(struct sw_block_pool *pool);
+/* Does a frame of `need` bytes fit behind the others at `tick`? */
+bool sw_block_fits(const struct sw_block *block, size_t need, uint64_t tick);
+/* Notes that the frame just written behind block->bytes has `need` bytes. */
+void sw_block_add(struct sw_block *block, size_t need, uint64_t tick);
+
+static inline char *sw_block_data(struct sw_block *block)
+{
+    return (char *)(block + 1);
+}
+
+static inline const uint32_t *sw_block_entry(const struct sw_block *block, uint32_t frame)
+{
+    const char *end = (const char *)block + block->size;
+    return (const uint32_t *)(const void *)(end - 4 * ((size_t)frame + 1));
+}
+
+/* Where frame `frame` ends, in bytes behind the head. */
+static inline uint32_t sw_block_end(const struct sw_block *block, uint32_t frame)
+{
+    return block->alone ? block->bytes : (*sw_block_entry(block, frame) & 0xffff);
+}
+
+static inline uint32_t sw_block_start(const struct sw_block *block, uint32_t frame)
+{
+    return frame == 0 ? 0 : sw_block_end(block, frame - 1);
+}
+
+/* The tick at which the frame was appended. */
+static inline uint64_t sw_block_tick(const struct sw_block *block, uint32_t frame)
+{
+    return block->born + (block->alone ? 0 : *sw_block_entry(block, frame) >> 16);
+}
+
+/* The position of a reader that has read `frame` frames of the block. */
+static inline uint64_t sw_block_position(const struct sw_block *block, uint32_t frame)
+{
+    return block->first + (block->gap ? (frame != 0 ? block->count : 0) : frame);
+}
+
+#endif

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/mem.h"
+#include "fanout/internal.h"
+
+/* Address space only: a cursor for each of 16 subscriptions of every slot would be far more than a node
+ * survives. */
+#define CURSORS_PER_SLOT 64
+
+static size_t cursors_bytes(const struct sw_fanout *fanout)
+{
+    return (size_t)fanout->slots * CURSORS_PER_SLOT * sizeof(*fanout->cursors);
+}
+
+void sw_fanout_init(struct sw_fanout *fanout, struct sw_loop *loop, uint32_t slots,
+                    uint32_t max_queued_bytes, const struct sw_encoding *encodings, const struct sw_fanout_events *events,
+                    void *owner, struct sw_counters *counters)
+{
+    *fanout = (struct sw_fanout){.events = events,
+                                 .owner = owner,
+                                 .counters = counters,
+                                 .encodings = encodings,
+                                 .loop = loop,
+                                 .max_queued_bytes = max_queued_bytes,
+                                 .slots = slots,
+                                 .cursors_high = 1,
+                                 .pool.counters = counters};
+    fanout->readers = sw_reserve((size_t)slots * sizeof(*fanout->readers));
+    fanout->cursors = sw_reserve(cursors_bytes(fanout));
+    fanout->gather = sw_alloc(sizeof(*fanout->gather));
+}
+
+void sw_fanout_deinit(struct sw_fanout *fanout)
+{
+    SW_ASSERT(fanout->cursors_used == 0);
+    for (uint32_t id = 0; id < fanout->tapes_count; id++) {
+        SW_ASSERT(!fanout->tapes[id]);
+    }
+    for (unsigned encoding = 0; encoding < SW_ENCODINGS; encoding++) {
+        sw_map_deinit(&fanout->names[encoding][0]);
+        sw_map_deinit(&fanout->names[encoding][1]);
+    }
+    sw_block_pool_deinit(&fanout->pool);
+    sw_release(fanout->readers, (size_t)fanout->slots * sizeof(*fanout->readers));
+    sw_release(fanout->cursors, cursors_bytes(fanout));
+    sw_free(fanout->gather);
+    sw_free(fanout->tapes);
+    sw_free(fanout->tapes_free);
+    sw_free(fanout->items);
+    sw_free(fanout->pieces);
+}
+
+void sw_fanout_due(struct sw_fanout *fanout, uint32_t slot)
+{
+    struct sw_reader *reader = sw_reader(fanout, slot);
+    if (reader->flags & SW_DUE) {
+        return;
+    }
+    reader->flags |= SW_DUE;
+    reader->due_next = 0;
+    if (fanout->due_tail) {
+        fanout->readers[fanout->due_tail - 1].due_next = slot + 1;
+    } else {
+        fanout->due_head = slot + 1;
+    }
+    fanout->due_tail = slot + 1;
+}
+
+bool sw_fanout_due_pop(struct sw_fanout *fanout, uint32_t *stop, uint32_t *slot)
+{
+    if (*stop == 0) {
+        *stop = fanout->due_tail; /* who becomes due from now on waits for the next turn */
+    }
+    if (!fanout->due_head || *stop == UINT32_MAX || fanout->late) {
+        return false;
+    }
+    *slot = fanout->due_head - 1;
+    if (fanout->due_head == *stop) {
+        *stop = UINT32_MAX;
+    }
+    struct sw_reader *reader = sw_reader(fanout, *slot);
+    fanout->due_head = reader->due_next;
+    if (fanout->due_head) {
+        struct sw_reader *next = sw_reader(fanout, fanout->due_head - 1);
+        __builtin_prefetch(next);
+    } else {
+        fanout->due_tail = 0;
+    }
+    reader->flags &= (uint8_t)~SW_DUE;
+    return true;
+}
+
+void sw_reader_close(struct sw_fanout *fanout, uint32_t slot)
+{
+    struct sw_reader *reader = sw_reader(fanout, slot);
+    SW_ASSERT(reader->subscriptions == 0 && reader->head == 0);
+    uint64_t behind = reader->behind;
+    sw_reader_settle(fanout, reader, behind, reader->queued_bytes);
+    sw_reader_shed(fanout, reader, behind, SW_SHED_CLOSED);
+}

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Fan-out: topics to bytes to readers, on one worker. It knows slots, not sessions.
+ *
+ * Three laws. Once: a frame is rendered once and each reader is visited once a turn, however many messages
+ * came. Told: due = sent + shed + behind for every subscription, each counted where it happens. No reader is
+ * visited, and no system call made, for a message while the turn lasts (but see SW_TAPE_TURN_BYTES).
+ *
+ *   inbox -> sw_tape_append (renders; the tape is dirty)
+ *   turn's end: sw_fanout_walk (each dirty tape once: direct writes, items, or cursors)
+ *               sw_fanout_flush for each due slot (sw_fanout_due_pop), by the session
+ *               sw_fanout_turned
+ *
+ * All on the worker's loop. */
+#ifndef SW_FANOUT_FANOUT_H
+#define SW_FANOUT_FANOUT_H
+
+#include "common/map.h"
+#include "core/limits.h"
+#include "fanout/reader.h"
+#include "net/conn_write.h"
+
+#define SW_ENCODINGS 1
+
+/* What the owner of the slots is asked and told. */
+struct sw_fanout_events {
+    struct sw_conn *(*conn)(void *owner, uint32_t slot);
+    /* Writing failed: the connection is no good any more. Comes during walk and flush; must not touch hubs. */
+    void (*on_broken)(void *owner, uint32_t slot, int status);
+    /* The slot is behind by more than max_queued_bytes; must not touch hubs either. */
+    void (*on_over)(void *owner, uint32_t slot);
+};
+
+/* One reader at TOP that is owed one tape's turn; lives until the turn ends. */
+struct sw_item {
+    uint32_t next;
+    uint32_t place;
+    uint32_t piece;
+};
+
+/* A dirty tape's turn as one piece of bytes. */
+struct sw_piece_turn {
+    const char *data;
+    uint32_t bytes;
+    uint32_t messages;
+    uint32_t tape;
+    uint32_t frame;
+    struct sw_block *block;
+    uint64_t arrived_ns;
+};
+
+/* The list of pieces that was last gathered: the next session that owes the same ones reuses it. */
+struct sw_gather {
+    struct iovec pieces[SW_TURN_ITEMS];
+    uint32_t ids[SW_TURN_ITEMS];
+    uint32_t count;
+    uint32_t bytes;
+    uint32_t messages;
+    bool copied; /* into `data` */
+    char data[SW_GATHER_MAX_BYTES];
+};
+
+struct sw_fanout {
+    const struct sw_fanout_events *events;
+    void *owner;
+    struct sw_counters *counters;
+    const struct sw_encoding *encodings; /* SW_ENCODINGS of them */
+    struct sw_loop *loop;
+    uint32_t max_queued_bytes; /* of one slot: the max mark */
+
+    struct sw_reader *readers; /* by slot */
+    uint32_t slots;            /* capacity */
+    uint32_t slots_high;       /* those that were ever used; the owner keeps it */
+    struct sw_cursor *cursors; /* by id; 0 is nobody */
+    uint32_t cursors_free;
+    uint32_t cursors_high;
+    uint32_t cursors_used;
+
+    struct sw_tape **tapes; /* by id; NULL: free */
+    uint32_t tapes_count;
+    uint32_t tapes_capacity;
+    uint32_t *tapes_free;
+    uint32_t tapes_free_count;
+    uint32_t generation;
+    struct sw_map names[SW_ENCODINGS][2]; /* [encoding][pattern] */
+    struct sw_block_pool pool;
+
+    uint32_t dirty_head; /* id + 1 */
+    uint32_t dirty_tail;
+    uint32_t dirty_count;
+    uint32_t due_head; /* slot + 1 */
+    uint32_t due_tail;
+
+    /* this turn's */
+    bool turning;
+    uint64_t deadline_ns; /* of writing */
+    bool late;            /* it has passed: the rest only gets cursors */
+    struct sw_item *items; /* 1-based */
+    uint32_t items_count;
+    uint32_t items_capacity;
+    struct sw_piece_turn *pieces;
+    uint32_t pieces_count;
+    uint32_t pieces_capacity;
+    struct sw_gather *gather;
+};
+
+/* `slots`: how many there may ever be. All borrowed. */
+void sw_fanout_init(struct sw_fanout *fanout, struct sw_loop *loop, uint32_t slots,
+                    uint32_t max_queued_bytes, const struct sw_encoding *encodings, const struct sw_fanout_events *events,
+                    void *owner, struct sw_counters *counters);
+/* Everybody is unsubscribed. */
+void sw_fanout_deinit(struct sw_fanout *fanout);
+
+/* ---- tapes ---- */
+
+/* NULL where nobody reads or awaits it. */
+struct sw_tape *sw_tape_find(struct sw_fanout *fanout, unsigned encoding, struct sw_slice name,
+                             bool pattern);
+/* A new one, JOINING, with a new generation. */
+struct sw_tape *sw_tape_create(struct sw_fanout *fanout, unsigned encoding, struct sw_slice name,
+                               bool pattern);
+/* The tape of that id if it is of that generation, else NULL. */
+struct sw_tape *sw_tape_get(struct sw_fanout *fanout, uint32_t id, uint32_t generation);
+/* Nobody reads or awaits it: it is forgotten at once, and freed when it is clean. */
+void sw_tape_destroy(struct sw_fanout *fanout, struct sw_tape *tape);
+/* Renders it behind all others. A gap whose count is unknown waits for the next frame. */
+void sw_tape_append(struct sw_fanout *fanout, struct sw_tape *tape,
+                    const struct sw_message *message);
+void sw_tape_append_gap(struct sw_fanout *fanout, struct sw_tape *tape, uint64_t count,
+                        enum sw_shed reason);
+
+/* ---- who reads a tape ---- */
+
+/* `slot` reads the tape from here on; subscription `index` of its list is filled in. A dirty tape is walked
+ * first, so that what stands on it is nobody's who comes now. */
+void sw_hub_subscribe(struct sw_fanout *fanout, struct sw_tape *tape, uint32_t slot,
+                      uint32_t index);
+/* Ends subscription `index` of the slot: what was still to be sent is shed (closed). The last of the slot's
+ * list takes its index. Never between walk and turned. */
+void sw_hub_unsubscribe(struct sw_fanout *fanout, uint32_t slot, uint32_t index);
+
+/* ---- slots ---- */
+
+static inline struct sw_reader *sw_reader(struct sw_fanout *fanout, uint32_t slot)
+{
+    return &fanout->readers[slot];
+}
+/* Puts the slot on the list of those to flush; harmless where it is. */
+void sw_fanout_due(struct sw_fanout *fanout, uint32_t slot);
+/* The next due slot, taken off the list, or false. Slots that become due meanwhile come in the next turn.
+ * False also when the turn's time for writing is over; the rest stays due. */
+bool sw_fanout_due_pop(struct sw_fanout *fanout, uint32_t *stop, uint32_t *slot);
+/* Unsubscribed from everything: what is left of the frame in flight is shed (closed). */
+void sw_reader_close(struct sw_fanout *fanout, uint32_t slot);
+
+/* ---- the turn ---- */
+
+/* Each dirty tape, once. */
+void sw_fanout_walk(struct sw_fanout *fanout);
+/* Writes what the slot is owed, behind `front` (frames of the control lane; may be empty), with as few
+ * system calls as it takes. *taken: bytes of `front` that the socket took; if fewer than all, nothing of the
+ * slot's own was written and the caller sends the rest. False: it stays due, since its share of this turn is
+ * used up. */
+bool sw_fanout_flush(struct sw_fanout *fanout, uint32_t slot, struct sw_slice front,
+                     size_t *taken);
+/* The slot's connection is closed: what it was to get in this turn is shed with the rest. */
+void sw_fanout_skip(struct sw_fanout *fanout, uint32_t slot);
+/* After the last flush: items that nobody sent become cursors, tapes are clean. */
+void sw_fanout_turned(struct sw_fanout *fanout);
+/* Is somebody due? Then the loop must not sleep. */
+static inline bool sw_fanout_busy(const struct sw_fanout *fanout)
+{
+    return fanout->due_head != 0 || fanout->dirty_head != 0;
+}
+/* Checks every subscription: position == start + sent + shed + in flight, and the rows' sums. Aborts where
+ * one does not hold. Does nothing without SW_LAW. */
+void sw_fanout_law(struct sw_fanout *fanout);
+
+#endif

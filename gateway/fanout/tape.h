@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+/* A tape: all frames of one subscribed string in one encoding, in order, rendered once. It exists while
+ * somebody of this worker reads it, or waits to. Its hub is the array of who reads it.
+ *
+ * A tape is dirty from its first append until it is walked, once, at the turn's end. `top` counts every
+ * position appended, `walked` those that the readers have been told of; a reader at TOP has seen all up to
+ * `walked`. A tape that is clean has top == walked. */
+#ifndef SW_FANOUT_TAPE_H
+#define SW_FANOUT_TAPE_H
+
+#include "common/list.h"
+#include "core/encoding.h"
+#include "fanout/block.h"
+
+enum sw_tape_state {
+    SW_TAPE_JOINING, /* the bus has not answered yet */
+    SW_TAPE_JOINED,
+    SW_TAPE_DOOMED, /* nobody reads it; freed when it is clean */
+};
+
+/* One reader in the hub: 12 bytes, walked at every turn. */
+struct sw_entry_hub {
+    uint32_t slot;
+    uint32_t cursor; /* 0: at TOP */
+    uint32_t subscription; /* index << 1 | SOLO: it is the session's only one */
+};
+
+/* What was appended since the last walk. */
+struct sw_tape_turn {
+    struct sw_block *block; /* held; NULL: clean */
+    uint32_t frame;
+    uint32_t messages;
+    uint32_t bytes;
+    uint64_t gaps; /* positions of gap marks */
+    uint64_t arrived_ns; /* of the first message */
+};
+
+struct sw_tape {
+    uint32_t id;
+    uint32_t generation;
+    uint8_t state; /* enum sw_tape_state */
+    uint8_t encoding;
+    uint8_t tier; /* of the next block: what the last turn needed */
+    bool pattern;
+    bool lost; /* the bus was away: a gap of unknown count goes before the next frame */
+    uint8_t name_size;
+    uint32_t dirty_next; /* id + 1 */
+    uint32_t readers;
+    uint32_t capacity;
+    struct sw_entry_hub *hub;
+    struct sw_block *last; /* held */
+    struct sw_tape_turn turn;
+    uint64_t top;
+    uint64_t walked;
+    struct sw_list waiting; /* session/pending: who waits for the bus */
+    char name[];
+};
+
+static inline struct sw_slice sw_tape_name(const struct sw_tape *tape)
+{
+    return sw_slice(tape->name, tape->name_size);
+}
+
+#endif

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The HTTP side of a connection: parses requests (llhttp with limits of our own), finds their route, and
+ * carries the replies. It exists only while HTTP is spoken: an upgrade frees it and hands the connection on.
+ *
+ * Strictness: a message whose framing is in doubt (obs-fold, Content-Length beside Transfer-Encoding, bare
+ * LF, ...) gets 400 and the connection is closed; so does HTTP/1.0 that asks for an upgrade. Requests on one
+ * connection are answered one after another: the next is not parsed before the reply to the last. */
+#ifndef SW_HTTP_SERVER_H
+#define SW_HTTP_SERVER_H
+
+#include "core/counters.h"
+#include "http/request.h"
+#include "net/conn.h"
+
+struct sw_http;
+
+/* Must reply (sw_http_reply*), upgrade (sw_http_detach) or defer before it returns. */
+typedef void sw_handler(void *context, struct sw_http *http, const struct sw_request *request);
+
+struct sw_route {
+    unsigned methods;  /* enum sw_method, or'ed; another one gets 405 with Allow, OPTIONS a preflight's
+                          answer where `cors` is set */
+    const char *path;  /* "/v1/publish"; "/v1/topics/" with `prefix` covers what is below it */
+    bool prefix;
+    bool cors;         /* any origin may read it: Access-Control-Allow-Origin: * on every answer */
+    size_t max_body;   /* bytes; above it 413 */
+    sw_handler *handle;
+};
+
+/* What a listener serves. Borrowed by its connections; lives longer than they do. */
+struct sw_site {
+    const struct sw_route *routes;
+    size_t route_count;
+    void *context; /* for the handlers */
+    struct sw_loop *loop;
+    struct sw_counters *counters;
+    /* Looked at before routing; replies itself and returns false to refuse. May be NULL. */
+    bool (*guard)(void *context, struct sw_http *http, const struct sw_request *request);
+    /* Headers for every reply ("Name: value\r\n..."), may be NULL. */
+    const char *headers;
+    /* The connection has closed while it was HTTP: the memory around it is the owner's again. */
+    void (*on_closed)(void *context, struct sw_conn *conn);
+};
+
+/* Serves HTTP on an accepted connection: opens `conn` with `fd`. Returns 0 or a negative errno (then the
+ * memory is the caller's at once). */
+int sw_http_open(const struct sw_site *site, struct sw_conn *conn, int fd) SW_MUST_CHECK;
+/* Closes all that idles between requests or waits for one; used when draining: finishes replies with
+ * Connection: close. */
+void sw_http_close(struct sw_conn *conn);
+struct sw_conn *sw_http_conn(struct sw_http *http);
+
+/* A reply: status, body with its type (may be NULL for an empty body), and further headers, each ending in
+ * CRLF ("" for none). Never sends a body for HEAD. The request's slices are invalid afterwards. */
+void sw_http_reply(struct sw_http *http, unsigned status, const char *type, struct sw_slice body,
+                   const char *headers);
+/* {"error":{"code","message","retry","retry_ms"?,"outcome"?}} with the status of the row; `message` NULL:
+ * the row's own; retry_ms 0: none, else Retry-After too (rounded up to seconds). `outcome`: "unknown" or
+ * NULL. */
+void sw_http_reply_error(struct sw_http *http, enum sw_error error, const char *message,
+                         unsigned retry_ms, const char *outcome);
+/* The same object for other places (batch results): appends {"code":...}. */
+void sw_http_append_error(struct sw_buf *out, enum sw_error error, const char *message,
+                          unsigned retry_ms, const char *outcome);
+/* Replies later: until then `on_gone(owner)` comes if the peer leaves first, and the handler must not use
+ * `http` any more. The request's slices are invalid as soon as the handler returns. */
+void sw_http_defer(struct sw_http *http, void (*on_gone)(void *owner), void *owner);
+/* Hands the connection on after an upgrade: frees the HTTP side, returns the connection; its next owner
+ * calls sw_conn_adopt. `rest` gets the bytes that came behind the request (the caller frees it). */
+struct sw_conn *sw_http_detach(struct sw_http *http, struct sw_buf *rest);
+
+#endif

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Socket addresses in words. Pure functions, any thread. */
+#ifndef SW_NET_ADDRESS_H
+#define SW_NET_ADDRESS_H
+
+#include "common/slice.h"
+#include "common/assert.h"
+
+#include <sys/socket.h>
+
+/* "[ffff:...:255.255.255.255]:65535" and a NUL */
+#define SW_ADDRESS_TEXT 64
+
+struct sw_address {
+    union {
+        struct sockaddr any;
+        struct sockaddr_storage storage;
+    } u;
+    socklen_t size;
+};
+
+/* "127.0.0.1:8000", "[::1]:8000", "0.0.0.0:0", ":8000" (every IPv4 address); numbers only, no names.
+ * Returns 0 or -EINVAL. */
+int sw_address_parse(struct sw_slice text, struct sw_address *address) SW_MUST_CHECK;
+/* "127.0.0.1:8000" or "[::1]:8000"; returns `out`. */
+const char *sw_address_text(const struct sw_address *address, char out[SW_ADDRESS_TEXT]);
+/* The same without the port. */
+const char *sw_address_host(const struct sw_address *address, char out[SW_ADDRESS_TEXT]);
+uint16_t sw_address_port(const struct sw_address *address);
+bool sw_address_is_loopback(const struct sw_address *address);
+
+#endif

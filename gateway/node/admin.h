@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The admin listener: for backends, probes and operators. Belongs to main's loop. */
+#ifndef SW_NODE_ADMIN_H
+#define SW_NODE_ADMIN_H
+
+#include "api/guard.h"
+#include "api/health.h"
+#include "api/publish.h"
+#include "net/listener.h"
+
+struct sw_node;
+
+/* What the admin side asks of the node. */
+struct sw_admin_node {
+    struct sw_node *node;
+    enum sw_readiness (*readiness)(struct sw_node *node);
+    bool (*bus_up)(struct sw_node *node);
+    void (*drain)(struct sw_node *node);
+    /* A worker's loop sleeps; false: no such worker, or no test build. */
+    bool (*hold)(struct sw_node *node, uint64_t worker, uint64_t ms);
+    const struct sw_counters *const *blocks; /* of all roles, NULL-terminated */
+    const char *version;
+};
+
+struct sw_admin {
+    struct sw_admin_node node;
+    struct sw_loop *loop;
+    struct sw_counters *counters;
+    struct sw_guard guard;
+    struct sw_publisher publisher;
+    struct sw_site site;
+    struct sw_listener *listener;
+    struct sw_list conns;
+    unsigned conn_count;
+};
+
+/* Borrows all; `guard` and `publisher` are copied. Returns 0 or a negative errno. */
+int sw_admin_open(struct sw_admin *admin, struct sw_loop *loop, const struct sw_address *address,
+                  const struct sw_admin_node *node, const struct sw_publisher *publisher,
+                  struct sw_counters *counters) SW_MUST_CHECK;
+/* Listens no more and closes what is open; the connections are gone when the loop has turned. */
+void sw_admin_close(struct sw_admin *admin);
+
+#endif

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Configuration: config.def is the one table. Default < file < environment < flag. An unknown key or flag
+ * is a refusal to start that names the nearest valid one. */
+#ifndef SW_NODE_CONFIG_H
+#define SW_NODE_CONFIG_H
+
+#include "common/buf.h"
+
+/* Types of config.def. A list is NULL-terminated and owned like every string. */
+typedef bool sw_config_flag;
+typedef uint64_t sw_config_number;
+typedef char *sw_config_text;
+typedef char **sw_config_list;
+
+struct sw_config {
+#define SW_CONFIG(field, type, ...) sw_config_##type field;
+#include "node/config.def"
+    char **topics_unsupported; /* reserved keys that were given: always NULL after a successful check */
+};
+
+enum sw_config_field {
+#define SW_CONFIG(field, ...) SW_CONFIG_##field,
+#include "node/config.def"
+    SW_CONFIG_COUNT
+};
+
+/* Did the operator say it, or is it the default? */
+bool sw_config_is_set(const struct sw_config *config, enum sw_config_field field);
+/* The defaults. Never fails. */
+void sw_config_init(struct sw_config *config);
+void sw_config_deinit(struct sw_config *config);
+/* Reads --config FILE (if any), the environment (SPILLWAY_*) and the flags, in that order of strength, and
+ * checks the whole. `argc`/`argv` without the program's and the subcommand's name. `environment` as environ.
+ * False: `error` holds one or more lines for a person: what is wrong, where (line and column of the file),
+ * the nearest valid name, and what to do. */
+bool sw_config_load(struct sw_config *config, int argc, char *const *argv,
+                    char *const *environment, struct sw_buf *error);
+/* One file alone, as `spillway check` does. */
+bool sw_config_load_file(struct sw_config *config, const char *path, struct sw_buf *error);
+/* What contradicts itself or may not be (non-loopback without auth, ...). */
+bool sw_config_check(const struct sw_config *config, struct sw_buf *error);
+/* The table as --help text, and as CONFIG.md. */
+void sw_config_help(struct sw_buf *out);
+void sw_config_docs(struct sw_buf *out);
+/* The nearest of `names` (NULL-terminated) to `word` by edit distance, or NULL where none is near. */
+const char *sw_config_nearest(const char *word, const char *const *names);
+
+#endif

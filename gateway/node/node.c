@@ -1,0 +1,546 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Main's role. With one worker the bus lives on that worker's loop (a small pod is one core: no hop, no
+ * context switch per message); with more it has a thread of its own, so that a busy worker never delays
+ * reading Redis.
+ *
+ * The end, in order: workers drain and say so; the bus stops and says so; all loops are told to quit, their
+ * threads are joined, and everything is freed. */
+#include "node/node.h"
+
+#include "common/log.h"
+#include "common/mem.h"
+#include "node/admin.h"
+#include "node/demo_feed.h"
+#include "node/descriptors.h"
+#include "node/worker.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <uv.h>
+
+#define NODE_ID_BYTES 8
+
+/* A loop and the thread that turns it. */
+struct thread {
+    struct sw_loop *loop;
+    pthread_t id;
+};
+
+struct sw_node {
+    const struct sw_config *config;
+    char id[NODE_ID_BYTES + 1];
+    struct sw_loop *loop;
+    struct sw_inbox inbox;
+    struct sw_turn turn;
+    struct sw_counters counters;
+    struct sw_admin admin;
+    struct sw_demo_feed demo;
+    uv_signal_t signals[3];
+
+    struct sw_address listen[SW_LISTENERS];
+    int claims[SW_LISTENERS + 1]; /* the last is the admin's; -1: none */
+    unsigned listen_count;
+    struct sw_address admin_address;
+    char admin_text[SW_ADDRESS_TEXT];
+
+    struct sw_bus *bus;
+    struct sw_counters bus_counters;
+    struct sw_turn bus_turn;
+    struct sw_turn bus_settle;
+    struct sw_inbox bus_control; /* where the bus has a loop of its own */
+
+    unsigned worker_count;
+    struct sw_worker *workers;
+    unsigned thread_count;
+    struct thread *threads; /* workers', then the bus's where it has one */
+    const struct sw_counters **blocks;
+
+    _Atomic uint32_t connections;
+    unsigned drained;
+    bool draining;
+    bool serving;
+};
+
+static bool bus_has_thread(const struct sw_node *node)
+{
+    return node->worker_count > 1;
+}
+
+/* ---- what the admin side asks ---- */
+
+static enum sw_readiness readiness(struct sw_node *node)
+{
+    if (node->draining) {
+        return SW_DRAINING;
+    }
+    if (!sw_bus_ever_up(node->bus)) {
+        return SW_STARTING;
+    }
+    return SW_READY;
+}
+
+static bool bus_up(struct sw_node *node)
+{
+    return sw_bus_is_up(node->bus);
+}
+
+static void start_drain(struct sw_node *node)
+{
+    if (node->draining) {
+        return;
+    }
+    node->draining = true;
+    sw_log(SW_LOG_INFO, "draining", "drain_ms=%llu", (unsigned long long)node->config->drain_ms);
+    sw_demo_feed_stop(&node->demo);
+    for (unsigned i = 0; i < node->worker_count; i++) {
+        sw_note_send(&node->workers[i].inbox, SW_POST_DRAIN, node->config->drain_ms);
+    }
+}
+
+static bool hold(struct sw_node *node, uint64_t worker, uint64_t ms)
+{
+    if (worker >= node->worker_count) {
+        return false;
+    }
+    sw_note_send(&node->workers[worker].inbox, SW_POST_HOLD, ms);
+    return true;
+}
+
+/* ---- main's inbox ---- */
+
+static void quit_all(struct sw_node *node)
+{
+    for (unsigned i = 0; i < node->worker_count; i++) {
+        sw_note_send(&node->workers[i].inbox, SW_POST_QUIT, 0);
+    }
+    if (bus_has_thread(node)) {
+        sw_note_send(&node->bus_control, SW_POST_QUIT, 0);
+    }
+    sw_loop_stop(node->loop);
+}
+
+static void on_note(struct sw_node *node, const struct sw_note *note)
+{
+    switch ((enum sw_node_post)note->post.kind) {
+    case SW_POST_DRAINED:
+        if (++node->drained == node->worker_count) {
+            struct sw_inbox *bus =
+                bus_has_thread(node) ? &node->bus_control : &node->workers[0].inbox;
+            sw_note_send(bus, SW_POST_STOP_BUS, 0);
+        }
+        return;
+    case SW_POST_BUS_STOPPED:
+        quit_all(node);
+        return;
+    case SW_POST_DRAIN:
+    case SW_POST_STOP_BUS:
+    case SW_POST_QUIT:
+    case SW_POST_HOLD:
+        SW_UNREACHABLE();
+    }
+}
+
+static void on_post(void *role, struct sw_post *post)
+{
+    if (post->kind == SW_POST_PUBLISH) {
+        struct sw_publish *publish = SW_CONTAINER_OF(post, struct sw_publish, post);
+        publish->done(publish->context, publish);
+        return;
+    }
+    struct sw_note *note = SW_CONTAINER_OF(post, struct sw_note, post);
+    on_note(role, note);
+    sw_free(note);
+}
+
+static void on_turn(void *owner)
+{
+    struct sw_node *node = owner;
+    sw_inbox_drain(&node->inbox);
+    int64_t dropped = (int64_t)sw_log_dropped();
+    sw_count(&node->counters.log_dropped_total,
+             dropped - sw_counter_read(&node->counters.log_dropped_total));
+}
+
+/* ---- the bus's role ---- */
+
+static void on_bus_turn(void *owner)
+{
+    sw_bus_turn(((struct sw_node *)owner)->bus);
+}
+
+static void on_bus_settle(void *owner)
+{
+    sw_bus_settle(((struct sw_node *)owner)->bus);
+}
+
+static void on_bus_control(void *role, struct sw_post *post)
+{
+    struct sw_node *node = role;
+    struct sw_note *note = SW_CONTAINER_OF(post, struct sw_note, post);
+    if (note->post.kind == SW_POST_STOP_BUS) {
+        sw_bus_stop(node->bus);
+        sw_note_send(&node->inbox, SW_POST_BUS_STOPPED, 0);
+    } else {
+        SW_ASSERT(note->post.kind == SW_POST_QUIT);
+        sw_loop_stop(node->threads[node->worker_count].loop);
+    }
+    sw_free(note);
+}
+
+static void on_bus_control_turn(void *owner)
+{
+    sw_inbox_drain(&((struct sw_node *)owner)->bus_control);
+    on_bus_turn(owner);
+}
+
+static void create_bus(struct sw_node *node)
+{
+    const struct sw_config *config = node->config;
+    struct sw_loop *loop = node->threads[bus_has_thread(node) ? node->worker_count : 0].loop;
+    struct sw_bus_config bus = {
+        .url = config->bus,
+        .prefix = config->prefix,
+        .node = node->id,
+        .separator = config->topic_separator[0],
+        .max_message_bytes = (uint32_t)config->max_message_bytes,
+        .unsubscribe_delay_ms = (uint32_t)config->unsubscribe_delay_ms,
+    };
+    node->bus = sw_bus_create(loop, &bus, &node->bus_counters);
+    node->bus_turn = (struct sw_turn){.run = on_bus_turn, .owner = node};
+    if (bus_has_thread(node)) {
+        int status = sw_inbox_init(&node->bus_control, loop, on_bus_control, node);
+        SW_ASSERT(status == 0);
+        node->bus_turn.run = on_bus_control_turn;
+    }
+    sw_loop_add_turn(loop, &node->bus_turn);
+}
+
+/* ---- addresses ---- */
+
+static bool say_cannot_listen(const struct sw_address *address, int status)
+{
+    char text[SW_ADDRESS_TEXT];
+    fprintf(stderr, "spillway: cannot listen on %s: %s\n", sw_address_text(address, text),
+            uv_strerror(status));
+    return false;
+}
+
+static bool missing_address(int status)
+{
+    return status == UV_EADDRNOTAVAIL || status == UV_EAFNOSUPPORT;
+}
+
+/* Holds each address; one that nobody asked for may be missing (no IPv6 here). */
+static bool claim_addresses(struct sw_node *node)
+{
+    const struct sw_config *config = node->config;
+    bool asked = sw_config_is_set(config, SW_CONFIG_listen);
+    for (char **text = config->listen; *text; text++) {
+        struct sw_address *address = &node->listen[node->listen_count];
+        SW_ASSERT(node->listen_count < SW_LISTENERS);
+        int status = sw_address_parse(sw_slice_of(*text), address);
+        SW_ASSERT(status == 0);
+        status = sw_listener_claim(address, &node->claims[node->listen_count]);
+        if (status && (asked || !missing_address(status))) {
+            return say_cannot_listen(address, status);
+        }
+        node->listen_count += status == 0;
+    }
+    int status = sw_address_parse(sw_slice_of(config->admin_listen), &node->admin_address);
+    SW_ASSERT(status == 0);
+    status = sw_listener_claim(&node->admin_address, &node->claims[SW_LISTENERS]);
+    if (status) {
+        return say_cannot_listen(&node->admin_address, status);
+    }
+    sw_address_text(&node->admin_address, node->admin_text);
+    return true;
+}
+
+static void release_claims(struct sw_node *node)
+{
+    for (unsigned i = 0; i <= SW_LISTENERS; i++) {
+        if (node->claims[i] >= 0) {
+            close(node->claims[i]);
+            node->claims[i] = -1;
+        }
+    }
+}
+
+/* ---- start ---- */
+
+static unsigned choose_workers(const struct sw_config *config)
+{
+    if (config->workers) {
+        return (unsigned)config->workers;
+    }
+    unsigned cores = uv_available_parallelism();
+    return cores < 1 ? 1 : cores > 64 ? 64 : cores;
+}
+
+static void create_workers(struct sw_node *node, const struct sw_descriptors *plan)
+{
+    struct sw_worker_config config = {
+        .config = node->config,
+        .node = node->id,
+        .addresses = node->listen,
+        .address_count = node->listen_count,
+        .admin = node->admin_text,
+        .max_sessions = plan->connections,
+        .connections = &node->connections,
+    };
+    for (unsigned i = 0; i < node->worker_count; i++) {
+        config.id = i;
+        sw_worker_init(&node->workers[i], &config, node->threads[i].loop, node->bus, &node->inbox);
+        node->blocks[2 + i] = &node->workers[i].counters;
+    }
+    if (!bus_has_thread(node)) {
+        node->bus_settle = (struct sw_turn){.run = on_bus_settle, .owner = node};
+        sw_loop_add_turn(node->threads[0].loop, &node->bus_settle);
+    }
+}
+
+static bool open_listeners(struct sw_node *node)
+{
+    for (unsigned i = 0; i < node->worker_count; i++) {
+        int status = sw_worker_listen(&node->workers[i]);
+        if (status) {
+            return say_cannot_listen(&node->listen[0], status);
+        }
+    }
+    const struct sw_config *config = node->config;
+    struct sw_admin_node asked = {.node = node,
+                                  .readiness = readiness,
+                                  .bus_up = bus_up,
+                                  .drain = start_drain,
+                                  .hold = hold,
+                                  .blocks = node->blocks,
+                                  .version = SW_VERSION};
+    struct sw_publisher publisher = {.bus = node->bus,
+                                     .inbox = &node->inbox,
+                                     .separator = config->topic_separator[0],
+                                     .max_message_bytes = (uint32_t)config->max_message_bytes};
+    int status = sw_admin_open(&node->admin, node->loop, &node->admin_address, &asked, &publisher,
+                               &node->counters);
+    return status == 0 || say_cannot_listen(&node->admin_address, status);
+}
+
+static void *run_thread(void *argument)
+{
+    struct thread *thread = argument;
+    sw_loop_run(thread->loop);
+    return NULL;
+}
+
+static void start_threads(struct sw_node *node)
+{
+    sigset_t all;
+    sigset_t old;
+    sigfillset(&all); /* signals are main's */
+    pthread_sigmask(SIG_BLOCK, &all, &old);
+    for (unsigned i = 0; i < node->thread_count; i++) {
+        char name[16];
+        bool bus = i == node->worker_count;
+        int error = pthread_create(&node->threads[i].id, NULL, run_thread, &node->threads[i]);
+        SW_ASSERT(error == 0);
+        snprintf(name, sizeof(name), bus ? "sw-bus" : "sw-worker-%u", i);
+        pthread_setname_np(node->threads[i].id, name);
+    }
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct sw_node *node = handle->data;
+    if (number == SIGHUP) {
+        sw_log(SW_LOG_WARN, "reload_unsupported", "signal=SIGHUP");
+        return;
+    }
+    if (node->draining) { /* a second time: at once */
+        sw_log_stop();
+        _exit(1);
+    }
+    start_drain(node);
+}
+
+static void watch_signals(struct sw_node *node)
+{
+    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
+    for (unsigned i = 0; i < SW_ARRAY_SIZE(numbers); i++) {
+        int status = uv_signal_init(sw_loop_uv(node->loop), &node->signals[i]);
+        SW_ASSERT(status == 0);
+        node->signals[i].data = node;
+        status = uv_signal_start(&node->signals[i], on_signal, numbers[i]);
+        SW_ASSERT(status == 0);
+    }
+}
+
+/* What the node will and will not do, said once. */
+static void say_limits(struct sw_node *node, const struct sw_descriptors *plan)
+{
+    const struct sw_config *config = node->config;
+    struct sw_buf bus = {0};
+    char clean[256];
+    sw_bus_url_public(config->bus, &bus);
+    sw_log(SW_LOG_INFO, "starting", "version=%s node=%s workers=%u bus=\"%s\"", SW_VERSION, node->id,
+           node->worker_count, sw_log_clean(clean, sizeof(clean), sw_buf_slice(&bus)));
+    sw_buf_deinit(&bus);
+    if (plan->clamped) {
+        sw_log(SW_LOG_WARN, "connections_clamped",
+               "asked=%llu allowed=%u descriptors=%llu hint=\"raise the descriptor limit (ulimit -n)\"",
+               (unsigned long long)config->max_connections, plan->connections,
+               (unsigned long long)plan->limit);
+    }
+    sw_log(SW_LOG_INFO, "limits",
+           "connections=%u descriptors=%llu message_bytes=%llu queued_bytes=%llu topics=%u frame_bytes=%u",
+           plan->connections, (unsigned long long)plan->limit,
+           (unsigned long long)config->max_message_bytes,
+           (unsigned long long)config->max_queued_bytes, SW_SESSION_TOPICS, SW_FRAME_BYTES);
+}
+
+static void say_ready(struct sw_node *node)
+{
+    struct sw_buf line = {0};
+    char text[SW_ADDRESS_TEXT];
+    sw_buf_append_slice(&line, SW_SLICE("ready listen="));
+    for (unsigned i = 0; i < node->listen_count; i++) {
+        sw_buf_printf(&line, "%s%s", i ? "," : "", sw_address_text(&node->listen[i], text));
+    }
+    sw_buf_printf(&line, " admin=%s pid=%d\n", node->admin_text, (int)getpid());
+    fwrite(line.data, 1, line.size, stdout);
+    fflush(stdout);
+    sw_buf_deinit(&line);
+}
+
+static void start_demo(struct sw_node *node)
+{
+    const struct sw_config *config = node->config;
+    bool embedded = strcmp(config->bus, "memory") == 0;
+    /* nobody wants made-up prices in a real Redis */
+    if (config->demo_feed || (config->demo && embedded)) {
+        sw_demo_feed_start(&node->demo, node->loop, node->bus, &node->inbox,
+                           config->topic_separator[0]);
+    }
+}
+
+static void create_loops(struct sw_node *node)
+{
+    node->loop = sw_loop_create();
+    int status = sw_inbox_init(&node->inbox, node->loop, on_post, node);
+    SW_ASSERT(status == 0);
+    node->turn = (struct sw_turn){.run = on_turn, .owner = node};
+    sw_loop_add_turn(node->loop, &node->turn);
+    node->thread_count = node->worker_count + (bus_has_thread(node) ? 1 : 0);
+    node->threads = sw_zalloc(node->thread_count * sizeof(*node->threads));
+    node->workers = sw_zalloc(node->worker_count * sizeof(*node->workers));
+    node->blocks = sw_zalloc((node->worker_count + 3) * sizeof(*node->blocks));
+    node->blocks[0] = &node->counters;
+    node->blocks[1] = &node->bus_counters;
+    for (unsigned i = 0; i < node->thread_count; i++) {
+        node->threads[i].loop = sw_loop_create();
+    }
+}
+
+/* ---- end ---- */
+
+static void destroy(struct sw_node *node)
+{
+    sw_demo_feed_stop(&node->demo);
+    sw_admin_close(&node->admin);
+    for (unsigned i = 0; node->serving && i < SW_ARRAY_SIZE(node->signals); i++) {
+        uv_close((uv_handle_t *)&node->signals[i], NULL);
+    }
+    for (unsigned i = 0; i < node->worker_count; i++) {
+        sw_worker_deinit(&node->workers[i]);
+    }
+    if (bus_has_thread(node)) {
+        sw_inbox_deinit(&node->bus_control);
+    }
+    sw_inbox_deinit(&node->inbox);
+    sw_bus_destroy(&node->bus);
+    for (unsigned i = 0; i < node->thread_count; i++) {
+        sw_loop_destroy(&node->threads[i].loop);
+    }
+    sw_loop_destroy(&node->loop);
+    sw_guard_deinit(&node->admin.guard);
+    sw_free(node->threads);
+    sw_free(node->workers);
+    sw_free(node->blocks);
+}
+
+static void serve(struct sw_node *node)
+{
+    node->serving = true;
+    watch_signals(node);
+    start_threads(node);
+    start_demo(node);
+    say_ready(node);
+    sw_loop_run(node->loop);
+    for (unsigned i = 0; i < node->thread_count; i++) {
+        pthread_join(node->threads[i].id, NULL);
+    }
+    sw_log(SW_LOG_INFO, "stopped", "node=%s", node->id);
+}
+
+static enum sw_log_level log_level(const char *word)
+{
+    return strcmp(word, "debug") == 0  ? SW_LOG_DEBUG
+           : strcmp(word, "warn") == 0 ? SW_LOG_WARN
+           : strcmp(word, "error") == 0 ? SW_LOG_ERROR
+                                        : SW_LOG_INFO;
+}
+
+static enum sw_log_format log_format(const char *word)
+{
+    return strcmp(word, "json") == 0   ? SW_LOG_JSON
+           : strcmp(word, "text") == 0 ? SW_LOG_TEXT
+                                       : SW_LOG_AUTO;
+}
+
+static bool prepare(struct sw_node *node)
+{
+    struct sw_buf error = {0};
+    bool ok = claim_addresses(node);
+    if (ok && !sw_guard_init(&node->admin.guard, node->config->api_key_file,
+                             sw_address_is_loopback(&node->admin_address), &error)) {
+        fprintf(stderr, "spillway: %s", sw_buf_text(&error));
+        ok = false;
+    }
+    sw_buf_deinit(&error);
+    return ok;
+}
+
+int sw_node_run(const struct sw_config *config)
+{
+    struct sw_node *node = sw_zalloc(sizeof(*node));
+    node->config = config;
+    for (unsigned i = 0; i <= SW_LISTENERS; i++) {
+        node->claims[i] = -1;
+    }
+    int code = 1;
+    sw_random_token(node->id, NODE_ID_BYTES);
+    node->worker_count = choose_workers(config);
+    struct sw_descriptors plan =
+        sw_descriptors_plan((uint32_t)config->max_connections, node->worker_count);
+    if (prepare(node)) {
+        sw_log_start(log_level(config->log_level), log_format(config->log_format));
+        say_limits(node, &plan);
+        create_loops(node);
+        create_bus(node);
+        create_workers(node, &plan);
+        if (open_listeners(node)) {
+            release_claims(node);
+            sw_bus_start(node->bus);
+            serve(node);
+            code = 0;
+        }
+        destroy(node);
+        sw_log_stop();
+    }
+    release_claims(node);
+    sw_guard_deinit(&node->admin.guard);
+    sw_free(node);
+    return code;
+}

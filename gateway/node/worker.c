@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "node/worker.h"
+
+#include "api/assets.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "protocol/encode.h"
+#include "transport/ws.h"
+
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Room for a batch of SW_PUBLISH_BATCH small messages, or a few large ones. */
+#define PUBLISH_BODY_BYTES (8u << 20)
+
+void sw_note_send(struct sw_inbox *inbox, enum sw_node_post kind, uint64_t value)
+{
+    struct sw_note *note = sw_zalloc(sizeof(*note));
+    note->post.kind = kind;
+    note->value = value;
+    sw_inbox_post(inbox, &note->post);
+}
+
+/* ---- the public site ---- */
+
+static void on_ws(void *context, struct sw_http *http, const struct sw_request *request)
+{
+    struct sw_worker *worker = context;
+    sw_ws_upgrade(&worker->door, http, request, false);
+}
+
+static void on_echo(void *context, struct sw_http *http, const struct sw_request *request)
+{
+    struct sw_worker *worker = context;
+    sw_ws_upgrade(&worker->door, http, request, true);
+}
+
+static void on_publish(void *context, struct sw_http *http, const struct sw_request *request)
+{
+    struct sw_worker *worker = context;
+    if (!sw_door_may_publish(&worker->door, sw_http_conn(http), request)) {
+        sw_http_reply_error(http, SW_ERROR_FORBIDDEN,
+                            "clients may not publish here (--client-publish)", 0, NULL);
+        return;
+    }
+    sw_api_publish(&worker->publisher, http, request);
+}
+
+/* Backends publish on the other listener; say where that is. */
+static void on_wrong_door(void *context, struct sw_http *http, const struct sw_request *request)
+{
+    (void)request;
+    const struct sw_worker *worker = context;
+    char message[160];
+    snprintf(message, sizeof(message), "this is the admin listener's: http://%s/v1/topics/...",
+             worker->config.admin);
+    sw_http_reply_error(http, SW_ERROR_NOT_FOUND, message, 0, NULL);
+}
+
+static void on_asset(void *context, struct sw_http *http, const struct sw_request *request)
+{
+    const struct sw_worker *worker = context;
+    sw_api_asset(http, request, worker->config.config->demo);
+}
+
+static void on_http_closed(void *context, struct sw_conn *conn)
+{
+    (void)context;
+    sw_session_free(sw_session_of(conn));
+}
+
+static const unsigned any_method = SW_GET | SW_HEAD | SW_POST | SW_OPTIONS | SW_METHOD_OTHER;
+
+static void init_site(struct sw_worker *worker)
+{
+    const char *echo = worker->config.config->echo_path;
+    unsigned n = 0;
+    worker->routes[n++] = (struct sw_route){.methods = SW_GET, .path = "/v1/ws", .handle = on_ws};
+    worker->routes[n++] = (struct sw_route){.methods = SW_POST,
+                                            .path = "/v1/publish",
+                                            .cors = true,
+                                            .max_body = PUBLISH_BODY_BYTES,
+                                            .handle = on_publish};
+    worker->routes[n++] = (struct sw_route){
+        .methods = any_method, .path = "/v1/topics", .max_body = 65536, .handle = on_wrong_door};
+    worker->routes[n++] = (struct sw_route){.methods = any_method,
+                                            .path = "/v1/topics/",
+                                            .prefix = true,
+                                            .max_body = 65536,
+                                            .handle = on_wrong_door};
+    if (echo && echo[0]) {
+        worker->routes[n++] = (struct sw_route){.methods = SW_GET, .path = echo, .handle = on_echo};
+    }
+    worker->routes[n++] =
+        (struct sw_route){.methods = any_method, .path = "/", .prefix = true, .handle = on_asset};
+    worker->site = (struct sw_site){.routes = worker->routes,
+                                    .route_count = n,
+                                    .context = worker,
+                                    .loop = worker->loop,
+                                    .counters = &worker->counters,
+                                    .on_closed = on_http_closed};
+}
+
+/* ---- accepting ---- */
+
+static void refuse(struct sw_worker *worker, int fd)
+{
+    static const char full[] = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\n"
+                               "Content-Length: 0\r\nConnection: close\r\n\r\n";
+    sw_count(&worker->counters.refused_total, 1);
+    (void)!write(fd, full, sizeof(full) - 1);
+    close(fd);
+}
+
+static void on_accept(void *owner, int fd, const struct sw_address *peer)
+{
+    (void)peer;
+    struct sw_worker *worker = owner;
+    struct sw_session *session = NULL;
+    if (atomic_fetch_add(worker->config.connections, 1) < worker->config.max_sessions) {
+        session = sw_session_create(&worker->sessions);
+    }
+    if (!session) {
+        atomic_fetch_sub(worker->config.connections, 1);
+        refuse(worker, fd);
+        return;
+    }
+    sw_count(&worker->counters.accepted_total, 1);
+    if (sw_http_open(&worker->site, &session->conn, fd)) {
+        sw_session_free(session);
+    }
+}
+
+int sw_worker_listen(struct sw_worker *worker)
+{
+    const struct sw_worker_config *config = &worker->config;
+    SW_ASSERT(config->address_count <= SW_LISTENERS);
+    for (unsigned i = 0; i < config->address_count; i++) {
+        int status = sw_listener_open(&worker->listeners[i], worker->loop, &config->addresses[i],
+                                      (unsigned)config->config->stall_ms, on_accept, worker);
+        if (status) {
+            return status;
+        }
+    }
+    return 0;
+}
+
+/* ---- the role ---- */
+
+static void on_note(struct sw_worker *worker, const struct sw_note *note)
+{
+    switch ((enum sw_node_post)note->post.kind) {
+    case SW_POST_DRAIN:
+        sw_worker_drain(worker, note->value);
+        return;
+    case SW_POST_STOP_BUS: /* the bus lives on this loop */
+        sw_bus_stop(worker->bus);
+        sw_note_send(worker->main, SW_POST_BUS_STOPPED, 0);
+        return;
+    case SW_POST_QUIT:
+        sw_loop_stop(worker->loop);
+        return;
+    case SW_POST_HOLD: {
+        struct timespec time = {.tv_sec = (time_t)(note->value / 1000),
+                                .tv_nsec = (long)(note->value % 1000) * 1000000};
+        nanosleep(&time, NULL);
+        return;
+    }
+    case SW_POST_DRAINED:
+    case SW_POST_BUS_STOPPED:
+        SW_UNREACHABLE();
+    }
+}
+
+static void on_post(void *role, struct sw_post *post)
+{
+    struct sw_worker *worker = role;
+    if (post->kind < SW_POST_NODE) {
+        sw_sessions_on_post(&worker->sessions, post);
+        return;
+    }
+    struct sw_note *note = SW_CONTAINER_OF(post, struct sw_note, post);
+    on_note(worker, note);
+    sw_free(note);
+}
+
+static void on_turn(void *owner)
+{
+    struct sw_worker *worker = owner;
+    bool more = sw_inbox_drain(&worker->inbox);
+    sw_sessions_turn(&worker->sessions);
+    if (more || sw_sessions_busy(&worker->sessions)) {
+        sw_loop_stay_awake(worker->loop);
+    }
+}
+
+static void on_session_free(void *owner)
+{
+    struct sw_worker *worker = owner;
+    atomic_fetch_sub(worker->config.connections, 1);
+    sw_worker_check_drained(worker);
+}
+
+static void init_sessions(struct sw_worker *worker)
+{
+    const struct sw_config *config = worker->config.config;
+    struct sw_sessions_config sessions = {
+        .worker = worker->config.id,
+        .max_sessions = worker->config.max_sessions,
+        .max_message_bytes = (uint32_t)config->max_message_bytes,
+        .max_queued_bytes = (uint32_t)config->max_queued_bytes,
+        .ping_ms = (uint32_t)config->ping_ms,
+        .pong_ms = (uint32_t)config->pong_ms,
+        .stall_ms = (uint32_t)config->stall_ms,
+        .linger_ms = (uint32_t)config->linger_ms,
+        .separator = config->topic_separator[0],
+        .node = worker->config.node,
+    };
+    worker->codec = sw_ws_codec_create();
+    worker->framing = sw_ws_framing(worker->codec);
+    worker->encodings[0] =
+        (struct sw_encoding){.language = &sw_native_language, .framing = &worker->framing};
+    sw_sessions_init(&worker->sessions, &sessions, worker->loop, worker->bus, &worker->inbox,
+                     worker->encodings, &worker->counters);
+    worker->sessions.codecs = worker->codec;
+    worker->sessions.on_free = on_session_free;
+    worker->sessions.owner = worker;
+}
+
+void sw_worker_init(struct sw_worker *worker, const struct sw_worker_config *config,
+                    struct sw_loop *loop, struct sw_bus *bus, struct sw_inbox *main)
+{
+    const struct sw_config *settings = config->config;
+    *worker = (struct sw_worker){.config = *config, .loop = loop, .bus = bus, .main = main};
+    int status = sw_inbox_init(&worker->inbox, loop, on_post, worker);
+    SW_ASSERT(status == 0);
+    init_sessions(worker);
+    worker->door =
+        (struct sw_ws_door){.all = &worker->sessions,
+                            .origins = settings->origin,
+                            .publish_set = sw_config_is_set(settings, SW_CONFIG_client_publish),
+                            .publish = settings->client_publish};
+    worker->publisher =
+        (struct sw_publisher){.bus = bus,
+                              .inbox = &worker->inbox,
+                              .separator = settings->topic_separator[0],
+                              .max_message_bytes = (uint32_t)settings->max_message_bytes};
+    init_site(worker);
+    sw_bus_add_worker(bus, &worker->inbox);
+    worker->turn = (struct sw_turn){.run = on_turn, .owner = worker};
+    sw_loop_add_turn(loop, &worker->turn);
+}
+
+void sw_worker_deinit(struct sw_worker *worker)
+{
+    sw_inbox_deinit(&worker->inbox);
+    for (unsigned i = 0; i < SW_LISTENERS; i++) {
+        sw_listener_close(&worker->listeners[i]);
+    }
+    sw_sessions_deinit(&worker->sessions);
+    sw_ws_codec_destroy(&worker->codec);
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+/* A worker: one loop with everything that a client touches: listeners, connections, sessions, tapes. Created
+ * by main before its thread runs; then main talks to it by posts alone. */
+#ifndef SW_NODE_WORKER_H
+#define SW_NODE_WORKER_H
+
+#include "api/publish.h"
+#include "net/listener.h"
+#include "node/config.h"
+#include "transport/ws_upgrade.h"
+
+/* Posts between main and the loops. */
+enum sw_node_post {
+    SW_POST_DRAIN = SW_POST_NODE, /* to a worker */
+    SW_POST_DRAINED,              /* to main: no connection is left */
+    SW_POST_STOP_BUS,             /* to the loop that has the bus */
+    SW_POST_BUS_STOPPED,          /* to main */
+    SW_POST_QUIT,                 /* to every loop but main's: it ends */
+    SW_POST_HOLD,                 /* to a worker, in test builds: it sleeps for `value` ms */
+};
+
+/* A post that carries a number. */
+struct sw_note {
+    struct sw_post post;
+    uint64_t value;
+};
+
+/* Sends one; the receiver frees it. */
+void sw_note_send(struct sw_inbox *inbox, enum sw_node_post kind, uint64_t value);
+
+#define SW_LISTENERS 8
+
+struct sw_worker_config {
+    const struct sw_config *config;
+    const char *node; /* its id */
+    const struct sw_address *addresses;
+    unsigned address_count;
+    uint32_t max_sessions;        /* of the node */
+    _Atomic uint32_t *connections; /* of the node: all workers count in it */
+    uint32_t id;
+    const char *admin; /* where the admin listener is, for those who knock at the wrong door */
+};
+
+struct sw_worker {
+    struct sw_worker_config config;
+    struct sw_loop *loop;
+    struct sw_inbox inbox;
+    struct sw_inbox *main;
+    struct sw_bus *bus;
+    struct sw_turn turn;
+    struct sw_counters counters;
+    struct sw_sessions sessions;
+    struct sw_ws_codec *codec;
+    struct sw_framing framing;
+    struct sw_encoding encodings[SW_ENCODINGS];
+    struct sw_ws_door door;
+    struct sw_publisher publisher;
+    struct sw_site site;
+    struct sw_route routes[8];
+    struct sw_listener *listeners[SW_LISTENERS];
+    /* draining */
+    struct sw_timer drain_timer;
+    uint64_t drain_until_ms;
+    uint32_t drain_slot; /* sessions below it have been asked to go */
+    bool draining;
+    bool drained;
+};
+
+/* On main's thread, before the loop runs; `bus` is created already. */
+void sw_worker_init(struct sw_worker *worker, const struct sw_worker_config *config,
+                    struct sw_loop *loop, struct sw_bus *bus, struct sw_inbox *main);
+/* Opens the listeners. Returns 0 or a negative errno. */
+int sw_worker_listen(struct sw_worker *worker) SW_MUST_CHECK;
+/* The loop has stopped, nobody is connected. */
+void sw_worker_deinit(struct sw_worker *worker);
+
+/* drain.c: no new clients; everybody goes over `drain_ms`, at a pace, each after its data. */
+void sw_worker_drain(struct sw_worker *worker, uint64_t drain_ms);
+/* A connection has gone. */
+void sw_worker_check_drained(struct sw_worker *worker);
+
+#endif

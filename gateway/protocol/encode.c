@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "protocol/encode.h"
+
+#include "common/assert.h"
+#include "common/base64.h"
+#include "common/json.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- pushes: sized exactly first, then written into the tape's block ---- */
+
+#define MSG_HEAD "{\"type\":\"msg\",\"topic\":\""
+#define MSG_SUB "\",\"sub\":\""
+#define MSG_KEY "\",\"key\":\""
+#define MSG_TS ",\"ts\":"
+#define MSG_DATA ",\"data\":"
+#define MSG_TEXT ",\"text\":\""
+#define MSG_B64 ",\"b64\":\""
+#define DROPPED_TOPIC "{\"type\":\"dropped\",\"topic\":\""
+#define DROPPED_SUB "{\"type\":\"dropped\",\"sub\":\""
+#define DROPPED_COUNT "\",\"count\":"
+#define DROPPED_COUNT_REASON ",\"reason\":\""
+#define DROPPED_REASON "\",\"reason\":\""
+#define DROPPED_END "\"}"
+
+#define LENGTH(literal) (sizeof(literal) - 1)
+
+static size_t digits(uint64_t number)
+{
+    size_t n = 1;
+    while (number >= 10) {
+        number /= 10;
+        n++;
+    }
+    return n;
+}
+
+static char *put(char *out, const char *text, size_t size)
+{
+    memcpy(out, text, size);
+    return out + size;
+}
+
+#define PUT(out, literal) put(out, literal, LENGTH(literal))
+
+static char *put_number(char *out, uint64_t number)
+{
+    size_t n = digits(number);
+    for (size_t i = n; i > 0; i--) {
+        out[i - 1] = (char)('0' + number % 10);
+        number /= 10;
+    }
+    return out + n;
+}
+
+static size_t message_size(const struct sw_push *push)
+{
+    const struct sw_message *message = push->message;
+    struct sw_slice payload = sw_message_payload(message);
+    size_t size = LENGTH(MSG_HEAD) + sw_json_escaped_size(sw_message_topic(message)) + 1;
+    if (push->pattern) {
+        size += LENGTH(MSG_SUB) + sw_json_escaped_size(push->name);
+    }
+    if (message->key_size) {
+        size += LENGTH(MSG_KEY) + sw_json_escaped_size(sw_message_key(message));
+    }
+    if (message->time_ms) {
+        size += LENGTH(MSG_TS) + digits(message->time_ms);
+    }
+    switch ((enum sw_payload)message->payload) {
+    case SW_PAYLOAD_JSON:
+        return size + LENGTH(MSG_DATA) + payload.size + 1;
+    case SW_PAYLOAD_TEXT:
+        return size + LENGTH(MSG_TEXT) + sw_json_escaped_size(payload) + 2;
+    case SW_PAYLOAD_BINARY:
+        return size + LENGTH(MSG_B64) + sw_base64_size(payload.size) + 2;
+    }
+    SW_UNREACHABLE();
+}
+
+static char *write_payload(const struct sw_message *message, char *out)
+{
+    struct sw_slice payload = sw_message_payload(message);
+    switch ((enum sw_payload)message->payload) {
+    case SW_PAYLOAD_JSON:
+        out = PUT(out, MSG_DATA);
+        out = put(out, payload.data, payload.size);
+        return PUT(out, "}");
+    case SW_PAYLOAD_TEXT:
+        out = PUT(out, MSG_TEXT);
+        out = sw_json_escape(out, payload);
+        return PUT(out, "\"}");
+    case SW_PAYLOAD_BINARY:
+        out = PUT(out, MSG_B64);
+        out = sw_base64_encode(out, payload.data, payload.size);
+        return PUT(out, "\"}");
+    }
+    SW_UNREACHABLE();
+}
+
+static char *write_message(const struct sw_push *push, char *out)
+{
+    const struct sw_message *message = push->message;
+    out = PUT(out, MSG_HEAD);
+    out = sw_json_escape(out, sw_message_topic(message));
+    if (push->pattern) {
+        out = PUT(out, MSG_SUB);
+        out = sw_json_escape(out, push->name);
+    }
+    if (message->key_size) {
+        out = PUT(out, MSG_KEY);
+        out = sw_json_escape(out, sw_message_key(message));
+    }
+    out = PUT(out, "\"");
+    if (message->time_ms) {
+        out = PUT(out, MSG_TS);
+        out = put_number(out, message->time_ms);
+    }
+    return write_payload(message, out);
+}
+
+static size_t dropped_size(const struct sw_push *push)
+{
+    size_t size = push->pattern ? LENGTH(DROPPED_SUB) : LENGTH(DROPPED_TOPIC);
+    size += sw_json_escaped_size(push->name) + strlen(sw_shed_word(push->reason));
+    if (push->count) {
+        size += LENGTH(DROPPED_COUNT) + digits(push->count) + LENGTH(DROPPED_COUNT_REASON);
+    } else {
+        size += LENGTH(DROPPED_REASON);
+    }
+    return size + LENGTH(DROPPED_END);
+}
+
+static char *write_dropped(const struct sw_push *push, char *out)
+{
+    const char *reason = sw_shed_word(push->reason);
+    out = push->pattern ? PUT(out, DROPPED_SUB) : PUT(out, DROPPED_TOPIC);
+    out = sw_json_escape(out, push->name);
+    if (push->count) {
+        out = PUT(out, DROPPED_COUNT);
+        out = put_number(out, push->count);
+        out = PUT(out, DROPPED_COUNT_REASON);
+    } else {
+        out = PUT(out, DROPPED_REASON);
+    }
+    out = put(out, reason, strlen(reason));
+    return PUT(out, DROPPED_END);
+}
+
+static size_t native_size(const struct sw_push *push)
+{
+    return push->kind == SW_PUSH_MESSAGE ? message_size(push) : dropped_size(push);
+}
+
+static char *native_write(const struct sw_push *push, char *out)
+{
+    return push->kind == SW_PUSH_MESSAGE ? write_message(push, out) : write_dropped(push, out);
+}
+
+const struct sw_language sw_native_language = {
+    .name = "spillway.v1.json", .size = native_size, .write = native_write};
+
+/* ---- the control lane ---- */
+
+static void append_id(struct sw_buf *out, uint64_t id)
+{
+    if (id) {
+        sw_buf_printf(out, ",\"id\":%llu", (unsigned long long)id);
+    }
+}
+
+void sw_encode_welcome(struct sw_buf *out, const struct sw_welcome *welcome)
+{
+    sw_buf_append_slice(out, SW_SLICE("{\"type\":\"welcome\""));
+    append_id(out, welcome->id);
+    sw_buf_append_slice(out, SW_SLICE(",\"session\":"));
+    sw_json_append_string(out, welcome->session);
+    sw_buf_append_slice(out, SW_SLICE(",\"node\":"));
+    sw_json_append_string(out, welcome->node);
+    sw_buf_printf(out,
+                  ",\"heartbeat_ms\":%llu,\"limits\":{\"frame\":%llu,\"topics\":%llu},"
+                  "\"features\":[\"patterns\",\"publish\"]}",
+                  (unsigned long long)welcome->heartbeat_ms,
+                  (unsigned long long)welcome->frame_limit,
+                  (unsigned long long)welcome->topics_limit);
+}
+
+void sw_encode_subscribed_begin(struct sw_buf *out, uint64_t id, bool done)
+{
+    sw_buf_append_slice(out, SW_SLICE("{\"type\":\"subscribed\""));
+    append_id(out, id);
+    sw_buf_append_slice(out, done ? SW_SLICE(",\"done\":true,\"subs\":[") : SW_SLICE(",\"subs\":["));
+}
+
+static void begin_entry(struct sw_buf *entries, struct sw_slice topic)
+{
+    if (entries->size) {
+        sw_buf_append_byte(entries, ',');
+    }
+    sw_buf_append_slice(entries, SW_SLICE("{\"topic\":"));
+    sw_json_append_string(entries, topic);
+}
+
+void sw_encode_subscribed_entry(struct sw_buf *entries, struct sw_slice topic)
+{
+    begin_entry(entries, topic);
+    sw_buf_append_slice(entries, SW_SLICE(",\"recoverable\":false}"));
+}
+
+void sw_encode_subscribed_error(struct sw_buf *entries, struct sw_slice topic, enum sw_error error,
+                                const char *message, uint64_t retry_ms)
+{
+    begin_entry(entries, topic);
+    sw_buf_append_slice(entries, SW_SLICE(",\"error\":"));
+    sw_encode_error_object(entries, &(struct sw_encode_error){.error = error,
+                                                              .message = message,
+                                                              .retry_ms = retry_ms});
+    sw_buf_append_byte(entries, '}');
+}
+
+void sw_encode_subscribed_end(struct sw_buf *out, struct sw_slice entries)
+{
+    sw_buf_append_slice(out, entries);
+    sw_buf_append_slice(out, SW_SLICE("]}"));
+}
+
+void sw_encode_unsubscribed_begin(struct sw_buf *out, uint64_t id)
+{
+    sw_buf_append_slice(out, SW_SLICE("{\"type\":\"unsubscribed\""));
+    append_id(out, id);
+    sw_buf_append_slice(out, SW_SLICE(",\"topics\":["));
+}
+
+void sw_encode_unsubscribed_topic(struct sw_buf *out, struct sw_slice topic, bool first)
+{
+    if (!first) {
+        sw_buf_append_byte(out, ',');
+    }
+    sw_json_append_string(out, topic);
+}
+
+void sw_encode_unsubscribed_end(struct sw_buf *out)
+{
+    sw_buf_append_slice(out, SW_SLICE("]}"));
+}
+
+void sw_encode_ended(struct sw_buf *out, struct sw_slice topic, enum sw_error error)
+{
+    const struct sw_error_row *row = sw_error_row(error);
+    sw_buf_append_slice(out, SW_SLICE("{\"type\":\"unsubscribed\",\"topics\":["));
+    sw_json_append_string(out, topic);
+    sw_buf_printf(out, "],\"reason\":\"%s\",\"retry\":%s}", row->code,
+                  row->retry ? "true" : "false");
+}
+
+void sw_encode_published(struct sw_buf *out, uint64_t id)
+{
+    sw_buf_append_slice(out, SW_SLICE("{\"type\":\"published\""));
+    append_id(out, id);
+    sw_buf_append_byte(out, '}');
+}
+
+void sw_encode_pong(struct sw_buf *out, uint64_t id)
+{
+    sw_buf_append_slice(out, SW_SLICE("{\"type\":\"pong\""));
+    append_id(out, id);
+    sw_buf_append_byte(out, '}');
+}
+
+void sw_encode_hb(struct sw_buf *out)
+{
+    sw_buf_append_slice(out, SW_SLICE("{\"type\":\"hb\"}"));
+}
+
+void sw_encode_error_object(struct sw_buf *out, const struct sw_encode_error *error)
+{
+    const struct sw_error_row *row = sw_error_row(error->error);
+    const char *message = error->message ? error->message : row->message;
+    sw_buf_printf(out, "{\"code\":\"%s\",\"message\":", row->code);
+    sw_json_append_string(out, sw_slice_of(message));
+    sw_buf_printf(out, ",\"retry\":%s", row->retry ? "true" : "false");
+    if (error->retry_ms) {
+        sw_buf_printf(out, ",\"retry_ms\":%llu", (unsigned long long)error->retry_ms);
+    }
+    if (error->outcome_unknown) {
+        sw_buf_append_slice(out, SW_SLICE(",\"outcome\":\"unknown\""));
+    }
+    sw_buf_append_byte(out, '}');
+}
+
+void sw_encode_error(struct sw_buf *out, const struct sw_encode_error *error)
+{
+    sw_buf_append_slice(out, SW_SLICE("{\"type\":\"error\""));
+    append_id(out, error->id);
+    sw_buf_append_slice(out, SW_SLICE(",\"error\":"));
+    sw_encode_error_object(out, error);
+    sw_buf_append_byte(out, '}');
+}

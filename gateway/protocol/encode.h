@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What the server says in the native language (PROTOCOL.md, section 2): pushes for tapes, through the
+ * language table, and the frames of the control lane, one text each, appended to a buffer. Sans-I/O. */
+#ifndef SW_PROTOCOL_ENCODE_H
+#define SW_PROTOCOL_ENCODE_H
+
+#include "core/encoding.h"
+
+/* msg and dropped. */
+extern const struct sw_language sw_native_language;
+
+struct sw_welcome {
+    struct sw_slice session;
+    struct sw_slice node;
+    uint64_t id; /* of the hello it answers; 0: unasked */
+    uint64_t heartbeat_ms;
+    uint64_t frame_limit;
+    uint64_t topics_limit;
+};
+
+void sw_encode_welcome(struct sw_buf *out, const struct sw_welcome *welcome);
+
+/* {"type":"subscribed","id":..,"done":true,"subs":[ and entries ]} */
+void sw_encode_subscribed_begin(struct sw_buf *out, uint64_t id, bool done);
+void sw_encode_subscribed_entry(struct sw_buf *entries, struct sw_slice topic);
+/* `message` NULL: the error's own; retry_ms 0: none. */
+void sw_encode_subscribed_error(struct sw_buf *entries, struct sw_slice topic, enum sw_error error,
+                                const char *message, uint64_t retry_ms);
+void sw_encode_subscribed_end(struct sw_buf *out, struct sw_slice entries);
+
+/* {"type":"unsubscribed","id":..,"topics":[ and names ]} */
+void sw_encode_unsubscribed_begin(struct sw_buf *out, uint64_t id);
+void sw_encode_unsubscribed_topic(struct sw_buf *out, struct sw_slice topic, bool first);
+void sw_encode_unsubscribed_end(struct sw_buf *out);
+
+/* {"type":"unsubscribed","topics":[..],"reason":"..","retry":..}: the server ended it. */
+void sw_encode_ended(struct sw_buf *out, struct sw_slice topic, enum sw_error error);
+
+void sw_encode_published(struct sw_buf *out, uint64_t id);
+void sw_encode_pong(struct sw_buf *out, uint64_t id);
+void sw_encode_hb(struct sw_buf *out);
+
+struct sw_encode_error {
+    enum sw_error error;
+    uint64_t id;         /* 0: none */
+    const char *message; /* NULL: the error's own */
+    uint64_t retry_ms;   /* 0: none */
+    bool outcome_unknown;
+};
+/* {"type":"error","id":..,"error":{"code","message","retry","retry_ms"?,"outcome"?}} */
+void sw_encode_error(struct sw_buf *out, const struct sw_encode_error *error);
+/* The inner object alone. */
+void sw_encode_error_object(struct sw_buf *out, const struct sw_encode_error *error);
+
+#endif

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Who is due gets the control lane and what its cursors are owed, with one system call where it fits. */
+#include "common/mem.h"
+#include "session/internal.h"
+
+/* What the socket did not take of the lane. */
+struct lane_rest {
+    struct sw_session *session;
+    struct sw_buf bytes;
+};
+
+static void lane_done(struct sw_conn *conn, const struct sw_rest *rest, int status)
+{
+    struct sw_session *session = sw_session_of(conn);
+    struct lane_rest *lane = rest->owner;
+    sw_session_reader(session)->flags &= (uint8_t)~SW_WRITE_PENDING;
+    sw_buf_deinit(&lane->bytes);
+    sw_free(lane);
+    if (status == 0) {
+        sw_fanout_due(&session->all->fanout, session->slot);
+    } else if (status != -ECANCELED) {
+        sw_session_lost(session);
+    }
+}
+
+static void write_lane_rest(struct sw_session *session, size_t taken)
+{
+    struct lane_rest *lane = sw_alloc(sizeof(*lane));
+    *lane = (struct lane_rest){.session = session, .bytes = session->lane};
+    session->lane = (struct sw_buf){0};
+    sw_session_reader(session)->flags |= SW_WRITE_PENDING;
+    struct sw_rest rest = {
+        .done = lane_done, .owner = lane, .bytes = (uint32_t)(lane->bytes.size - taken)};
+    sw_conn_write_rest(&session->conn, lane->bytes.data + taken, &rest);
+}
+
+static void lane_written(struct sw_session *session)
+{
+    sw_buf_deinit(&session->lane); /* an idle session owns no buffer */
+    if (session->paused && sw_session_state(session) == SW_OPEN) {
+        session->paused = false;
+        sw_conn_read(&session->conn, true);
+    }
+}
+
+/* CLOSING and nothing left to write: the connection ends when both close frames have passed. */
+static void finish(struct sw_session *session)
+{
+    const struct sw_reader *reader = sw_session_reader(session);
+    if (session->retired && session->close_heard && !(reader->flags & SW_WRITE_PENDING)) {
+        sw_conn_close(&session->conn);
+    }
+}
+
+static void flush(struct sw_sessions *all, uint32_t slot)
+{
+    struct sw_session *session = sw_session_at(all, slot);
+    const struct sw_reader *reader = sw_session_reader(session);
+    if (reader->flags & SW_WRITE_PENDING || session->conn.closing) {
+        sw_fanout_skip(&all->fanout, slot);
+        return;
+    }
+    struct sw_slice front = sw_buf_slice(&session->lane);
+    size_t taken;
+    bool done = sw_fanout_flush(&all->fanout, slot, front, &taken);
+    if (session->conn.closing) {
+        return;
+    }
+    if (taken < front.size) {
+        write_lane_rest(session, taken);
+    } else if (front.size) {
+        lane_written(session);
+    }
+    if (!done) {
+        sw_fanout_due(&all->fanout, slot);
+    }
+    if (reader->flags & SW_CLOSING) {
+        finish(session);
+    }
+}
+
+void sw_sessions_flush(struct sw_sessions *all)
+{
+    uint32_t stop = 0;
+    uint32_t slot;
+    while (sw_fanout_due_pop(&all->fanout, &stop, &slot)) {
+        flush(all, slot);
+    }
+}

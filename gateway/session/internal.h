@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What the files of session/ share. */
+#ifndef SW_SESSION_INTERNAL_H
+#define SW_SESSION_INTERNAL_H
+
+#include "protocol/command.h"
+#include "protocol/encode.h"
+#include "session/session.h"
+
+/* ---- session.c ---- */
+
+/* The one place where a state changes. */
+void sw_session_enter(struct sw_session *session, enum sw_session_state state);
+/* Gives up what CLOSING sessions hold; never between walk and flush. */
+void sw_sessions_retire(struct sw_sessions *all);
+
+/* ---- flush.c ---- */
+
+void sw_sessions_flush(struct sw_sessions *all);
+
+/* ---- silence.c ---- */
+
+void sw_silence_start(struct sw_session *session);
+
+/* ---- subscribe.c ---- */
+
+void sw_session_subscribe(struct sw_session *session, const struct sw_command *command);
+void sw_session_unsubscribe(struct sw_session *session, const struct sw_command *command);
+void sw_session_unsubscribe_all(struct sw_session *session);
+/* Entries from the bus that concern joining. */
+void sw_tape_joined(struct sw_sessions *all, struct sw_tape *tape);
+void sw_tape_refused(struct sw_sessions *all, struct sw_tape *tape, enum sw_error error);
+/* Subscribes the session to a joined tape; harmless where it is. */
+void sw_session_attach(struct sw_session *session, struct sw_tape *tape);
+/* The tape goes if nobody reads or awaits it. */
+void sw_tape_release(struct sw_sessions *all, struct sw_tape *tape);
+
+/* ---- pending.c: subscriptions that wait for the bus ---- */
+
+/* One subscribe request whose entries are not all answered yet. */
+struct sw_request {
+    struct sw_request *next; /* of the same session */
+    struct sw_session *session;
+    struct sw_list news;    /* on all->news: entries wait to be told */
+    struct sw_list pending; /* struct sw_pending by `of_request` */
+    struct sw_timer timer;
+    struct sw_buf entries; /* rendered */
+    uint64_t id;
+};
+
+struct sw_pending {
+    struct sw_list of_request;
+    struct sw_list of_tape;
+    struct sw_request *request;
+    struct sw_tape *tape;
+};
+
+/* One more topic of the request waits for its tape; *request is made for the first. */
+void sw_pending_add(struct sw_session *session, struct sw_request **request, uint64_t id,
+                    struct sw_tape *tape);
+/* All of the request's topics are added: the time runs. */
+void sw_request_start(struct sw_request *request);
+/* Who waits for the tape is answered. */
+void sw_pending_joined(struct sw_sessions *all, struct sw_tape *tape);
+void sw_pending_refused(struct sw_sessions *all, struct sw_tape *tape, enum sw_error error);
+/* The session's waits for this tape are answered `cancelled`, at once. */
+void sw_pending_cancel(struct sw_session *session, struct sw_tape *tape);
+/* Topics that the session waits for. */
+uint32_t sw_pending_count(const struct sw_session *session);
+/* The session ends: nothing is answered. */
+void sw_pending_drop(struct sw_session *session);
+/* What became known in this turn goes to the lanes. */
+void sw_pending_tell(struct sw_sessions *all);
+
+/* ---- commands.c ---- */
+
+void sw_session_error(struct sw_session *session, const struct sw_encode_error *error);
+
+#endif

@@ -1,0 +1,433 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "session/session.h"
+
+#include "common/assert.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "session/internal.h"
+
+#include <stdio.h>
+
+_Static_assert(offsetof(struct sw_session, conn) == 0, "a connection is found in its session");
+
+/* ---- the table ---- */
+
+static struct sw_conn *conn_at(void *owner, uint32_t slot)
+{
+    return &sw_session_at(owner, slot)->conn;
+}
+
+static void on_broken(void *owner, uint32_t slot, int status)
+{
+    (void)status;
+    sw_session_lost(sw_session_at(owner, slot));
+}
+
+static void on_over(void *owner, uint32_t slot)
+{
+    sw_session_close(sw_session_at(owner, slot), SW_REASON_SLOW);
+}
+
+static const struct sw_fanout_events fanout_events = {
+    .conn = conn_at, .on_broken = on_broken, .on_over = on_over};
+
+void sw_sessions_init(struct sw_sessions *all, const struct sw_sessions_config *config,
+                      struct sw_loop *loop, struct sw_bus *bus, struct sw_inbox *inbox,
+                      const struct sw_encoding *encodings, struct sw_counters *counters)
+{
+    *all = (struct sw_sessions){
+        .config = *config, .loop = loop, .bus = bus, .inbox = inbox, .counters = counters};
+    sw_random_init(&all->random);
+    sw_list_init(&all->news);
+    uint32_t slabs = (config->max_sessions + SW_SLAB_CELLS - 1) / SW_SLAB_CELLS;
+    all->slab_count = slabs;
+    all->slabs = sw_zalloc(slabs * sizeof(struct sw_slab *));
+    sw_fanout_init(&all->fanout, loop, slabs * SW_SLAB_CELLS, config->max_queued_bytes, encodings,
+                   &fanout_events, all, counters);
+}
+
+void sw_sessions_deinit(struct sw_sessions *all)
+{
+    SW_ASSERT(all->count == 0);
+    sw_fanout_deinit(&all->fanout);
+    sw_free(all->slabs);
+}
+
+static struct sw_slab *slab_create(void)
+{
+    struct sw_slab *slab = sw_zalloc(sizeof(*slab));
+    for (uint32_t i = 0; i < SW_SLAB_CELLS; i++) {
+        slab->free_next[i] = i + 2;
+    }
+    slab->free_next[SW_SLAB_CELLS - 1] = 0;
+    slab->free_head = 1;
+    return slab;
+}
+
+struct sw_session *sw_session_create(struct sw_sessions *all)
+{
+    if (all->count >= all->config.max_sessions) {
+        return NULL;
+    }
+    uint32_t at = all->slab_hint;
+    while (all->slabs[at] && !all->slabs[at]->free_head) {
+        at++;
+    }
+    all->slab_hint = at;
+    if (!all->slabs[at]) {
+        all->slabs[at] = slab_create();
+    }
+    struct sw_slab *slab = all->slabs[at];
+    uint32_t index = slab->free_head - 1;
+    slab->free_head = slab->free_next[index];
+    slab->used++;
+    all->count++;
+    struct sw_session *session = &slab->cells[index];
+    *session = (struct sw_session){.all = all, .slot = at * SW_SLAB_CELLS + index};
+    struct sw_reader *reader = sw_session_reader(session);
+    uint32_t generation = reader->generation + 1;
+    *reader = (struct sw_reader){.fd = -1, .generation = generation};
+    if (session->slot >= all->fanout.slots_high) {
+        all->fanout.slots_high = session->slot + 1;
+    }
+    sw_session_enter(session, SW_HANDSHAKE);
+    return session;
+}
+
+void sw_session_free(struct sw_session *session)
+{
+    struct sw_sessions *all = session->all;
+    uint32_t at = session->slot / SW_SLAB_CELLS;
+    uint32_t index = session->slot % SW_SLAB_CELLS;
+    struct sw_slab *slab = all->slabs[at];
+    sw_session_reader(session)->state = SW_FREE;
+    slab->free_next[index] = slab->free_head;
+    slab->free_head = index + 1;
+    slab->used--;
+    all->count--;
+    if (at < all->slab_hint) {
+        all->slab_hint = at;
+    }
+    if (slab->used == 0) {
+        all->slabs[at] = NULL;
+        sw_free(slab);
+    }
+    if (all->on_free) {
+        all->on_free(all->owner);
+    }
+}
+
+struct sw_session *sw_session_at(struct sw_sessions *all, uint32_t slot)
+{
+    return &all->slabs[slot / SW_SLAB_CELLS]->cells[slot % SW_SLAB_CELLS];
+}
+
+const char *sw_session_id(const struct sw_session *session, char out[SW_SESSION_ID_BYTES + 1])
+{
+    static const char alphabet[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    uint64_t id = session->id;
+    for (int i = SW_SESSION_ID_BYTES - 1; i >= 0; i--) {
+        out[i] = alphabet[id % 62];
+        id /= 62;
+    }
+    out[SW_SESSION_ID_BYTES] = 0;
+    return out;
+}
+
+/* ---- states ---- */
+
+void sw_session_enter(struct sw_session *session, enum sw_session_state state)
+{
+    struct sw_counters *counters = session->all->counters;
+    switch (state) {
+    case SW_FREE:
+    case SW_HANDSHAKE:
+        break;
+    case SW_OPEN:
+        sw_count(&counters->connections[session->transport->open], 1);
+        break;
+    case SW_CLOSING_STATE:
+        sw_count(&counters->connections[session->transport->open], -1);
+        sw_count(&counters->connections[session->transport->closing], 1);
+        break;
+    case SW_CLOSED:
+        sw_count(&counters->connections[session->transport->closing], -1);
+        break;
+    }
+    sw_session_reader(session)->state = (uint8_t)state;
+}
+
+void sw_session_open(struct sw_session *session, const struct sw_transport *transport)
+{
+    struct sw_sessions *all = session->all;
+    session->transport = transport;
+    sw_random_bytes(&session->id, sizeof(session->id));
+    session->opened = sw_sessions_tick(all);
+    session->heard = session->opened;
+    struct sw_reader *reader = sw_session_reader(session);
+    reader->fd = session->conn.fd;
+    reader->list = &session->one;
+    sw_session_enter(session, SW_OPEN);
+    sw_silence_start(session);
+    if (session->echo) {
+        return;
+    }
+    char id[SW_SESSION_ID_BYTES + 1];
+    struct sw_buf text = {0};
+    sw_encode_welcome(&text, &(struct sw_welcome){.session = sw_slice_of(sw_session_id(session, id)),
+                                                  .node = sw_slice_of(all->config.node),
+                                                  .heartbeat_ms = all->config.ping_ms,
+                                                  .frame_limit = SW_FRAME_BYTES,
+                                                  .topics_limit = SW_SESSION_TOPICS});
+    sw_session_say(session, sw_buf_slice(&text));
+    sw_buf_deinit(&text);
+}
+
+void sw_session_heard(struct sw_session *session)
+{
+    session->heard = sw_sessions_tick(session->all);
+    session->pinged = 0;
+}
+
+/* ---- the control lane ---- */
+
+static void lane_grew(struct sw_session *session)
+{
+    size_t limit = session->echo ? SW_ECHO_BYTES : SW_LANE_BYTES;
+    if (session->lane.size > limit && !session->paused) {
+        session->paused = true;
+        sw_conn_read(&session->conn, false);
+    }
+    sw_fanout_due(&session->all->fanout, session->slot);
+}
+
+void sw_session_say(struct sw_session *session, struct sw_slice text)
+{
+    if (session->retired || sw_session_state(session) > SW_CLOSING_STATE) {
+        return;
+    }
+    session->transport->frame(session, text);
+    lane_grew(session);
+}
+
+void sw_session_say_raw(struct sw_session *session, const void *data, size_t size)
+{
+    if (session->retired || sw_session_state(session) > SW_CLOSING_STATE) {
+        return;
+    }
+    sw_buf_append(&session->lane, data, size);
+    lane_grew(session);
+}
+
+/* ---- the end ---- */
+
+static void begin_closing(struct sw_session *session, enum sw_reason reason, bool after_data)
+{
+    struct sw_sessions *all = session->all;
+    switch (sw_session_state(session)) {
+    case SW_OPEN:
+        session->reason = (uint8_t)reason;
+        session->after_data = after_data;
+        sw_session_reader(session)->flags |= SW_CLOSING;
+        sw_session_enter(session, SW_CLOSING_STATE);
+        session->closing_next = all->closing_head;
+        all->closing_head = session->slot + 1;
+        return;
+    case SW_CLOSING_STATE:
+        session->after_data = session->after_data && after_data;
+        return;
+    case SW_FREE:
+    case SW_HANDSHAKE:
+    case SW_CLOSED:
+        return;
+    }
+}
+
+void sw_session_close(struct sw_session *session, enum sw_reason reason)
+{
+    begin_closing(session, reason, false);
+}
+
+void sw_session_close_after_data(struct sw_session *session, enum sw_reason reason)
+{
+    begin_closing(session, reason, true);
+}
+
+void sw_session_close_heard(struct sw_session *session, uint16_t code)
+{
+    session->close_heard = true;
+    if (sw_session_state(session) == SW_OPEN) {
+        sw_session_close(session, SW_REASON_CLIENT);
+        /* echoed as RFC 6455 section 5.5.1 asks; 1005 cannot be sent, so none answers none */
+        session->transport->close(session, code, sw_slice("", 0));
+    }
+    sw_fanout_due(&session->all->fanout, session->slot);
+}
+
+void sw_session_lost(struct sw_session *session)
+{
+    sw_session_close(session, SW_REASON_GONE);
+    session->after_data = false;
+    session->close_heard = true;
+    sw_conn_close(&session->conn);
+}
+
+/* Subscriptions end, and the last frame stands in the lane. */
+static void retire(struct sw_session *session)
+{
+    const struct sw_reason_row *row = sw_reason_row((enum sw_reason)session->reason);
+    uint32_t behind = sw_session_reader(session)->behind;
+    sw_pending_drop(session);
+    sw_session_unsubscribe_all(session);
+    if (row->code && session->reason != SW_REASON_CLIENT && !session->close_heard) {
+        char words[64];
+        int n = snprintf(words, sizeof(words), "%s", row->text);
+        if (behind && !session->after_data) {
+            n = snprintf(words, sizeof(words), "%s dropped=%u", row->text, behind);
+        }
+        session->transport->close(session, row->code, sw_slice(words, (size_t)n));
+    }
+    session->retired = true;
+    sw_loop_timer_start(session->all->loop, &session->timer, session->all->config.linger_ms);
+    sw_fanout_due(&session->all->fanout, session->slot);
+}
+
+void sw_sessions_retire(struct sw_sessions *all)
+{
+    uint32_t wait_head = 0;
+    while (all->closing_head) {
+        struct sw_session *session = sw_session_at(all, all->closing_head - 1);
+        const struct sw_reader *reader = sw_session_reader(session);
+        all->closing_head = session->closing_next;
+        if (session->after_data && (reader->head || reader->flags & SW_WRITE_PENDING)) {
+            session->closing_next = wait_head;
+            wait_head = session->slot + 1;
+        } else {
+            retire(session);
+        }
+    }
+    all->closing_head = wait_head;
+}
+
+static void log_end(const struct sw_session *session, uint64_t behind)
+{
+    char id[SW_SESSION_ID_BYTES + 1];
+    const struct sw_reader *reader = sw_session_reader(session);
+    const struct sw_sessions *all = session->all;
+    uint32_t ticks = sw_sessions_tick(all) - session->opened;
+    sw_log(SW_LOG_INFO, "session_closed",
+           "session=%s reason=%s code=%u transport=%s seconds=%u sent=%u shed=%llu unsent=%llu",
+           sw_session_id(session, id), sw_reason_row((enum sw_reason)session->reason)->word,
+           sw_reason_row((enum sw_reason)session->reason)->code, session->transport->name,
+           ticks * SW_WHEEL_TICK_MS / 1000, reader->sent, (unsigned long long)reader->shed,
+           (unsigned long long)behind);
+}
+
+/* Is it still on the list of the due? Then the row must stay until it is taken off. */
+static void leave_due(struct sw_sessions *all, uint32_t slot)
+{
+    struct sw_fanout *fanout = &all->fanout;
+    struct sw_reader *reader = sw_reader(fanout, slot);
+    if (!(reader->flags & SW_DUE)) {
+        return;
+    }
+    uint32_t before = 0;
+    uint32_t at = fanout->due_head;
+    while (at != slot + 1) {
+        before = at;
+        at = fanout->readers[at - 1].due_next;
+    }
+    if (before) {
+        fanout->readers[before - 1].due_next = reader->due_next;
+    } else {
+        fanout->due_head = reader->due_next;
+    }
+    if (fanout->due_tail == slot + 1) {
+        fanout->due_tail = before;
+    }
+}
+
+/* The transport's on_closed: nothing of the connection is left. */
+void sw_session_closed(struct sw_session *session)
+{
+    struct sw_sessions *all = session->all;
+    struct sw_reader *reader = sw_session_reader(session);
+    SW_ASSERT(sw_session_state(session) == SW_CLOSING_STATE);
+    if (!session->retired) { /* closed before the turn's end */
+        uint32_t *link = &all->closing_head;
+        while (*link != session->slot + 1) {
+            link = &sw_session_at(all, *link - 1)->closing_next;
+        }
+        *link = session->closing_next;
+        retire(session);
+    }
+    uint64_t behind = reader->behind;
+    sw_reader_close(&all->fanout, session->slot);
+    sw_session_enter(session, SW_CLOSED);
+    sw_count(&all->counters->closed_total[session->reason], 1);
+    log_end(session, behind);
+    sw_loop_timer_stop(all->loop, &session->timer);
+    leave_due(all, session->slot);
+    sw_buf_deinit(&session->lane);
+    if (session->capacity) {
+        sw_free(reader->list);
+    }
+    sw_session_free(session);
+}
+
+/* ---- the turn ---- */
+
+static void on_entry(struct sw_sessions *all, const struct sw_entry *entry)
+{
+    struct sw_tape *tape = sw_tape_get(&all->fanout, entry->tape, entry->generation);
+    if (!tape) {
+        return;
+    }
+    switch ((enum sw_entry_kind)entry->kind) {
+    case SW_ENTRY_STATE:
+        tape->state = SW_TAPE_JOINED;
+        sw_pending_joined(all, tape);
+        sw_tape_release(all, tape);
+        return;
+    case SW_ENTRY_REFUSED:
+        sw_tape_refused(all, tape, (enum sw_error)entry->error);
+        return;
+    case SW_ENTRY_MESSAGE:
+        sw_tape_append(&all->fanout, tape, entry->message);
+        return;
+    case SW_ENTRY_GAP:
+        sw_tape_append_gap(&all->fanout, tape, entry->count, (enum sw_shed)entry->shed);
+        return;
+    }
+}
+
+void sw_sessions_on_post(struct sw_sessions *all, struct sw_post *post)
+{
+    if (post->kind == SW_POST_BATCH) {
+        struct sw_batch *batch = SW_CONTAINER_OF(post, struct sw_batch, post);
+        for (uint32_t i = 0; i < batch->count; i++) {
+            on_entry(all, &batch->entries[i]);
+        }
+        sw_bus_return(all->bus, batch);
+        return;
+    }
+    SW_ASSERT(post->kind == SW_POST_PUBLISH);
+    struct sw_publish *publish = SW_CONTAINER_OF(post, struct sw_publish, post);
+    publish->done(publish->context, publish);
+}
+
+bool sw_sessions_busy(const struct sw_sessions *all)
+{
+    return sw_fanout_busy(&all->fanout);
+}
+
+void sw_sessions_turn(struct sw_sessions *all)
+{
+    sw_pending_tell(all);
+    sw_sessions_retire(all);
+    sw_fanout_walk(&all->fanout);
+    sw_sessions_flush(all);
+    sw_fanout_turned(&all->fanout);
+    sw_sessions_retire(all);
+    sw_fanout_law(&all->fanout);
+}

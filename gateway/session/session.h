@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+/* A session is one connected client, whatever carries it: its connection, its subscriptions, a small lane
+ * for replies, and how it ends. Sessions of a worker live in a table of slabs; the slot is also the row of
+ * fanout/. An idle one owns nothing beyond its cell.
+ *
+ * State: HANDSHAKE (the cell belongs to http/) -> OPEN -> CLOSING -> CLOSED. One function changes it.
+ * Closing is a state and freeing a later phase: sw_session_close is safe anywhere, also in the middle of a
+ * walk; subscriptions are given up at the turn's end, where no walk is under way. All on the worker's loop.
+ *
+ *   client -> transport -> sw_session_receive -> commands -> subscribe, publish
+ *   bus -> sw_sessions_on_post -> tapes -> walk -> flush -> client */
+#ifndef SW_SESSION_SESSION_H
+#define SW_SESSION_SESSION_H
+
+#include "bus/bus.h"
+#include "common/random.h"
+#include "fanout/fanout.h"
+
+enum sw_session_state { SW_FREE, SW_HANDSHAKE, SW_OPEN, SW_CLOSING_STATE, SW_CLOSED };
+
+#define SW_SESSION_ID_BYTES 11
+
+struct sw_session;
+struct sw_sessions;
+
+/* How a session's words become bytes: the seam to ws, and to others beside it. */
+struct sw_transport {
+    const char *name;
+    enum sw_connection_kind open;
+    enum sw_connection_kind closing;
+    /* Each appends to session->lane: one text as a frame; a ping; the last frame, with its code (0: none)
+     * and words. */
+    void (*frame)(struct sw_session *session, struct sw_slice text);
+    void (*ping)(struct sw_session *session);
+    void (*close)(struct sw_session *session, uint16_t code, struct sw_slice words);
+};
+
+struct sw_request; /* session/pending */
+
+struct sw_session {
+    struct sw_conn conn; /* first: see sw_session_of */
+    struct sw_timer timer;
+    struct sw_sessions *all;
+    const struct sw_transport *transport;
+    void *codec;              /* the transport's, while a message is incomplete */
+    struct sw_buf lane;       /* frames of the control lane that wait to be written */
+    struct sw_request *requests;
+    struct sw_subscription one; /* the list until there is a second */
+    uint64_t id;
+    uint32_t slot;
+    uint32_t opened;    /* ticks, as all below */
+    uint32_t heard;     /* when it last said anything */
+    uint32_t pinged;    /* when the ping that it has not answered was written; 0: none */
+    uint32_t progress;  /* when it last took anything while it was owed something */
+    uint32_t seen_sent; /* deliveries at the last look */
+    uint32_t seen_queued;
+    uint32_t closing_next; /* slot + 1 */
+    uint32_t bad_since;
+    uint16_t capacity; /* of the list; 0: `one` */
+    uint16_t publishes; /* that wait for the bus */
+    uint8_t bad_count;
+    uint8_t reason; /* enum sw_reason */
+    bool ping_strict : 1;    /* the ping is due after pong_ms: nothing stood before it */
+    bool may_publish : 1;
+    bool paused : 1;      /* it does not take its replies: not read until it does */
+    bool after_data : 1;  /* CLOSING: what it is owed goes first */
+    bool retired : 1;     /* CLOSING: given up its subscriptions, the last frame is in the lane */
+    bool close_heard : 1; /* the peer's close frame has come */
+    bool hb_sent : 1;
+    bool echo : 1;        /* on the echo path */
+    bool deaf : 1;        /* after a close frame or a fault nothing more is read */
+};
+
+struct sw_sessions_config {
+    uint32_t worker;
+    uint32_t max_sessions; /* of this worker */
+    uint32_t max_message_bytes;
+    uint32_t max_queued_bytes;
+    uint32_t ping_ms;
+    uint32_t pong_ms;
+    uint32_t stall_ms;
+    uint32_t linger_ms;
+    char separator;
+    const char *node;
+};
+
+/* Cells are handed out in slabs, and a slab that is empty goes back to the system. */
+#define SW_SLAB_CELLS 128
+
+struct sw_slab {
+    uint32_t used;
+    uint32_t free_next[SW_SLAB_CELLS]; /* index + 1 */
+    uint32_t free_head;
+    struct sw_session cells[SW_SLAB_CELLS];
+};
+
+/* All sessions of a worker. */
+struct sw_sessions {
+    struct sw_fanout fanout;
+    struct sw_sessions_config config;
+    struct sw_loop *loop;
+    struct sw_bus *bus;
+    void *codecs;           /* the transport's, shared by the worker's sessions */
+    struct sw_inbox *inbox; /* the worker's */
+    struct sw_counters *counters;
+    struct sw_random random;
+    struct sw_slab **slabs;
+    uint32_t slab_count;
+    uint32_t slab_hint; /* no slab below it has room */
+    uint32_t count;      /* cells in use */
+    uint32_t closing_head; /* slot + 1 */
+    struct sw_list news; /* requests whose entries wait to be told */
+    /* A cell's connection has closed. */
+    void (*on_free)(void *owner);
+    void *owner;
+};
+
+/* ---- the table ---- */
+
+/* Everything borrowed. `encodings` as sw_fanout_init. */
+void sw_sessions_init(struct sw_sessions *all, const struct sw_sessions_config *config,
+                      struct sw_loop *loop, struct sw_bus *bus, struct sw_inbox *inbox,
+                      const struct sw_encoding *encodings, struct sw_counters *counters);
+/* Every cell has been freed. */
+void sw_sessions_deinit(struct sw_sessions *all);
+/* A cell for a connection that just came, in HANDSHAKE, or NULL at the cap. */
+struct sw_session *sw_session_create(struct sw_sessions *all);
+/* The connection has closed, or was never opened: the cell is free. */
+void sw_session_free(struct sw_session *session);
+static inline struct sw_session *sw_session_of(struct sw_conn *conn)
+{
+    return (struct sw_session *)(void *)conn;
+}
+struct sw_session *sw_session_at(struct sw_sessions *all, uint32_t slot);
+static inline struct sw_reader *sw_session_reader(const struct sw_session *session)
+{
+    return sw_reader(&session->all->fanout, session->slot);
+}
+static inline enum sw_session_state sw_session_state(const struct sw_session *session)
+{
+    return (enum sw_session_state)sw_session_reader(session)->state;
+}
+/* Writes SW_SESSION_ID_BYTES characters and a NUL. */
+const char *sw_session_id(const struct sw_session *session, char out[SW_SESSION_ID_BYTES + 1]);
+
+/* ---- one session ---- */
+
+/* The upgrade is done: the session is OPEN and hears `welcome` (not on the echo path). */
+void sw_session_open(struct sw_session *session, const struct sw_transport *transport);
+/* A whole text message came from the client. */
+void sw_session_receive(struct sw_session *session, struct sw_slice text);
+/* Any bytes came from the client: it lives. */
+void sw_session_heard(struct sw_session *session);
+/* Queues one text for the control lane. */
+void sw_session_say(struct sw_session *session, struct sw_slice text);
+/* Queues bytes that are framed already (pong, echo). */
+void sw_session_say_raw(struct sw_session *session, const void *data, size_t size);
+/* Ends it: subscriptions now, the close frame behind the frame in flight, then the connection. Idempotent;
+ * the first reason stays. */
+void sw_session_close(struct sw_session *session, enum sw_reason reason);
+/* As sw_session_close, but what it is owed goes first. */
+void sw_session_close_after_data(struct sw_session *session, enum sw_reason reason);
+/* The peer's close frame came: answered, if it was the first, with the same code. */
+void sw_session_close_heard(struct sw_session *session, uint16_t code);
+/* The transport's on_closed: nothing of the connection is left. Frees the session. */
+void sw_session_closed(struct sw_session *session);
+/* The peer is gone: no close frame can reach it. */
+void sw_session_lost(struct sw_session *session);
+
+/* ---- the turn ---- */
+
+/* A post for the worker's inbox that is the bus's: batch or publish. */
+void sw_sessions_on_post(struct sw_sessions *all, struct sw_post *post);
+/* The turn's end, behind the inbox: news, closings, walk, flush. */
+void sw_sessions_turn(struct sw_sessions *all);
+/* Is there work that must not wait for an event? */
+bool sw_sessions_busy(const struct sw_sessions *all);
+
+/* Ticks of the loop's clock: u32, wraps after 497 days. */
+static inline uint32_t sw_sessions_tick(const struct sw_sessions *all)
+{
+    return (uint32_t)(sw_loop_now_ms(all->loop) / SW_WHEEL_TICK_MS);
+}
+
+#endif

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Subscribing and unsubscribing. A tape that the bus feeds already is read at once; another is joined, and
+ * the subscription waits in pending.c until the bus says that what follows is live. */
+#include "common/mem.h"
+#include "core/topic.h"
+#include "session/internal.h"
+
+/* One language and one framing so far: every session reads the same tapes. */
+#define ENCODING 0
+
+static struct sw_subscription *find(const struct sw_session *session, const struct sw_tape *tape)
+{
+    const struct sw_reader *reader = sw_session_reader(session);
+    for (uint32_t i = 0; i < reader->subscriptions; i++) {
+        if (reader->list[i].tape == tape->id) {
+            return &reader->list[i];
+        }
+    }
+    return NULL;
+}
+
+/* Room for one more in the session's list. */
+static void grow(struct sw_session *session)
+{
+    struct sw_reader *reader = sw_session_reader(session);
+    uint32_t count = reader->subscriptions;
+    if (session->capacity == 0 && count == 1) {
+        session->capacity = 8;
+        reader->list = sw_alloc(session->capacity * sizeof(*reader->list));
+        reader->list[0] = session->one;
+    } else if (session->capacity && count == session->capacity) {
+        session->capacity = (uint16_t)(session->capacity + 8);
+        reader->list = sw_realloc(reader->list, session->capacity * sizeof(*reader->list));
+    }
+}
+
+void sw_session_attach(struct sw_session *session, struct sw_tape *tape)
+{
+    if (find(session, tape)) {
+        return;
+    }
+    grow(session);
+    sw_hub_subscribe(&session->all->fanout, tape, session->slot,
+                     sw_session_reader(session)->subscriptions);
+}
+
+void sw_tape_release(struct sw_sessions *all, struct sw_tape *tape)
+{
+    if (tape->state == SW_TAPE_DOOMED || tape->readers || !sw_list_empty(&tape->waiting)) {
+        return;
+    }
+    sw_bus_leave(all->bus, all->config.worker, tape->id, tape->generation, sw_tape_name(tape),
+                 tape->pattern);
+    sw_tape_destroy(&all->fanout, tape);
+}
+
+void sw_tape_refused(struct sw_sessions *all, struct sw_tape *tape, enum sw_error error)
+{
+    sw_pending_refused(all, tape, error);
+    struct sw_buf text = {0};
+    sw_encode_ended(&text, sw_tape_name(tape), error);
+    while (tape->readers) {
+        uint32_t place = tape->readers - 1;
+        uint32_t slot = tape->hub[place].slot;
+        sw_hub_unsubscribe(&all->fanout, slot, tape->hub[place].subscription >> 1);
+        sw_session_say(sw_session_at(all, slot), sw_buf_slice(&text));
+    }
+    sw_buf_deinit(&text);
+    sw_tape_destroy(&all->fanout, tape);
+}
+
+/* ---- subscribe ---- */
+
+/* One request while it is being answered. */
+struct subscribing {
+    struct sw_session *session;
+    struct sw_request *request; /* NULL: nothing waits so far */
+    uint64_t id;
+    struct sw_buf entries;
+    struct sw_buf topic;
+};
+
+static void subscribe_one(struct subscribing *at, const struct sw_command_sub *sub)
+{
+    struct sw_session *session = at->session;
+    struct sw_sessions *all = session->all;
+    sw_buf_clear(&at->topic);
+    sw_json_unescape(&at->topic, sub->topic);
+    struct sw_slice topic = sw_buf_slice(&at->topic);
+    const char *why = NULL;
+    enum sw_topic_kind kind = sw_topic_kind(topic, all->config.separator, &why);
+    if (kind == SW_TOPIC_BAD) {
+        sw_encode_subscribed_error(&at->entries, topic, SW_ERROR_BAD_TOPIC, why, 0);
+        return;
+    }
+    if (sub->error != SW_ERROR_NONE) {
+        sw_encode_subscribed_error(&at->entries, topic, sub->error, sub->message, 0);
+        return;
+    }
+    bool pattern = kind == SW_TOPIC_PATTERN;
+    struct sw_tape *tape = sw_tape_find(&all->fanout, ENCODING, topic, pattern);
+    bool known = tape && find(session, tape);
+    uint32_t held = sw_session_reader(session)->subscriptions + sw_pending_count(session);
+    if (!known && held >= SW_SESSION_TOPICS) {
+        sw_encode_subscribed_error(&at->entries, topic, SW_ERROR_TOO_MANY_TOPICS, NULL, 0);
+        return;
+    }
+    if (tape && tape->state == SW_TAPE_JOINED) {
+        sw_session_attach(session, tape);
+        sw_encode_subscribed_entry(&at->entries, topic);
+        return;
+    }
+    if (!tape) {
+        tape = sw_tape_create(&all->fanout, ENCODING, topic, pattern);
+        sw_bus_join(all->bus, all->config.worker, tape->id, tape->generation, topic, pattern);
+    }
+    sw_pending_add(session, &at->request, at->id, tape);
+}
+
+void sw_session_subscribe(struct sw_session *session, const struct sw_command *command)
+{
+    struct subscribing at = {.session = session, .id = command->id};
+    struct sw_command_walk walk = {0};
+    struct sw_command_sub sub;
+    while (sw_command_next_sub(command, &walk, &sub)) {
+        subscribe_one(&at, &sub);
+    }
+    if (at.request) {
+        sw_request_start(at.request);
+    }
+    if (at.entries.size || !at.request) {
+        struct sw_buf text = {0};
+        sw_encode_subscribed_begin(&text, at.id, at.request == NULL);
+        sw_encode_subscribed_end(&text, sw_buf_slice(&at.entries));
+        sw_session_say(session, sw_buf_slice(&text));
+        sw_buf_deinit(&text);
+    }
+    sw_buf_deinit(&at.entries);
+    sw_buf_deinit(&at.topic);
+}
+
+/* ---- unsubscribe ---- */
+
+static void end_subscription(struct sw_session *session, struct sw_subscription *subscription)
+{
+    struct sw_sessions *all = session->all;
+    struct sw_reader *reader = sw_session_reader(session);
+    struct sw_tape *tape = all->fanout.tapes[subscription->tape];
+    sw_hub_unsubscribe(&all->fanout, session->slot, (uint32_t)(subscription - reader->list));
+    sw_tape_release(all, tape);
+}
+
+static void unsubscribe_one(struct sw_session *session, struct sw_slice topic)
+{
+    struct sw_sessions *all = session->all;
+    enum sw_topic_kind kind = sw_topic_kind(topic, all->config.separator, NULL);
+    if (kind == SW_TOPIC_BAD) {
+        return; /* what cannot be subscribed is not */
+    }
+    struct sw_tape *tape =
+        sw_tape_find(&all->fanout, ENCODING, topic, kind == SW_TOPIC_PATTERN);
+    if (!tape) {
+        return;
+    }
+    struct sw_subscription *subscription = find(session, tape);
+    if (subscription) {
+        end_subscription(session, subscription);
+        return;
+    }
+    sw_pending_cancel(session, tape);
+    sw_tape_release(all, tape);
+}
+
+void sw_session_unsubscribe(struct sw_session *session, const struct sw_command *command)
+{
+    struct sw_buf text = {0};
+    struct sw_buf topic = {0};
+    struct sw_command_walk walk = {0};
+    struct sw_slice raw;
+    bool first = true;
+    sw_encode_unsubscribed_begin(&text, command->id);
+    while (sw_command_next_topic(command, &walk, &raw)) {
+        sw_buf_clear(&topic);
+        sw_json_unescape(&topic, raw);
+        unsubscribe_one(session, sw_buf_slice(&topic));
+        sw_encode_unsubscribed_topic(&text, sw_buf_slice(&topic), first);
+        first = false;
+    }
+    sw_encode_unsubscribed_end(&text);
+    sw_session_say(session, sw_buf_slice(&text));
+    sw_buf_deinit(&topic);
+    sw_buf_deinit(&text);
+}
+
+void sw_session_unsubscribe_all(struct sw_session *session)
+{
+    struct sw_reader *reader = sw_session_reader(session);
+    while (reader->subscriptions) {
+        end_subscription(session, &reader->list[reader->subscriptions - 1]);
+    }
+}

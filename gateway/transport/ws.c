@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "transport/ws.h"
+
+#include "common/mem.h"
+#include "transport/ws_message.h"
+
+/* What a session holds while a frame or a message is incomplete. */
+struct ws_state {
+    struct sw_ws_rx *rx; /* NULL: between two frames */
+    struct sw_ws_message message;
+};
+
+static void state_drop(struct sw_session *session)
+{
+    struct ws_state *state = session->codec;
+    if (!state) {
+        return;
+    }
+    if (state->rx) {
+        sw_ws_rx_give(session->all->codecs, state->rx);
+    }
+    sw_ws_message_deinit(&state->message);
+    sw_free(state);
+    session->codec = NULL;
+}
+
+static void echo(struct sw_session *session, const struct sw_ws_message *message)
+{
+    struct sw_buf frame = {0};
+    sw_ws_append(session->all->codecs, &frame, message->text ? SW_WS_TEXT : SW_WS_BINARY,
+                 message->payload);
+    sw_session_say_raw(session, frame.data, frame.size);
+    sw_buf_deinit(&frame);
+}
+
+static void on_message(struct sw_session *session, const struct sw_ws_message *message)
+{
+    if (sw_session_state(session) != SW_OPEN) {
+        return; /* only its close frame is still of interest */
+    }
+    if (session->echo) {
+        echo(session, message);
+    } else if (message->text) {
+        sw_session_receive(session, message->payload);
+    } else {
+        sw_session_close(session, SW_REASON_BINARY);
+    }
+}
+
+static void on_ping(struct sw_session *session, struct sw_slice payload)
+{
+    struct sw_buf frame = {0};
+    sw_ws_append(session->all->codecs, &frame, SW_WS_PONG, payload);
+    sw_session_say_raw(session, frame.data, frame.size);
+    sw_buf_deinit(&frame);
+}
+
+/* False: nothing more is read from this peer. */
+static bool on_event(struct sw_session *session, enum sw_ws_event event,
+                     const struct sw_ws_message *message)
+{
+    switch (event) {
+    case SW_WS_NOTHING:
+    case SW_WS_PONGED:
+        return true;
+    case SW_WS_MESSAGE:
+        on_message(session, message);
+        return true;
+    case SW_WS_PINGED:
+        on_ping(session, message->payload);
+        return true;
+    case SW_WS_CLOSED:
+        sw_session_close_heard(session, message->code);
+        return false;
+    case SW_WS_FAULT:
+        sw_session_close(session, message->reason);
+        return false;
+    }
+    return false;
+}
+
+/* Reads all that was fed. False: nothing more is read from this peer. */
+static bool read_pieces(struct sw_session *session, struct sw_ws_rx *rx,
+                        struct sw_ws_message *message)
+{
+    size_t max_bytes = session->echo ? SW_ECHO_BYTES : SW_FRAME_BYTES;
+    struct sw_ws_piece piece;
+    for (;;) {
+        switch (sw_ws_rx_read(rx, &piece)) {
+        case SW_WS_MORE:
+            return true;
+        case SW_WS_BROKEN:
+            sw_session_close(session, SW_REASON_PROTOCOL);
+            return false;
+        case SW_WS_PIECE:
+            if (!on_event(session, sw_ws_message_take(message, &piece, max_bytes), message)) {
+                return false;
+            }
+        }
+    }
+}
+
+void sw_ws_receive(struct sw_session *session, struct sw_slice bytes)
+{
+    struct sw_ws_codec *codec = session->all->codecs;
+    sw_session_heard(session);
+    if (session->deaf) {
+        return;
+    }
+    struct ws_state fresh = {0};
+    struct ws_state *state = session->codec ? session->codec : &fresh;
+    struct sw_ws_rx *rx = state->rx ? state->rx : sw_ws_rx_take(codec);
+    sw_ws_rx_feed(rx, bytes);
+    state->rx = NULL;
+    bool go_on = read_pieces(session, rx, &state->message);
+    session->deaf = !go_on;
+    if (!go_on || sw_ws_rx_clean(rx)) {
+        sw_ws_rx_give(codec, rx);
+    } else {
+        state->rx = rx;
+    }
+    bool keep = go_on && (state->rx || !sw_ws_message_clean(&state->message));
+    if (keep && state == &fresh) {
+        session->codec = sw_alloc(sizeof(fresh));
+        *(struct ws_state *)session->codec = fresh;
+    } else if (!keep && state == &fresh) {
+        sw_ws_message_deinit(&fresh.message);
+    } else if (!keep) {
+        state_drop(session);
+    }
+}
+
+/* ---- the connection's events ---- */
+
+static void on_read(struct sw_conn *conn, const char *data, size_t size)
+{
+    sw_ws_receive(sw_session_of(conn), sw_slice(data, size));
+}
+
+static void on_end(struct sw_conn *conn, int status)
+{
+    (void)status;
+    sw_session_lost(sw_session_of(conn));
+}
+
+static void on_closed(struct sw_conn *conn)
+{
+    struct sw_session *session = sw_session_of(conn);
+    state_drop(session);
+    sw_session_closed(session);
+}
+
+static const struct sw_conn_events events = {
+    .on_read = on_read, .on_end = on_end, .on_closed = on_closed};
+
+void sw_ws_open(struct sw_session *session)
+{
+    sw_conn_adopt(&session->conn, &events);
+    sw_session_open(session, &sw_ws_transport);
+}
+
+/* ---- the session's words ---- */
+
+static void say_frame(struct sw_session *session, struct sw_slice text)
+{
+    sw_ws_append(session->all->codecs, &session->lane, SW_WS_TEXT, text);
+}
+
+static void say_ping(struct sw_session *session)
+{
+    sw_ws_append(session->all->codecs, &session->lane, SW_WS_PING, sw_slice("", 0));
+}
+
+static void say_close(struct sw_session *session, uint16_t code, struct sw_slice words)
+{
+    char body[SW_WS_CONTROL_BYTES];
+    size_t size = 0;
+    if (code) {
+        size_t room = sizeof(body) - 2;
+        size_t n = words.size < room ? words.size : room;
+        body[0] = (char)(code >> 8);
+        body[1] = (char)(code & 0xff);
+        __builtin_memcpy(body + 2, words.data, n);
+        size = 2 + n;
+    }
+    sw_ws_append(session->all->codecs, &session->lane, SW_WS_CLOSE, sw_slice(body, size));
+}
+
+const struct sw_transport sw_ws_transport = {.name = "ws",
+                                             .open = SW_CONNECTION_WS_OPEN,
+                                             .closing = SW_CONNECTION_WS_CLOSING,
+                                             .frame = say_frame,
+                                             .ping = say_ping,
+                                             .close = say_close};

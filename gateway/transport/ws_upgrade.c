@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "transport/ws_upgrade.h"
+
+#include "common/base64.h"
+#include "common/json.h"
+#include "http/origin.h"
+#include "net/digest.h"
+#include "transport/ws.h"
+
+#define GUID "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+#define SUBPROTOCOL "spillway.v1.json"
+#define KEY_BYTES 24
+
+static bool origin_allowed(const struct sw_ws_door *door, const struct sw_request *request)
+{
+    struct sw_slice origin = sw_request_header(request, "Origin");
+    if (!door->origins || !door->origins[0] || !origin.data) {
+        return true; /* no list, or no browser */
+    }
+    for (char *const *allowed = door->origins; *allowed; allowed++) {
+        if (sw_slice_equal_nocase(origin, sw_slice_of(*allowed))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool sw_door_may_publish(const struct sw_ws_door *door, struct sw_conn *conn,
+                         const struct sw_request *request)
+{
+    if (door->publish_set) {
+        return door->publish;
+    }
+    struct sw_address peer;
+    struct sw_slice origin = sw_request_header(request, "Origin");
+    return sw_conn_peer(conn, &peer) == 0 && sw_address_is_loopback(&peer) &&
+           (!origin.data || sw_origin_is_loopback(origin));
+}
+
+/* 16 bytes in base64: 22 characters and "==". */
+static bool key_valid(struct sw_slice key)
+{
+    if (key.size != KEY_BYTES || key.data[22] != '=' || key.data[23] != '=') {
+        return false;
+    }
+    for (size_t i = 0; i < 22; i++) {
+        char c = key.data[i];
+        if (!((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+              c == '+' || c == '/')) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* False: something was offered, and nothing that we know. */
+static bool choose_subprotocol(const struct sw_request *request, bool *chosen)
+{
+    *chosen = sw_request_header_has(request, "Sec-WebSocket-Protocol", SUBPROTOCOL);
+    return *chosen || sw_request_header_count(request, "Sec-WebSocket-Protocol") == 0;
+}
+
+/* Replies and returns false where it is no handshake that we can answer. */
+static bool check(const struct sw_ws_door *door, struct sw_http *http,
+                  const struct sw_request *request, bool *subprotocol)
+{
+    struct sw_slice version = sw_request_header(request, "Sec-WebSocket-Version");
+    struct sw_slice key = sw_request_header(request, "Sec-WebSocket-Key");
+    if (!request->upgrade || !sw_request_header_has(request, "Upgrade", "websocket")) {
+        sw_http_reply(http, 426, "text/plain", SW_SLICE("a WebSocket is served here\n"),
+                      "Upgrade: websocket\r\nConnection: Upgrade\r\n");
+    } else if (!sw_slice_equal(version, SW_SLICE("13"))) {
+        sw_http_reply(http, 426, "text/plain", SW_SLICE("WebSocket version 13 is needed\n"),
+                      "Sec-WebSocket-Version: 13\r\nUpgrade: websocket\r\n");
+    } else if (!key_valid(key) || sw_request_header_count(request, "Sec-WebSocket-Key") != 1) {
+        sw_http_reply_error(http, SW_ERROR_BAD_REQUEST, "Sec-WebSocket-Key is 16 bytes in base64",
+                            0, NULL);
+    } else if (!origin_allowed(door, request)) {
+        sw_http_reply_error(http, SW_ERROR_FORBIDDEN, "this origin may not connect", 0, NULL);
+    } else if (!choose_subprotocol(request, subprotocol)) {
+        sw_http_reply_error(http, SW_ERROR_BAD_REQUEST,
+                            "none of the offered subprotocols is known; there is " SUBPROTOCOL, 0,
+                            NULL);
+    } else {
+        return true;
+    }
+    return false;
+}
+
+static void write_accept(struct sw_buf *out, struct sw_slice key, bool subprotocol)
+{
+    struct sw_buf text = {0};
+    unsigned char digest[SW_SHA1_BYTES];
+    char accept[32];
+    sw_buf_append_slice(&text, key);
+    sw_buf_append_slice(&text, SW_SLICE(GUID));
+    sw_sha1(sw_buf_slice(&text), digest);
+    sw_buf_deinit(&text);
+    char *end = sw_base64_encode(accept, digest, sizeof(digest));
+    sw_buf_append_slice(out, SW_SLICE("HTTP/1.1 101 Switching Protocols\r\n"
+                                      "Upgrade: websocket\r\nConnection: Upgrade\r\n"
+                                      "Sec-WebSocket-Accept: "));
+    sw_buf_append(out, accept, (size_t)(end - accept));
+    sw_buf_append_slice(out, subprotocol ? SW_SLICE("\r\nSec-WebSocket-Protocol: " SUBPROTOCOL
+                                                    "\r\n\r\n")
+                                         : SW_SLICE("\r\n\r\n"));
+}
+
+/* ---- subscriptions in the URL: the same words as a subscribe without an id ---- */
+
+/* The position that `from` names for this topic ("topic@epoch:offset", split at the last '@'). */
+static bool has_from(struct sw_slice query, struct sw_slice topic)
+{
+    struct sw_slice name;
+    struct sw_slice value;
+    bool found = false;
+    while (!found && sw_query_next(&query, &name, &value)) {
+        struct sw_buf text = {0};
+        if (sw_slice_equal(name, SW_SLICE("from")) && sw_percent_decode(&text, value, true)) {
+            size_t at = text.size;
+            while (at > 0 && text.data[at - 1] != '@') {
+                at--;
+            }
+            found = at > 0 && sw_slice_equal(sw_slice(text.data, at - 1), topic);
+        }
+        sw_buf_deinit(&text);
+    }
+    return found;
+}
+
+static void append_sub(struct sw_buf *out, struct sw_slice query, struct sw_slice topic,
+                       struct sw_slice mode)
+{
+    sw_buf_append_slice(out, out->size ? SW_SLICE(",{\"topic\":") : SW_SLICE("{\"topic\":"));
+    sw_json_append_string(out, topic);
+    if (mode.data) {
+        sw_buf_append_slice(out, SW_SLICE(",\"mode\":"));
+        sw_json_append_string(out, mode);
+    }
+    sw_buf_append_slice(out, has_from(query, topic) ? SW_SLICE(",\"from\":{}}") : SW_SLICE("}"));
+}
+
+static void collect_subs(struct sw_slice query, struct sw_buf *subs)
+{
+    struct sw_slice rest = query;
+    struct sw_slice name;
+    struct sw_slice value;
+    struct sw_buf mode = {0};
+    bool moded = false;
+    while (sw_query_next(&rest, &name, &value)) {
+        if (!moded && sw_slice_equal(name, SW_SLICE("mode"))) {
+            moded = sw_percent_decode(&mode, value, true);
+        }
+    }
+    rest = query;
+    while (sw_query_next(&rest, &name, &value)) {
+        struct sw_buf topic = {0};
+        if (sw_slice_equal(name, SW_SLICE("topic"))) {
+            if (!sw_percent_decode(&topic, value, true)) {
+                sw_buf_clear(&topic);
+            }
+            append_sub(subs, query, sw_slice(sw_buf_text(&topic), topic.size),
+                       moded ? sw_slice(sw_buf_text(&mode), mode.size) : sw_slice(NULL, 0));
+        }
+        sw_buf_deinit(&topic);
+    }
+    sw_buf_deinit(&mode);
+}
+
+/* The subscribe that the URL stands for, empty where it names no topic. */
+static void read_query(struct sw_slice query, struct sw_buf *text)
+{
+    struct sw_buf subs = {0};
+    collect_subs(query, &subs);
+    if (subs.size) {
+        sw_buf_append_slice(text, SW_SLICE("{\"type\":\"subscribe\",\"subs\":["));
+        sw_buf_append_slice(text, sw_buf_slice(&subs));
+        sw_buf_append_slice(text, SW_SLICE("]}"));
+    }
+    sw_buf_deinit(&subs);
+}
+
+void sw_ws_upgrade(const struct sw_ws_door *door, struct sw_http *http,
+                   const struct sw_request *request, bool echo)
+{
+    bool subprotocol;
+    if (!check(door, http, request, &subprotocol)) {
+        return;
+    }
+    struct sw_session *session = sw_session_of(sw_http_conn(http));
+    struct sw_buf reply = {0};
+    struct sw_buf subscribe = {0};
+    struct sw_buf early = {0};
+    write_accept(&reply, sw_request_header(request, "Sec-WebSocket-Key"), subprotocol && !echo);
+    if (!echo) {
+        read_query(request->query, &subscribe);
+    }
+    session->may_publish = sw_door_may_publish(door, &session->conn, request);
+    session->echo = echo;
+    struct sw_conn *conn = sw_http_detach(http, &early);
+    sw_buf_append_slice(&session->lane, sw_buf_slice(&reply));
+    (void)conn;
+    sw_ws_open(session);
+    sw_fanout_due(&session->all->fanout, session->slot);
+    if (subscribe.size) {
+        sw_session_receive(session, sw_buf_slice(&subscribe));
+    }
+    if (early.size) {
+        sw_ws_receive(session, sw_buf_slice(&early));
+    }
+    sw_buf_deinit(&reply);
+    sw_buf_deinit(&subscribe);
+    sw_buf_deinit(&early);
+}

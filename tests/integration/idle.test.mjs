@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What clients cost who do nothing, who pause, and who never read.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Client } from '../harness/client.mjs';
+import { Crowd } from '../harness/crowd.mjs';
+import { Gateway } from '../harness/gateway.mjs';
+import { OPCODE, RawSocket } from '../harness/raw.mjs';
+import { SANITIZED, size } from '../harness/setting.mjs';
+import { pause, until, within } from '../harness/until.mjs';
+
+const CROWD = size({ long: 19_000, short: 2_000 });
+const PAUSE_MS = size({ long: 60_000, short: 5_000, sanitized: 2_000 });
+const RETURNS_WITHIN = 8 << 20;
+
+test(`${CROWD} idle connections, then all closed: memory comes back to within 8 MB`, { skip: SANITIZED && 'a sanitizer keeps freed memory' }, async (t) => {
+  const gateway = await Gateway.start(t, ['--workers', '2', '--max-connections', String(CROWD + 50)]);
+  // One client first, so that what is made once is made.
+  const first = await Client.connect(t, `${gateway.url}?topic=idle.first`);
+  await first.next('subscribed');
+  const start = gateway.rss();
+  const crowd = await Crowd.open(t, gateway.port, CROWD, '/v1/ws?topic=idle.topic');
+  await gateway.counted((metrics) => metrics.sum('spillway_subscriptions') === CROWD + 1, 'everybody subscribed', 20000);
+  const full = gateway.rss();
+  t.diagnostic(`${((full - start) / CROWD).toFixed(0)} bytes of RSS per idle client with one subscription`);
+
+  await crowd.close();
+  await gateway.counted((metrics) => metrics.sum('spillway_connections') === 1 && metrics.sum('spillway_subscriptions') === 1, 'everybody gone', 30000);
+  await until(() => gateway.rss() - start < RETURNS_WITHIN, 15000, () => `RSS ${start} at the start, ${full} full, ${gateway.rss()} now`);
+  t.diagnostic(`RSS ${(start / 2 ** 20).toFixed(1)} MB before, ${(full / 2 ** 20).toFixed(1)} MB full, ${(gateway.rss() / 2 ** 20).toFixed(1)} MB after`);
+  assert.equal((await first.flushed()).type, 'pong');
+});
+
+test(`a reader that pauses for ${PAUSE_MS / 1000} s below the max mark goes on where it was`, async (t) => {
+  const gateway = await Gateway.start(t);
+  const raw = await RawSocket.upgrade(t, gateway.port, '/v1/ws?topic=idle.paused');
+  assert.equal((await raw.json()).type, 'welcome');
+  assert.equal((await raw.json()).type, 'subscribed');
+  const swift = await Client.connect(t, gateway.url);
+  await swift.subscribe('idle.paused');
+
+  raw.pause();
+  const count = 300;
+  for (let n = 0; n < count; n++) await gateway.publish('idle.paused', `{"n":${n},"pad":"${'x'.repeat(2000)}"}`);
+  const behind = await gateway.counted((metrics) => metrics.sum('spillway_behind') > 0, 'the paused reader behind');
+  assert.ok(behind.sum('spillway_queued_bytes') > 0);
+  assert.equal((await swift.received('idle.paused', count)).length, count, 'others do not wait');
+  await pause(PAUSE_MS);
+  assert.equal((await gateway.metrics()).sum('spillway_closed_total'), 0);
+
+  raw.resume();
+  for (let n = 0; n < count; n++) {
+    const message = await raw.json();
+    assert.equal(message.type, 'msg');
+    assert.equal(message.data.n, n);
+  }
+  await gateway.publish('idle.paused', '{"n":"live"}');
+  assert.equal((await raw.json()).data.n, 'live');
+  const rest = await gateway.counted(({ law }) => law.behind === 0, 'nobody behind');
+  assert.deepEqual(rest.law, { due: 2 * (count + 1), sent: 2 * (count + 1), shed: 0, behind: 0, holds: true });
+  assert.equal(rest.sum('spillway_queued_bytes'), 0);
+});
+
+test('a reader that never reads is closed with 4030 above the max mark, and nobody else notices', async (t) => {
+  const gateway = await Gateway.start(t, ['--linger-ms', '1000']);
+  const raw = await RawSocket.upgrade(t, gateway.port, '/v1/ws?topic=idle.never');
+  assert.equal((await raw.json()).type, 'welcome');
+  assert.equal((await raw.json()).type, 'subscribed');
+  const swift = await Client.connect(t, gateway.url);
+  await swift.subscribe('idle.never');
+  raw.pause();
+
+  let published = 0;
+  const closed = async () => (await gateway.metrics()).sum('spillway_closed_total', { reason: 'slow' });
+  while ((await closed()) === 0) {
+    assert.ok(published < 200, 'behind by 20 MB and still not closed');
+    await gateway.publish('idle.never', `{"n":${published++},"pad":"${'x'.repeat(100_000)}"}`);
+    await swift.received('idle.never', published);
+  }
+  assert.ok(published > 10, `closed after only ${published} messages of 100 KB`);
+  await gateway.log(({ reason }) => reason === 'slow', 'the line of the end of the session');
+  assert.equal(await closed(), 1);
+
+  // What the client finds when it looks at last: the messages in order, then 4030 if the frame found room, else a reset.
+  raw.resume();
+  let n = 0;
+  let code;
+  try {
+    for (;;) {
+      const next = await raw.frame();
+      if (next.opcode === OPCODE.text) assert.equal(JSON.parse(next.payload).data.n, n++);
+      if (next.opcode === OPCODE.close) {
+        code = next.code;
+        break;
+      }
+    }
+  } catch (error) {
+    if (error.code === 'ERR_ASSERTION') throw error;
+  }
+  assert.ok(code === undefined || code === 4030, `closed by ${code}`);
+  raw.destroy();
+  await within(raw.ended, 5000, 'the end of the connection');
+
+  await gateway.publish('idle.never', '{"n":"after"}');
+  assert.equal((await swift.received('idle.never', published + 1)).at(-1).data.n, 'after');
+  const metrics = await gateway.counted(({ law }) => law.holds && law.behind === 0, 'the law at rest');
+  assert.ok(metrics.sum('spillway_shed_total', { reason: 'closed' }) > 0, 'what it was owed is shed');
+  assert.equal(metrics.sum('spillway_queued_bytes'), 0);
+});

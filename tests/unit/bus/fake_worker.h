@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+/* A worker that only listens: an inbox whose entries become lines of text. It hands each batch back, or
+ * holds it, as a worker that is stuck does.
+ *     state 7.1             refused 7.1 forbidden       (tape.generation)
+ *     msg 7.1 orders.eu {"id":1}     with a key: msg 7.1 orders.eu k=c-19 {"id":1}
+ *     gap 7.1 3 node        gap 7.1 ? feed
+ *     published 4           publish 4 bus_unavailable   publish 4 bus_unavailable unknown */
+#ifndef SW_TESTS_BUS_FAKE_WORKER_H
+#define SW_TESTS_BUS_FAKE_WORKER_H
+
+#include "bus/bus.h"
+#include "common/assert.h"
+#include "common/mem.h"
+#include "common/ring.h"
+#include "net/loop.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+struct fake_worker {
+    struct sw_inbox inbox;
+    struct sw_buf heard;
+    bool quiet;         /* counts, but writes no lines */
+    bool stuck;         /* holds its batches */
+    struct sw_ring held;
+    uint64_t batches;
+    uint64_t messages;
+    uint64_t missed; /* told by counted gaps */
+    uint32_t last_retry_ms;
+    void (*give_back)(void *owner, struct sw_batch *batch);
+    void *owner;
+};
+
+static inline void fake_worker_hear_entry(struct fake_worker *worker, const struct sw_entry *entry)
+{
+    struct sw_buf *out = &worker->heard;
+    switch ((enum sw_entry_kind)entry->kind) {
+    case SW_ENTRY_STATE:
+        sw_buf_printf(out, "state %u.%u\n", entry->tape, entry->generation);
+        return;
+    case SW_ENTRY_REFUSED:
+        sw_buf_printf(out, "refused %u.%u %s\n", entry->tape, entry->generation,
+                      sw_error_row((enum sw_error)entry->error)->code);
+        return;
+    case SW_ENTRY_MESSAGE: {
+        const struct sw_message *message = entry->message;
+        worker->messages++;
+        if (worker->quiet) {
+            return;
+        }
+        sw_buf_printf(out, "msg %u.%u %.*s ", entry->tape, entry->generation,
+                      SW_SLICE_ARG(sw_message_topic(message)));
+        if (message->key_size > 0) {
+            sw_buf_printf(out, "k=%.*s ", SW_SLICE_ARG(sw_message_key(message)));
+        }
+        sw_buf_printf(out, "%.*s\n", SW_SLICE_ARG(sw_message_payload(message)));
+        return;
+    }
+    case SW_ENTRY_GAP:
+        worker->missed += entry->count;
+        sw_buf_printf(out, "gap %u.%u ", entry->tape, entry->generation);
+        if (entry->count == 0) {
+            sw_buf_append_byte(out, '?');
+        } else {
+            sw_buf_printf(out, "%llu", (unsigned long long)entry->count);
+        }
+        sw_buf_printf(out, " %s\n", sw_shed_word((enum sw_shed)entry->shed));
+        return;
+    }
+    SW_UNREACHABLE();
+}
+
+static inline void fake_worker_hear_publish(struct fake_worker *worker, struct sw_publish *publish)
+{
+    if (publish->error == SW_ERROR_NONE) {
+        sw_buf_printf(&worker->heard, "published %llu\n", (unsigned long long)publish->id);
+    } else {
+        sw_buf_printf(&worker->heard, "publish %llu %s%s\n", (unsigned long long)publish->id,
+                      sw_error_row(publish->error)->code,
+                      publish->outcome_unknown ? " unknown" : "");
+    }
+    worker->last_retry_ms = publish->retry_ms;
+    sw_publish_destroy(publish);
+}
+
+static inline void fake_worker_on_post(void *role, struct sw_post *post)
+{
+    struct fake_worker *worker = role;
+    if (post->kind == SW_POST_PUBLISH) {
+        fake_worker_hear_publish(worker, SW_CONTAINER_OF(post, struct sw_publish, post));
+        return;
+    }
+    assert_int_equal(post->kind, SW_POST_BATCH);
+    struct sw_batch *batch = SW_CONTAINER_OF(post, struct sw_batch, post);
+    worker->batches++;
+    for (uint32_t i = 0; i < batch->count; i++) {
+        fake_worker_hear_entry(worker, &batch->entries[i]);
+    }
+    if (worker->stuck) {
+        sw_ring_push(&worker->held, batch);
+    } else {
+        worker->give_back(worker->owner, batch);
+    }
+}
+
+static inline void fake_worker_init(struct fake_worker *worker, struct sw_loop *loop,
+                                    void (*give_back)(void *owner, struct sw_batch *batch),
+                                    void *owner)
+{
+    *worker = (struct fake_worker){.give_back = give_back, .owner = owner};
+    assert_int_equal(sw_inbox_init(&worker->inbox, loop, fake_worker_on_post, worker), 0);
+}
+
+static inline void fake_worker_turn(struct fake_worker *worker)
+{
+    while (sw_inbox_drain(&worker->inbox)) {
+    }
+}
+
+/* It is stuck no more: what it holds goes back. */
+static inline void fake_worker_wake(struct fake_worker *worker)
+{
+    worker->stuck = false;
+    struct sw_batch *batch;
+    while ((batch = sw_ring_pop(&worker->held))) {
+        worker->give_back(worker->owner, batch);
+    }
+}
+
+static inline void fake_worker_deinit(struct fake_worker *worker)
+{
+    fake_worker_wake(worker);
+    sw_inbox_deinit(&worker->inbox);
+    sw_buf_deinit(&worker->heard);
+    sw_ring_deinit(&worker->held);
+}
+
+/* What it heard since the last time. */
+static inline void fake_worker_heard(struct fake_worker *worker, const char *lines)
+{
+    assert_string_equal(sw_buf_text(&worker->heard), lines);
+    sw_buf_clear(&worker->heard);
+}
+
+/* Turns the loop for so long, for its timers. */
+struct fake_pause {
+    struct sw_timer timer;
+    struct sw_loop *loop;
+};
+
+static inline void fake_pause_over(struct sw_timer *timer)
+{
+    sw_loop_stop(SW_CONTAINER_OF(timer, struct fake_pause, timer)->loop);
+}
+
+static inline void fake_pause(struct sw_loop *loop, uint64_t ms)
+{
+    struct fake_pause pause = {.loop = loop};
+    sw_timer_init(&pause.timer, fake_pause_over);
+    sw_loop_timer_start(loop, &pause.timer, ms);
+    sw_loop_run(loop);
+}
+
+#endif

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+/* An exchange that only writes down what it is told, one line each, so that the Redis backend is
+ * tested by itself. Interests come and go as the test says. Include it once per program. */
+#ifndef SW_TESTS_BUS_REDIS_FAKE_EXCHANGE_H
+#define SW_TESTS_BUS_REDIS_FAKE_EXCHANGE_H
+
+#include "bus/backend.h"
+#include "common/mem.h"
+
+#include <string.h>
+
+struct sw_exchange {
+    struct sw_bus_config config;
+    struct sw_loop *loop;
+    struct sw_counters counters;
+    struct sw_list interests;
+    struct sw_buf said;
+    unsigned ups;
+    unsigned downs;
+    unsigned acks;
+    unsigned messages;
+    unsigned published;
+    void (*on_acked)(struct sw_interest *interest); /* may be NULL */
+};
+
+static inline void fake_init(struct sw_exchange *exchange, const char *prefix)
+{
+    memset(exchange, 0, sizeof(*exchange));
+    exchange->config = (struct sw_bus_config){
+        .prefix = prefix, .node = "unit test", .separator = '.', .max_message_bytes = 262144};
+    sw_list_init(&exchange->interests);
+}
+
+/* The name is what stands behind the prefix: patterns of tests have the glob that they look like.
+ */
+static inline struct sw_interest *fake_want(struct sw_exchange *exchange, const char *wire,
+                                            bool pattern)
+{
+    struct sw_interest *interest = sw_zalloc(sizeof(*interest));
+    size_t prefix = strlen(exchange->config.prefix);
+    size_t size = strlen(wire);
+    char *copy = sw_strndup(wire, size);
+    interest->exchange = exchange;
+    interest->wire = sw_slice(copy, size);
+    interest->name = sw_slice(copy + prefix, size - prefix);
+    interest->pattern = pattern;
+    sw_list_push(&exchange->interests, &interest->link);
+    return interest;
+}
+
+static inline void fake_forget(struct sw_interest *interest)
+{
+    sw_list_remove(&interest->link);
+    sw_free((void *)(uintptr_t)interest->wire.data);
+    sw_free(interest);
+}
+
+static inline void fake_deinit(struct sw_exchange *exchange)
+{
+    for (struct sw_list *node; (node = sw_list_first(&exchange->interests));) {
+        fake_forget(SW_CONTAINER_OF(node, struct sw_interest, link));
+    }
+    sw_buf_deinit(&exchange->said);
+}
+
+/* What was said since the last time; borrowed until more is said. */
+static inline const char *fake_said(struct sw_exchange *exchange)
+{
+    const char *text = sw_buf_text(&exchange->said);
+    exchange->said.size = 0;
+    return text;
+}
+
+static inline struct sw_publish *fake_publish(const char *topic, const char *key,
+                                              const char *payload)
+{
+    size_t sizes[] = {strlen(topic), strlen(key), strlen(payload)};
+    struct sw_publish *publish = sw_zalloc(sizeof(*publish) + sizes[0] + sizes[1] + sizes[2] + 1);
+    publish->topic_size = (uint8_t)sizes[0];
+    publish->key_size = (uint8_t)sizes[1];
+    publish->size = (uint32_t)sizes[2];
+    memcpy(publish->bytes, topic, sizes[0]);
+    memcpy(publish->bytes + sizes[0], key, sizes[1]);
+    memcpy(publish->bytes + sizes[0] + sizes[1], payload, sizes[2]);
+    return publish;
+}
+
+/* ---- what a backend sees of it ---- */
+
+const struct sw_bus_config *sw_exchange_config(const struct sw_exchange *exchange)
+{
+    return &exchange->config;
+}
+
+struct sw_loop *sw_exchange_loop(const struct sw_exchange *exchange)
+{
+    return exchange->loop;
+}
+
+struct sw_counters *sw_exchange_counters(const struct sw_exchange *exchange)
+{
+    return (struct sw_counters *)(uintptr_t)&exchange->counters;
+}
+
+struct sw_list *sw_exchange_interests(struct sw_exchange *exchange)
+{
+    return &exchange->interests;
+}
+
+struct sw_interest *sw_exchange_find(const struct sw_exchange *exchange, struct sw_slice wire,
+                                     bool pattern)
+{
+    const struct sw_list *all = &exchange->interests;
+    for (struct sw_list *at = all->next; at != all; at = at->next) {
+        struct sw_interest *interest = SW_CONTAINER_OF(at, struct sw_interest, link);
+        if (interest->pattern == pattern && sw_slice_equal(interest->wire, wire)) {
+            return interest;
+        }
+    }
+    return NULL;
+}
+
+void sw_exchange_acked(struct sw_exchange *exchange, struct sw_interest *interest)
+{
+    interest->acked = true;
+    interest->lost = false;
+    exchange->acks++;
+    sw_buf_printf(&exchange->said, "acked %.*s\n", SW_SLICE_ARG(interest->wire));
+    if (exchange->on_acked) {
+        exchange->on_acked(interest);
+    }
+}
+
+void sw_exchange_refused(struct sw_exchange *exchange, struct sw_interest *interest,
+                         enum sw_error error)
+{
+    sw_buf_printf(&exchange->said, "refused %.*s %s\n", SW_SLICE_ARG(interest->wire),
+                  sw_error_row(error)->code);
+    fake_forget(interest);
+}
+
+void sw_exchange_down(struct sw_exchange *exchange, const char *why)
+{
+    (void)why;
+    exchange->downs++;
+    sw_buf_printf(&exchange->said, "down\n");
+    for (struct sw_list *at = exchange->interests.next; at != &exchange->interests; at = at->next) {
+        struct sw_interest *interest = SW_CONTAINER_OF(at, struct sw_interest, link);
+        interest->lost = interest->lost || interest->acked;
+        interest->acked = false;
+    }
+}
+
+void sw_exchange_up(struct sw_exchange *exchange)
+{
+    exchange->ups++;
+    sw_buf_printf(&exchange->said, "up\n");
+}
+
+void sw_exchange_message(struct sw_exchange *exchange, struct sw_interest *interest,
+                         struct sw_slice topic, struct sw_slice raw)
+{
+    exchange->messages++;
+    sw_buf_printf(&exchange->said, "message %.*s %.*s %.*s\n", SW_SLICE_ARG(interest->wire),
+                  SW_SLICE_ARG(topic), (int)(raw.size < 100 ? raw.size : 100), raw.data);
+}
+
+void sw_exchange_too_large(struct sw_exchange *exchange, struct sw_interest *interest)
+{
+    sw_buf_printf(&exchange->said, "too_large %.*s\n", SW_SLICE_ARG(interest->wire));
+}
+
+void sw_exchange_published(struct sw_exchange *exchange, struct sw_publish *publish,
+                           enum sw_error error, bool outcome_unknown)
+{
+    exchange->published++;
+    sw_buf_printf(&exchange->said, "published %.*s %s%s\n", SW_SLICE_ARG(sw_publish_topic(publish)),
+                  error == SW_ERROR_NONE ? "ok" : sw_error_row(error)->code,
+                  outcome_unknown ? " unknown" : "");
+    sw_free(publish);
+}
+
+#endif

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "turning.h"
+
+#include "net/address.h"
+
+#include <errno.h>
+
+static void addresses_survive_parsing_and_printing(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *printed, *host;
+        uint16_t port;
+        bool loopback;
+    } rows[] = {
+        {"127.0.0.1:8000", "127.0.0.1:8000", "127.0.0.1", 8000, true},
+        {"127.9.9.9:1", "127.9.9.9:1", "127.9.9.9", 1, true},
+        {"[::1]:8000", "[::1]:8000", "[::1]", 8000, true},
+        {"0.0.0.0:0", "0.0.0.0:0", "0.0.0.0", 0, false},
+        {":8000", "0.0.0.0:8000", "0.0.0.0", 8000, false},
+        {"[::]:65535", "[::]:65535", "[::]", 65535, false},
+        {"[::ffff:127.0.0.1]:5", "[::ffff:127.0.0.1]:5", "[::ffff:127.0.0.1]", 5, true},
+        {"[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535",
+         "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535",
+         "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]", 65535, false},
+    };
+    for (size_t i = 0; i < SW_ARRAY_SIZE(rows); i++) {
+        struct sw_address address;
+        char out[SW_ADDRESS_TEXT];
+        assert_int_equal(sw_address_parse(sw_slice_of(rows[i].text), &address), 0);
+        assert_string_equal(sw_address_text(&address, out), rows[i].printed);
+        assert_string_equal(sw_address_host(&address, out), rows[i].host);
+        assert_int_equal(sw_address_port(&address), rows[i].port);
+        assert_int_equal(sw_address_is_loopback(&address), rows[i].loopback);
+    }
+}
+
+static void what_is_no_address_is_refused(void **state)
+{
+    (void)state;
+    static const char *const rows[] = {
+        "",           "8000",          "127.0.0.1",      "127.0.0.1:",     "127.0.0.1:65536",
+        "::1:8000",   "[::1]",         "[::1:8000",      "[127.0.0.1]:80", "localhost:8000",
+        "1.2.3:80",   "1.2.3.4.5:80",  "127.0.0.1:-1",   "127.0.0.1: 80",  "[]:80",
+        "[::g]:8000", "256.0.0.1:800", "127.0.0.1:80a9",
+    };
+    for (size_t i = 0; i < SW_ARRAY_SIZE(rows); i++) {
+        struct sw_address address;
+        assert_int_equal(sw_address_parse(sw_slice_of(rows[i]), &address), -EINVAL);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(addresses_survive_parsing_and_printing),
+        cmocka_unit_test(what_is_no_address_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
