@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Bugs. An assertion says what cannot happen; it is compiled into every build, prints the condition with
- * a backtrace and aborts, because a gateway that goes on after a broken invariant lies to its clients.
- * Weather (OS, network, Redis) and guests (what a client did) are never asserted. */
+/* Bugs. An assertion says what cannot happen; it is compiled into every build, prints the condition
+ * with a backtrace and aborts, because a gateway that goes on after a broken invariant lies to its
+ * clients. Weather (OS, network, Redis) and guests (what a client did) are never asserted. */
 #ifndef SW_COMMON_ASSERT_H
 #define SW_COMMON_ASSERT_H
 
-#define SW_LIKELY(x) __builtin_expect(!!(x), 1)
+#define SW_LIKELY(x)   __builtin_expect(!!(x), 1)
 #define SW_UNLIKELY(x) __builtin_expect(!!(x), 0)
 
 /* The return value says how it went and must be looked at. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* JSON (RFC 8259) where bytes must survive: a strict validator, a scanner that returns byte spans, and an
- * escaper. Nothing here is ever re-printed: payloads are spliced as they came. Sans-I/O, no globals. */
+/* JSON (RFC 8259) where bytes must survive: a strict validator, a scanner that returns byte spans,
+ * and an escaper. Nothing here is ever re-printed: payloads are spliced as they came. Sans-I/O, no
+ * globals. */
 #ifndef SW_COMMON_JSON_H
 #define SW_COMMON_JSON_H
 
@@ -13,13 +14,13 @@ enum sw_json_verdict {
     SW_JSON_TOO_DEEP, /* would be valid as far as it was read, but nests deeper than allowed */
 };
 
-/* Strict: valid UTF-8, no control characters in strings, no trailing bytes but white space, nesting <=
- * `max_depth`, lone surrogate escapes refused. Does not recurse and does not allocate for max_depth <= 512.
- * *breaks (may be NULL) counts CR and LF between tokens. */
+/* Strict: valid UTF-8, no control characters in strings, no trailing bytes but white space, nesting
+ * <= `max_depth`, lone surrogate escapes refused. Does not recurse and does not allocate for
+ * max_depth <= 512. *breaks (may be NULL) counts CR and LF between tokens. */
 enum sw_json_verdict sw_json_validate(const char *data, size_t size, unsigned max_depth,
                                       size_t *breaks);
-/* Turns each CR and LF between tokens of a valid text into a space, in place. (In a valid text none stands
- * inside a string.) */
+/* Turns each CR and LF between tokens of a valid text into a space, in place. (In a valid text none
+ * stands inside a string.) */
 void sw_json_flatten(char *data, size_t size);
 
 enum sw_json_type {
@@ -32,7 +33,8 @@ enum sw_json_type {
     SW_JSON_OBJECT,
 };
 
-/* One value: `raw` are its bytes as they stand in the text (a string with its quotes), borrowed from it. */
+/* One value: `raw` are its bytes as they stand in the text (a string with its quotes), borrowed
+ * from it. */
 struct sw_json_value {
     enum sw_json_type type;
     struct sw_slice raw;
@@ -56,8 +58,8 @@ bool sw_json_next(struct sw_json_walk *walk, struct sw_json_member *member);
 /* The one value that a validated text holds, white space trimmed. */
 struct sw_json_value sw_json_value(struct sw_slice text);
 
-/* The members that `names` asks for into values[] (type SW_JSON_NULL with raw.data == NULL where absent).
- * `object` lies in validated bytes and is an object. A name may be written with escapes.
+/* The members that `names` asks for into values[] (type SW_JSON_NULL with raw.data == NULL where
+ * absent). `object` lies in validated bytes and is an object. A name may be written with escapes.
  * False: some name (asked for or not) stands twice; *duplicate (may be NULL) is it. */
 bool sw_json_members(struct sw_slice object, const char *const *names, size_t count,
                      struct sw_json_value *values, struct sw_slice *duplicate);

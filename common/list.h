@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* An intrusive doubly linked ring: the head is a node that belongs to nobody. An element that is on no
- * list points to itself, so unlinking twice is harmless. Not thread-safe. */
+/* An intrusive doubly linked ring: the head is a node that belongs to nobody. An element that is on
+ * no list points to itself, so unlinking twice is harmless. Not thread-safe. */
 #ifndef SW_COMMON_LIST_H
 #define SW_COMMON_LIST_H
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Strings to pointers: open addressing, linear probing, backward-shift deletion (no tombstones, so a map
- * with much coming and going stays fast). {0} is a valid empty map. Borrows its keys: a key lives in its
- * value and must stay where it is until the entry is removed. Not thread-safe. */
+/* Strings to pointers: open addressing, linear probing, backward-shift deletion (no tombstones, so
+ * a map with much coming and going stays fast). {0} is a valid empty map. Borrows its keys: a key
+ * lives in its value and must stay where it is until the entry is removed. Not thread-safe. */
 #ifndef SW_COMMON_MAP_H
 #define SW_COMMON_MAP_H
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Memory. None of these returns NULL: when the system has none left the process aborts, since exhaustion
- * is prevented before it (whatever a stranger can make large is bounded at its door).
+/* Memory. None of these returns NULL: when the system has none left the process aborts, since
+ * exhaustion is prevented before it (whatever a stranger can make large is bounded at its door).
  * All may be called from any thread. */
 #ifndef SW_COMMON_MEM_H
 #define SW_COMMON_MEM_H

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Random numbers: a small generator per role for jitter, and the system's for what must not be guessed. */
+/* Random numbers: a small generator per role for jitter, and the system's for what must not be
+ * guessed. */
 #ifndef SW_COMMON_RANDOM_H
 #define SW_COMMON_RANDOM_H
 

@@ -37,7 +37,9 @@ struct sw_slice sw_slice_split(struct sw_slice *rest, char separator);
 struct sw_slice sw_slice_trim(struct sw_slice slice);
 /* Decimal digits only, no sign. False: not a number or above `max`. */
 bool sw_slice_to_u64(struct sw_slice slice, uint64_t max, uint64_t *value);
-/* A number that depends on every byte; for hash tables, not for secrets. */
+/* A number that depends on every byte, and on a seed of this process (strangers choose what is
+ * hashed, and must not choose collisions): for hash tables, neither for secrets nor for other
+ * processes. */
 uint64_t sw_slice_hash(struct sw_slice slice);
 
 #endif

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* UTF-8 (RFC 3629: no surrogates, no overlong forms, nothing above U+10FFFF), whole or in pieces. */
+/* UTF-8 (RFC 3629: no surrogates, no overlong forms, nothing above U+10FFFF), whole or in pieces.
+ */
 #ifndef SW_COMMON_UTF8_H
 #define SW_COMMON_UTF8_H
 

@@ -89,8 +89,7 @@ static struct sw_slice shown_key(const struct sw_request *request)
 {
     struct sw_slice bearer = sw_request_header(request, "Authorization");
     struct sw_slice word = SW_SLICE("Bearer ");
-    if (bearer.size > word.size &&
-        sw_slice_equal_nocase(sw_slice(bearer.data, word.size), word)) {
+    if (bearer.size > word.size && sw_slice_equal_nocase(sw_slice(bearer.data, word.size), word)) {
         return sw_slice_trim(sw_slice(bearer.data + word.size, bearer.size - word.size));
     }
     return sw_request_header(request, "X-API-Key");
@@ -120,7 +119,8 @@ bool sw_guard_check(const struct sw_guard *guard, struct sw_http *http,
         return refuse(http, SW_ERROR_FORBIDDEN, "web pages of other origins may not do this");
     }
     if (!sw_host_is_loopback(sw_request_header(request, "Host"))) {
-        return refuse(http, SW_ERROR_FORBIDDEN, "without an API key the Host must be a loopback name");
+        return refuse(http, SW_ERROR_FORBIDDEN,
+                      "without an API key the Host must be a loopback name");
     }
     return true;
 }

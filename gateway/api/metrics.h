@@ -6,7 +6,8 @@
 #include "core/counters.h"
 #include "http/server.h"
 
-/* The blocks of all roles, NULL-terminated; their sums are shown. `version` goes into build_info. */
+/* The blocks of all roles, NULL-terminated; their sums are shown. `version` goes into build_info.
+ */
 void sw_metrics_write(struct sw_buf *out, const struct sw_counters *const *blocks,
                       const char *version);
 void sw_api_metrics(struct sw_http *http, const struct sw_counters *const *blocks,

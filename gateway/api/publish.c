@@ -164,11 +164,13 @@ void sw_api_publish_topic(const struct sw_publisher *publisher, struct sw_http *
         sw_slice(path.data + sizeof(TOPICS_PATH) - 1, path.size - (sizeof(TOPICS_PATH) - 1));
     struct sw_buf topic = {0};
     if (sw_request_header(request, "Idempotency-Key").data) {
-        sw_http_reply_error(http, SW_ERROR_UNSUPPORTED, "Idempotency-Key is not supported", 0, NULL);
+        sw_http_reply_error(http, SW_ERROR_UNSUPPORTED, "Idempotency-Key is not supported", 0,
+                            NULL);
         return;
     }
     if (!sw_percent_decode(&topic, encoded, false)) {
-        sw_http_reply_error(http, SW_ERROR_BAD_TOPIC, "the path is not well percent-encoded", 0, NULL);
+        sw_http_reply_error(http, SW_ERROR_BAD_TOPIC, "the path is not well percent-encoded", 0,
+                            NULL);
         sw_buf_deinit(&topic);
         return;
     }
@@ -259,7 +261,8 @@ static void publish_batch(const struct sw_publisher *publisher, struct sw_http *
 {
     uint32_t count = count_elements(array);
     if (count > SW_PUBLISH_BATCH) {
-        sw_http_reply_error(http, SW_ERROR_TOO_LARGE, "a batch holds at most 1,000 messages", 0, NULL);
+        sw_http_reply_error(http, SW_ERROR_TOO_LARGE, "a batch holds at most 1,000 messages", 0,
+                            NULL);
         return;
     }
     struct call *call = call_create(http, count);

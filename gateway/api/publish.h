@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Publishing over HTTP: POST /v1/topics/{topic} and POST /v1/publish (PROTOCOL.md, section 1). The reply
- * waits for the bus; a client that leaves first loses only the reply. Belongs to the loop of its inbox. */
+/* Publishing over HTTP: POST /v1/topics/{topic} and POST /v1/publish (PROTOCOL.md, section 1). The
+ * reply waits for the bus; a client that leaves first loses only the reply. Belongs to the loop of
+ * its inbox. */
 #ifndef SW_API_PUBLISH_H
 #define SW_API_PUBLISH_H
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* counters.def as a block of numbers. Each role owns one block and is its only writer; any thread reads.
- * Gauges are signed sums: a role adds and subtracts in its own block, so a block's part may be negative. */
+/* counters.def as a block of numbers. Each role owns one block and is its only writer; any thread
+ * reads. Gauges are signed sums: a role adds and subtracts in its own block, so a block's part may
+ * be negative. */
 #ifndef SW_CORE_COUNTERS_H
 #define SW_CORE_COUNTERS_H
 
@@ -20,12 +21,12 @@ enum sw_connection_kind {
 enum sw_bus_kind { SW_BUS_MEMORY, SW_BUS_REDIS, SW_BUS_KIND_COUNT };
 
 #define SW_FAMILY_SIZE_CONNECTIONS SW_CONNECTION_KIND_COUNT
-#define SW_FAMILY_SIZE_REASONS SW_REASON_COUNT
-#define SW_FAMILY_SIZE_SHEDS SW_SHED_COUNT
-#define SW_FAMILY_SIZE_BUSES SW_BUS_KIND_COUNT
+#define SW_FAMILY_SIZE_REASONS     SW_REASON_COUNT
+#define SW_FAMILY_SIZE_SHEDS       SW_SHED_COUNT
+#define SW_FAMILY_SIZE_BUSES       SW_BUS_KIND_COUNT
 
 struct sw_counters {
-#define SW_COUNTER(field, type, help) _Atomic int64_t field;
+#define SW_COUNTER(field, type, help)      _Atomic int64_t field;
 #define SW_FAMILY(field, type, list, help) _Atomic int64_t field[SW_FAMILY_SIZE_##list];
 #include "core/counters.def"
     struct sw_histogram deliver; /* spillway_deliver_seconds: arrival on this node to the write */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The seam between what happened and its bytes: an encoding is a language of protocol/ times a framing of
- * transport/, paired by node/. A push is rendered once per encoding and goes to every reader as it is. */
+/* The seam between what happened and its bytes: an encoding is a language of protocol/ times a
+ * framing of transport/, paired by node/. A push is rendered once per encoding and goes to every
+ * reader as it is. */
 #ifndef SW_CORE_ENCODING_H
 #define SW_CORE_ENCODING_H
 

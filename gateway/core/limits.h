@@ -13,7 +13,7 @@
 
 /* An HTTP head: browsers send under 2 KB, large cookies are not for us. */
 #define SW_HTTP_HEAD_BYTES 16384
-#define SW_HTTP_HEADERS 64
+#define SW_HTTP_HEADERS    64
 /* From the first byte (or accept) to the end of the head, and again for the body. */
 #define SW_HTTP_DEADLINE_MS 10000
 /* Between two requests on one connection. */
@@ -48,8 +48,8 @@
 #define SW_BATCH_ENTRIES 2048
 /* Bytes of publishes that the bus holds while it waits for Redis' answers. */
 #define SW_PUBLISH_QUEUE_BYTES (16u << 20)
-/* Redis' reader copies what is left after each 1 KB it consumed: larger slices cost more per message
- * (measured: 16 KB 101-158 ns, 256 KB 750-820 ns). */
+/* Redis' reader copies what is left after each 1 KB it consumed: larger slices cost more per
+ * message (measured: 16 KB 101-158 ns, 256 KB 750-820 ns). */
 #define SW_REDIS_SLICE_BYTES 16384
 /* Read from Redis per turn; then the clients get theirs. */
 #define SW_REDIS_TURN_BYTES (1u << 20)
@@ -62,8 +62,8 @@
 #define SW_FLUSH_PIECES 64
 /* Bytes that one session may get in one turn while others wait. */
 #define SW_FLUSH_BYTES (1u << 20)
-/* Time that one turn may spend writing; what is left gets cursors. Without it a walk over 10,000 clients
- * keeps the loop from reading for 50-110 ms. */
+/* Time that one turn may spend writing; what is left gets cursors. Without it a walk over 10,000
+ * clients keeps the loop from reading for 50-110 ms. */
 #define SW_WRITE_BUDGET_NS 2000000u
 /* Sessions between two looks at the clock while writing. */
 #define SW_WRITE_BUDGET_STEP 32
@@ -74,8 +74,8 @@
 /* Items of one session in one turn. */
 #define SW_TURN_ITEMS 1024
 
-/* What waits in the kernel but was not yet sent: a slow client's data waits as shared blocks in user space
- * instead (measured: 42 KB of kernel per silent client instead of 4 MB). */
+/* What waits in the kernel but was not yet sent: a slow client's data waits as shared blocks in
+ * user space instead (measured: 42 KB of kernel per silent client instead of 4 MB). */
 #define SW_NOTSENT_LOWAT 16384
 
 #endif

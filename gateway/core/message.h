@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A message: one payload as it came from the bus, once per node. The bus owns it and counts its references
- * in a plain integer; workers borrow it inside a batch and hand the batch back.
+/* A message: one payload as it came from the bus, once per node. The bus owns it and counts its
+ * references in a plain integer; workers borrow it inside a batch and hand the batch back.
  * Invariant: the payload of a SW_PAYLOAD_JSON message is valid JSON without CR and LF. */
 #ifndef SW_CORE_MESSAGE_H
 #define SW_CORE_MESSAGE_H
@@ -8,13 +8,13 @@
 #include "common/slice.h"
 
 enum sw_payload {
-    SW_PAYLOAD_JSON, /* spliced raw: "data" */
-    SW_PAYLOAD_TEXT, /* UTF-8, as a JSON string: "text" */
+    SW_PAYLOAD_JSON,   /* spliced raw: "data" */
+    SW_PAYLOAD_TEXT,   /* UTF-8, as a JSON string: "text" */
     SW_PAYLOAD_BINARY, /* base64: "b64" */
 };
 
 struct sw_message {
-    uint32_t refs; /* the bus's alone */
+    uint32_t refs;   /* the bus's alone */
     uint8_t payload; /* enum sw_payload */
     uint8_t key_size;
     uint8_t topic_size;
@@ -24,7 +24,8 @@ struct sw_message {
     char bytes[];        /* topic, key, payload */
 };
 
-/* Copies everything and judges the payload once; one reference. `topic` <= 255 bytes, `key` <= 64. */
+/* Copies everything and judges the payload once; one reference. `topic` <= 255 bytes, `key` <= 64.
+ */
 struct sw_message *sw_message_create(struct sw_slice topic, struct sw_slice key,
                                      struct sw_slice payload, uint64_t time_ms,
                                      uint64_t arrived_ns);

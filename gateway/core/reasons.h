@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* reasons.def and errors.def as types: how connections end, why deliveries are shed, what a request can be
- * answered. */
+/* reasons.def and errors.def as types: how connections end, why deliveries are shed, what a request
+ * can be answered. */
 #ifndef SW_CORE_REASONS_H
 #define SW_CORE_REASONS_H
 

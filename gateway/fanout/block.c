@@ -11,8 +11,7 @@ static const uint32_t tier_bytes[SW_BLOCK_TIERS] = {1024, 4096, 16384, 65536};
 /* Ages are u16 ticks; a block is closed before they run out. */
 #define BLOCK_TICKS 60000
 
-struct sw_block *sw_block_create(struct sw_block_pool *pool, unsigned tier, size_t need,
-                                 bool alone)
+struct sw_block *sw_block_create(struct sw_block_pool *pool, unsigned tier, size_t need, bool alone)
 {
     struct sw_block *block;
     size_t whole = sizeof(*block) + need + 4;

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A block: frames of one tape, one behind another, in 1, 4, 16 or 64 KB; a larger frame has a block alone,
- * and so has a gap mark. Frames grow up from behind the head; for each frame four bytes {end, age in ticks}
- * grow down from the block's end.
+/* A block: frames of one tape, one behind another, in 1, 4, 16 or 64 KB; a larger frame has a block
+ * alone, and so has a gap mark. Frames grow up from behind the head; for each frame four bytes
+ * {end, age in ticks} grow down from the block's end.
  *
- * Who holds it: each cursor that stands in it, the block before it, its tape while it is the last, and the
- * tape's turn. A frame in flight pins its bytes without holding the chain: a block that the last holder
- * leaves drops `next` though it is pinned, else one stuck client would keep the whole later tape alive.
- * A block that only its tape holds goes back to the pool at once: a quiet tape owns none. */
+ * Who holds it: each cursor that stands in it, the block before it, its tape while it is the last,
+ * and the tape's turn. A frame in flight pins its bytes without holding the chain: a block that the
+ * last holder leaves drops `next` though it is pinned, else one stuck client would keep the whole
+ * later tape alive. A block that only its tape holds goes back to the pool at once: a quiet tape
+ * owns none. */
 #ifndef SW_FANOUT_BLOCK_H
 #define SW_FANOUT_BLOCK_H
 
@@ -17,7 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SW_BLOCK_TIERS 4
+#define SW_BLOCK_TIERS  4
 #define SW_BLOCK_FRAMES 1024
 
 struct sw_block {
@@ -32,8 +33,8 @@ struct sw_block {
     uint64_t born;  /* tick of the first frame */
     uint64_t count; /* a gap mark's; 0: unknown */
     uint8_t tier;
-    bool alone; /* one frame, no table of ends */
-    bool gap;   /* that frame is a gap mark */
+    bool alone;   /* one frame, no table of ends */
+    bool gap;     /* that frame is a gap mark */
     uint8_t shed; /* enum sw_shed of the gap mark */
     uint32_t unused;
 };

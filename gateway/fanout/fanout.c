@@ -2,8 +2,8 @@
 #include "common/mem.h"
 #include "fanout/internal.h"
 
-/* Address space only: a cursor for each of 16 subscriptions of every slot would be far more than a node
- * survives. */
+/* Address space only: a cursor for each of 16 subscriptions of every slot would be far more than a
+ * node survives. */
 #define CURSORS_PER_SLOT 64
 
 static size_t cursors_bytes(const struct sw_fanout *fanout)
@@ -12,8 +12,9 @@ static size_t cursors_bytes(const struct sw_fanout *fanout)
 }
 
 void sw_fanout_init(struct sw_fanout *fanout, struct sw_loop *loop, uint32_t slots,
-                    uint32_t max_queued_bytes, const struct sw_encoding *encodings, const struct sw_fanout_events *events,
-                    void *owner, struct sw_counters *counters)
+                    uint32_t max_queued_bytes, const struct sw_encoding *encodings,
+                    const struct sw_fanout_events *events, void *owner,
+                    struct sw_counters *counters)
 {
     *fanout = (struct sw_fanout){.events = events,
                                  .owner = owner,

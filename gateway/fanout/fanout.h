@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Fan-out: topics to bytes to readers, on one worker. It knows slots, not sessions.
  *
- * Three laws. Once: a frame is rendered once and each reader is visited once a turn, however many messages
- * came. Told: due = sent + shed + behind for every subscription, each counted where it happens. No reader is
- * visited, and no system call made, for a message while the turn lasts (but see SW_TAPE_TURN_BYTES).
+ * Three laws. Once: a frame is rendered once and each reader is visited once a turn, however many
+ * messages came. Told: due = sent + shed + behind for every subscription, each counted where it
+ * happens. No reader is visited, and no system call made, for a message while the turn lasts (but
+ * see SW_TAPE_TURN_BYTES).
  *
  *   inbox -> sw_tape_append (renders; the tape is dirty)
  *   turn's end: sw_fanout_walk (each dirty tape once: direct writes, items, or cursors)
@@ -24,7 +25,8 @@
 /* What the owner of the slots is asked and told. */
 struct sw_fanout_events {
     struct sw_conn *(*conn)(void *owner, uint32_t slot);
-    /* Writing failed: the connection is no good any more. Comes during walk and flush; must not touch hubs. */
+    /* Writing failed: the connection is no good any more. Comes during walk and flush; must not
+     * touch hubs. */
     void (*on_broken)(void *owner, uint32_t slot, int status);
     /* The slot is behind by more than max_queued_bytes; must not touch hubs either. */
     void (*on_over)(void *owner, uint32_t slot);
@@ -92,8 +94,8 @@ struct sw_fanout {
 
     /* this turn's */
     bool turning;
-    uint64_t deadline_ns; /* of writing */
-    bool late;            /* it has passed: the rest only gets cursors */
+    uint64_t deadline_ns;  /* of writing */
+    bool late;             /* it has passed: the rest only gets cursors */
     struct sw_item *items; /* 1-based */
     uint32_t items_count;
     uint32_t items_capacity;
@@ -105,8 +107,9 @@ struct sw_fanout {
 
 /* `slots`: how many there may ever be. All borrowed. */
 void sw_fanout_init(struct sw_fanout *fanout, struct sw_loop *loop, uint32_t slots,
-                    uint32_t max_queued_bytes, const struct sw_encoding *encodings, const struct sw_fanout_events *events,
-                    void *owner, struct sw_counters *counters);
+                    uint32_t max_queued_bytes, const struct sw_encoding *encodings,
+                    const struct sw_fanout_events *events, void *owner,
+                    struct sw_counters *counters);
 /* Everybody is unsubscribed. */
 void sw_fanout_deinit(struct sw_fanout *fanout);
 
@@ -130,12 +133,12 @@ void sw_tape_append_gap(struct sw_fanout *fanout, struct sw_tape *tape, uint64_t
 
 /* ---- who reads a tape ---- */
 
-/* `slot` reads the tape from here on; subscription `index` of its list is filled in. A dirty tape is walked
- * first, so that what stands on it is nobody's who comes now. */
+/* `slot` reads the tape from here on; subscription `index` of its list is filled in. A dirty tape
+ * is walked first, so that what stands on it is nobody's who comes now. */
 void sw_hub_subscribe(struct sw_fanout *fanout, struct sw_tape *tape, uint32_t slot,
                       uint32_t index);
-/* Ends subscription `index` of the slot: what was still to be sent is shed (closed). The last of the slot's
- * list takes its index. Never between walk and turned. */
+/* Ends subscription `index` of the slot: what was still to be sent is shed (closed). The last of
+ * the slot's list takes its index. Never between walk and turned. */
 void sw_hub_unsubscribe(struct sw_fanout *fanout, uint32_t slot, uint32_t index);
 
 /* ---- slots ---- */
@@ -146,8 +149,8 @@ static inline struct sw_reader *sw_reader(struct sw_fanout *fanout, uint32_t slo
 }
 /* Puts the slot on the list of those to flush; harmless where it is. */
 void sw_fanout_due(struct sw_fanout *fanout, uint32_t slot);
-/* The next due slot, taken off the list, or false. Slots that become due meanwhile come in the next turn.
- * False also when the turn's time for writing is over; the rest stays due. */
+/* The next due slot, taken off the list, or false. Slots that become due meanwhile come in the next
+ * turn. False also when the turn's time for writing is over; the rest stays due. */
 bool sw_fanout_due_pop(struct sw_fanout *fanout, uint32_t *stop, uint32_t *slot);
 /* Unsubscribed from everything: what is left of the frame in flight is shed (closed). */
 void sw_reader_close(struct sw_fanout *fanout, uint32_t slot);
@@ -156,12 +159,11 @@ void sw_reader_close(struct sw_fanout *fanout, uint32_t slot);
 
 /* Each dirty tape, once. */
 void sw_fanout_walk(struct sw_fanout *fanout);
-/* Writes what the slot is owed, behind `front` (frames of the control lane; may be empty), with as few
- * system calls as it takes. *taken: bytes of `front` that the socket took; if fewer than all, nothing of the
- * slot's own was written and the caller sends the rest. False: it stays due, since its share of this turn is
- * used up. */
-bool sw_fanout_flush(struct sw_fanout *fanout, uint32_t slot, struct sw_slice front,
-                     size_t *taken);
+/* Writes what the slot is owed, behind `front` (frames of the control lane; may be empty), with as
+ * few system calls as it takes. *taken: bytes of `front` that the socket took; if fewer than all,
+ * nothing of the slot's own was written and the caller sends the rest. False: it stays due, since
+ * its share of this turn is used up. */
+bool sw_fanout_flush(struct sw_fanout *fanout, uint32_t slot, struct sw_slice front, size_t *taken);
 /* The slot's connection is closed: what it was to get in this turn is shed with the rest. */
 void sw_fanout_skip(struct sw_fanout *fanout, uint32_t slot);
 /* After the last flush: items that nobody sent become cursors, tapes are clean. */
@@ -171,8 +173,8 @@ static inline bool sw_fanout_busy(const struct sw_fanout *fanout)
 {
     return fanout->due_head != 0 || fanout->dirty_head != 0;
 }
-/* Checks every subscription: position == start + sent + shed + in flight, and the rows' sums. Aborts where
- * one does not hold. Does nothing without SW_LAW. */
+/* Checks every subscription: position == start + sent + shed + in flight, and the rows' sums.
+ * Aborts where one does not hold. Does nothing without SW_LAW. */
 void sw_fanout_law(struct sw_fanout *fanout);
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Who reads a tape. Entries are dense, since every turn walks them; the last one takes the place of one
- * that leaves. */
+/* Who reads a tape. Entries are dense, since every turn walks them; the last one takes the place of
+ * one that leaves. */
 #include "common/mem.h"
 #include "fanout/internal.h"
 
@@ -15,8 +15,7 @@ static void grow(struct sw_tape *tape)
     tape->hub = sw_realloc(tape->hub, tape->capacity * sizeof(*tape->hub));
 }
 
-void sw_hub_subscribe(struct sw_fanout *fanout, struct sw_tape *tape, uint32_t slot,
-                      uint32_t index)
+void sw_hub_subscribe(struct sw_fanout *fanout, struct sw_tape *tape, uint32_t slot, uint32_t index)
 {
     SW_ASSERT(!fanout->turning);
     if (tape->turn.block) {
@@ -29,8 +28,8 @@ void sw_hub_subscribe(struct sw_fanout *fanout, struct sw_tape *tape, uint32_t s
         fanout->tapes[first->tape]->hub[first->place].subscription &= ~1u;
     }
     grow(tape);
-    reader->list[index] = (struct sw_subscription){
-        .tape = tape->id, .place = tape->readers, .start = tape->top};
+    reader->list[index] =
+        (struct sw_subscription){.tape = tape->id, .place = tape->readers, .start = tape->top};
     tape->hub[tape->readers] =
         (struct sw_entry_hub){.slot = slot, .subscription = index << 1 | (index == 0)};
     tape->readers++;
@@ -86,8 +85,7 @@ void sw_hub_unsubscribe(struct sw_fanout *fanout, uint32_t slot, uint32_t index)
     uint32_t last = --reader->subscriptions;
     if (index != last) {
         *subscription = reader->list[last];
-        struct sw_entry_hub *entry =
-            &fanout->tapes[subscription->tape]->hub[subscription->place];
+        struct sw_entry_hub *entry = &fanout->tapes[subscription->tape]->hub[subscription->place];
         entry->subscription = index << 1;
     }
     if (last == 1) { /* what is left is the only one */

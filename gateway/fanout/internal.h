@@ -48,8 +48,8 @@ struct sw_piece {
     struct sw_block *block;
 };
 
-/* `taken` bytes of the pieces were taken: cursors move, accounts follow, the rest of the frame in flight
- * goes to a write request. True: all were taken. */
+/* `taken` bytes of the pieces were taken: cursors move, accounts follow, the rest of the frame in
+ * flight goes to a write request. True: all were taken. */
 bool sw_pieces_advance(struct sw_fanout *fanout, uint32_t slot, const struct sw_piece *pieces,
                        unsigned count, size_t taken);
 

@@ -184,7 +184,8 @@ static bool write_some(struct sw_fanout *fanout, uint32_t slot, struct sw_slice 
     unsigned lead = front.size ? 1 : 0;
     size_t bytes;
     iov[0] = (struct iovec){.iov_base = (char *)(uintptr_t)front.data, .iov_len = front.size};
-    unsigned n = collect(fanout, reader, budget, iov + lead, pieces, SW_FLUSH_PIECES - lead, &bytes);
+    unsigned n =
+        collect(fanout, reader, budget, iov + lead, pieces, SW_FLUSH_PIECES - lead, &bytes);
     *written = 0;
     if (n + lead == 0) {
         return true;

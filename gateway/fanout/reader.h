@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A reader is what fanout/ knows of a client: a slot with a dense 64-byte row that the walk visits, and a
- * cursor for each subscription that is behind. Who is up to date costs no more than its hub entry.
+/* A reader is what fanout/ knows of a client: a slot with a dense 64-byte row that the walk visits,
+ * and a cursor for each subscription that is behind. Who is up to date costs no more than its hub
+ * entry.
  *
  * The byte of flags must be 0 for a direct write: then nothing is owed before it. */
 #ifndef SW_FANOUT_READER_H

@@ -7,7 +7,8 @@ void sw_block_hold(struct sw_block *block)
     block->refs++;
 }
 
-/* Does only its clean tape hold it? Then the tape lets go too, and remembers what size its turns need. */
+/* Does only its clean tape hold it? Then the tape lets go too, and remembers what size its turns
+ * need. */
 static bool held_by_tape_alone(struct sw_fanout *fanout, struct sw_block *block)
 {
     struct sw_tape *tape = fanout->tapes[block->tape];
@@ -220,7 +221,8 @@ static void tell_lost(struct sw_fanout *fanout, struct sw_tape *tape)
     }
 }
 
-/* One tape may not fill the turn: libuv handles up to 48 x 1,024 events before the next one ends. */
+/* One tape may not fill the turn: libuv handles up to 48 x 1,024 events before the next one ends.
+ */
 static void bound_turn(struct sw_fanout *fanout, struct sw_tape *tape)
 {
     if (tape->turn.bytes >= SW_TAPE_TURN_BYTES) {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A tape: all frames of one subscribed string in one encoding, in order, rendered once. It exists while
- * somebody of this worker reads it, or waits to. Its hub is the array of who reads it.
+/* A tape: all frames of one subscribed string in one encoding, in order, rendered once. It exists
+ * while somebody of this worker reads it, or waits to. Its hub is the array of who reads it.
  *
- * A tape is dirty from its first append until it is walked, once, at the turn's end. `top` counts every
- * position appended, `walked` those that the readers have been told of; a reader at TOP has seen all up to
- * `walked`. A tape that is clean has top == walked. */
+ * A tape is dirty from its first append until it is walked, once, at the turn's end. `top` counts
+ * every position appended, `walked` those that the readers have been told of; a reader at TOP has
+ * seen all up to `walked`. A tape that is clean has top == walked. */
 #ifndef SW_FANOUT_TAPE_H
 #define SW_FANOUT_TAPE_H
 
@@ -21,7 +21,7 @@ enum sw_tape_state {
 /* One reader in the hub: 12 bytes, walked at every turn. */
 struct sw_entry_hub {
     uint32_t slot;
-    uint32_t cursor; /* 0: at TOP */
+    uint32_t cursor;       /* 0: at TOP */
     uint32_t subscription; /* index << 1 | SOLO: it is the session's only one */
 };
 
@@ -31,7 +31,7 @@ struct sw_tape_turn {
     uint32_t frame;
     uint32_t messages;
     uint32_t bytes;
-    uint64_t gaps; /* positions of gap marks */
+    uint64_t gaps;       /* positions of gap marks */
     uint64_t arrived_ns; /* of the first message */
 };
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The walk: a dirty tape once, at the turn's end, over everybody who reads it. Who is at TOP and free is
- * written to at once where this tape is all that the turn owes them; in a turn with several dirty tapes
- * they get an item instead, and one system call for all of them; everybody else gets a cursor. */
+/* The walk: a dirty tape once, at the turn's end, over everybody who reads it. Who is at TOP and
+ * free is written to at once where this tape is all that the turn owes them; in a turn with several
+ * dirty tapes they get an item instead, and one system call for all of them; everybody else gets a
+ * cursor. */
 #include "common/clock.h"
 #include "common/mem.h"
 #include "fanout/internal.h"
@@ -47,8 +48,8 @@ static void walk_init(struct walk *walk, struct sw_tape *tape, bool alone, bool 
             uint32_t start = sw_block_start(block, frame);
             walk->iov[walk->count].iov_base = sw_block_data(block) + start;
             walk->iov[walk->count].iov_len = block->bytes - start;
-            walk->pieces[walk->count] = (struct sw_piece){
-                .frame = frame, .frames = block->frames - frame, .block = block};
+            walk->pieces[walk->count] =
+                (struct sw_piece){.frame = frame, .frames = block->frames - frame, .block = block};
             walk->count++;
             gap = gap || block->gap;
         }
@@ -241,8 +242,7 @@ static void walk_tape(struct sw_fanout *fanout, struct sw_tape *tape, bool alone
     sw_count(&fanout->counters->writes_total, (int64_t)walk.writes);
     count_gaps(fanout, &walk);
     if (walk.sent && tape->turn.messages) {
-        sw_histogram_add(&fanout->counters->deliver,
-                         (sw_clock_ns() - tape->turn.arrived_ns) / 1000,
+        sw_histogram_add(&fanout->counters->deliver, (sw_clock_ns() - tape->turn.arrived_ns) / 1000,
                          walk.sent * tape->turn.messages);
     }
     tape->walked = tape->top;
@@ -399,7 +399,8 @@ static void items_sent(struct sw_fanout *fanout, struct sw_reader *reader)
     reader->flags &= (uint8_t)~SW_TURN;
 }
 
-/* The socket took a part: the items become cursors, which stand in the items' order, and move on. */
+/* The socket took a part: the items become cursors, which stand in the items' order, and move on.
+ */
 static void items_cut(struct sw_fanout *fanout, uint32_t slot, size_t taken)
 {
     struct sw_reader *reader = sw_reader(fanout, slot);

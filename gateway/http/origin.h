@@ -5,7 +5,8 @@
 
 #include "common/slice.h"
 
-/* Is the host of "host", "host:port", "[v6]:port" a name or number of this machine alone: localhost,
+/* Is the host of "host", "host:port", "[v6]:port" a name or number of this machine alone:
+ * localhost,
  * *.localhost, 127.x.x.x, [::1]? */
 bool sw_host_is_loopback(struct sw_slice host);
 /* The same for the host of an Origin ("http://localhost:8000"); "null" is foreign. */

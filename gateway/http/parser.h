@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Bytes in, requests out; no socket (http/server.c has that). llhttp cuts and judges the head,
  * this adds what it lets pass (obs-fold, HTTP/1.0 upgrades, several lengths, ...), a limit on
- * everything, and the body. The head stays in `in` while the request lives, so its slices point
- * there; body bytes go to `body`. However the bytes are cut, the outcome is the same. Private to
+ * everything, and the body. A head that is whole gets memory of its own, to which the
+ * request's slices point; body bytes go to `body`. However the bytes are cut, the outcome is the same. Private to
  * http/. */
 #ifndef SW_HTTP_PARSER_H
 #define SW_HTTP_PARSER_H
@@ -33,7 +33,7 @@ enum sw_chunk {
     SW_CHUNK_END,
 };
 
-/* Where a piece of the head stands in `in`, which may still move. */
+/* Where a piece of the head stands in `in`, which still moves then. */
 struct sw_span {
     uint32_t at;
     uint32_t size;
@@ -41,9 +41,10 @@ struct sw_span {
 
 struct sw_parser {
     struct llhttp__internal_s *engine;
-    struct sw_buf in; /* the head, and behind `parsed` what llhttp has not seen */
-    size_t parsed;
-    size_t head_size; /* 0: not whole yet */
+    struct sw_buf in; /* what has come of the head, then what came behind it */
+    size_t parsed;    /* of `in` */
+    bool head_whole;
+    struct sw_buf head;
     struct sw_buf body;
     size_t max_body;
     size_t body_size; /* as Content-Length says; 0 with chunks */

@@ -298,7 +298,7 @@ static enum sw_method method_of(const llhttp_t *engine)
 
 static struct sw_slice slice_of_span(const struct sw_parser *parser, struct sw_span span)
 {
-    return sw_slice(parser->in.data + span.at, span.size);
+    return sw_slice(parser->head.data + span.at, span.size);
 }
 
 static void take_headers(struct sw_parser *parser)
@@ -313,17 +313,24 @@ static void take_headers(struct sw_parser *parser)
     request->body = sw_slice("", 0);
 }
 
+/* What follows the target: llhttp takes RTSP, and requests without a version, too. */
+static bool check_version(struct sw_parser *parser)
+{
+    size_t at = parser->url.at + parser->url.size;
+    struct sw_slice rest = sw_slice(parser->head.data + at, parser->head.size - at);
+    parser->http10 = sw_slice_starts_with(rest, SW_SLICE(" HTTP/1.0\r\n"));
+    return parser->http10 || sw_slice_starts_with(rest, SW_SLICE(" HTTP/1.1\r\n"));
+}
+
 /* The head is whole and stays where it is. */
 static bool judge_head(struct sw_parser *parser)
 {
-    const llhttp_t *engine = parser->engine;
-    if (!lines_are_sane(sw_slice(parser->in.data, parser->head_size))) {
+    if (!lines_are_sane(sw_buf_slice(&parser->head))) {
         return refuse(parser, 400, "bad line ends");
     }
-    if (engine->http_major != 1 || engine->http_minor > 1) {
+    if (!check_version(parser)) {
         return refuse(parser, 400, "HTTP/1.1 is spoken here");
     }
-    parser->http10 = engine->http_minor == 0;
     take_headers(parser);
     return check_headers(parser) && check_framing(parser) && check_host(parser) &&
            check_connection(parser) && check_target(parser, slice_of_span(parser, parser->url));
@@ -407,7 +414,7 @@ static void start_over(struct sw_parser *parser)
     llhttp_init(parser->engine, HTTP_REQUEST, &settings);
     parser->engine->data = parser;
     parser->parsed = 0;
-    parser->head_size = 0;
+    parser->head_whole = false;
     parser->max_body = 0;
     parser->body_size = 0;
     parser->framing = 0;
@@ -437,6 +444,7 @@ void sw_parser_destroy(struct sw_parser **pointer)
         return;
     }
     sw_buf_deinit(&parser->in);
+    sw_buf_deinit(&parser->head);
     sw_buf_deinit(&parser->body);
     sw_free(parser->engine);
     sw_free(parser);
@@ -455,8 +463,8 @@ struct sw_slice sw_parser_rest(const struct sw_parser *parser)
 
 void sw_parser_next(struct sw_parser *parser)
 {
-    SW_ASSERT(parser->done || (parser->head_size && !parser->has_body));
-    sw_buf_consume(&parser->in, parser->parsed);
+    SW_ASSERT(parser->done || (parser->head_whole && !parser->has_body));
+    sw_buf_deinit(&parser->head);
     sw_buf_clear(&parser->body);
     start_over(parser);
 }
@@ -509,6 +517,20 @@ static bool execute(struct sw_parser *parser, size_t size)
     return false;
 }
 
+/* The head keeps its memory, so that slices of it stay good however much comes behind it. */
+static void split_head(struct sw_parser *parser)
+{
+    parser->head = parser->in;
+    parser->in = (struct sw_buf){0};
+    size_t rest = parser->head.size - parser->parsed;
+    if (rest > 0) {
+        sw_buf_append(&parser->in, parser->head.data + parser->parsed, rest);
+    }
+    parser->head.size = parser->parsed;
+    parser->parsed = 0;
+    parser->head_whole = true;
+}
+
 static enum sw_parser_step step_head(struct sw_parser *parser)
 {
     size_t left = SW_HTTP_HEAD_BYTES - parser->parsed;
@@ -522,7 +544,7 @@ static enum sw_parser_step step_head(struct sw_parser *parser)
     if (parser->status) {
         return SW_PARSER_BAD;
     }
-    parser->head_size = parser->parsed;
+    split_head(parser);
     return judge_head(parser) ? SW_PARSER_HEAD : SW_PARSER_BAD;
 }
 
@@ -652,16 +674,6 @@ static bool read_sized(struct sw_parser *parser)
     return true;
 }
 
-/* Takes what was read of the body out of `in`: the head must not move, what is behind the body
- * may. */
-static void drop_read(struct sw_parser *parser)
-{
-    struct sw_buf *in = &parser->in;
-    memmove(in->data + parser->head_size, in->data + parser->parsed, in->size - parser->parsed);
-    in->size -= parser->parsed - parser->head_size;
-    parser->parsed = parser->head_size;
-}
-
 static enum sw_parser_step step_body(struct sw_parser *parser)
 {
     if (parser->body_size > parser->max_body) {
@@ -672,7 +684,8 @@ static enum sw_parser_step step_body(struct sw_parser *parser)
         if (!(parser->chunked ? read_chunks(parser) : read_sized(parser))) {
             return SW_PARSER_BAD;
         }
-        drop_read(parser);
+        sw_buf_consume(&parser->in, parser->parsed);
+        parser->parsed = 0;
         if (parser->chunked ? parser->chunk != SW_CHUNK_END
                             : parser->body.size < parser->body_size) {
             return SW_PARSER_MORE;
@@ -691,5 +704,5 @@ enum sw_parser_step sw_parser_step(struct sw_parser *parser)
     if (parser->done) {
         return SW_PARSER_DONE;
     }
-    return parser->head_size ? step_body(parser) : step_head(parser);
+    return parser->head_whole ? step_body(parser) : step_head(parser);
 }

@@ -485,7 +485,7 @@ void sw_http_reply(struct sw_http *http, unsigned status, const char *type, stru
                     headers},
         .close = http->closes,
         .keep_alive = parser && parser->http10,
-        .bodyless = parser && parser->head_size && parser->request.method == SW_HEAD,
+        .bodyless = parser && parser->head_whole && parser->request.method == SW_HEAD,
     };
     set_phase(http, REPLIED, 0);
     send_reply(http, &reply);

@@ -57,8 +57,8 @@ static void on_timer(struct sw_timer *timer)
     struct sw_demo_feed *feed = SW_CONTAINER_OF(timer, struct sw_demo_feed, timer);
     if (feed->waiting < MAX_WAITING) {
         publish_tick(feed, feed->next);
-        feed->next = (feed->next + 1 + (unsigned)sw_random_below(&feed->random, 3)) %
-                     SW_DEMO_SYMBOLS;
+        feed->next =
+            (feed->next + 1 + (unsigned)sw_random_below(&feed->random, 3)) % SW_DEMO_SYMBOLS;
     }
     sw_loop_timer_start(feed->loop, timer, STEP_MS);
 }

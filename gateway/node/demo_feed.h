@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A synthetic market for --demo: a dozen instruments that walk at random, published as any backend would on
- * demo.ticks.<SYMBOL>. On main's loop. */
+/* A synthetic market for --demo: a dozen instruments that walk at random, published as any backend
+ * would on demo.ticks.<SYMBOL>. On main's loop. */
 #ifndef SW_NODE_DEMO_FEED_H
 #define SW_NODE_DEMO_FEED_H
 

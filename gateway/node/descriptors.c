@@ -4,9 +4,9 @@
 #include <sys/resource.h>
 
 /* Loops (epoll, eventfd, signals), listeners, Redis links, the log, and admin connections. */
-#define RESERVE 64
+#define RESERVE            64
 #define RESERVE_PER_WORKER 16
-#define LEAST 16
+#define LEAST              16
 
 struct sw_descriptors sw_descriptors_plan(uint32_t wanted, unsigned workers)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A worker leaves: no new clients, then everybody is sent away at a pace, so that they do not come back to
- * the others all at once. */
+/* A worker leaves: no new clients, then everybody is sent away at a pace, so that they do not come
+ * back to the others all at once. */
 #include "common/mem.h"
 #include "node/worker.h"
 
@@ -26,8 +26,7 @@ static void hurry(struct sw_worker *worker, bool reset)
 {
     struct sw_sessions *all = &worker->sessions;
     for (uint32_t slot = 0; slot < all->fanout.slots_high; slot++) {
-        enum sw_session_state state =
-            (enum sw_session_state)sw_reader(&all->fanout, slot)->state;
+        enum sw_session_state state = (enum sw_session_state)sw_reader(&all->fanout, slot)->state;
         if (state == SW_FREE) {
             continue;
         }

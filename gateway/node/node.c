@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Main's role. With one worker the bus lives on that worker's loop (a small pod is one core: no hop, no
- * context switch per message); with more it has a thread of its own, so that a busy worker never delays
- * reading Redis.
+/* Main's role. With one worker the bus lives on that worker's loop (a small pod is one core: no
+ * hop, no context switch per message); with more it has a thread of its own, so that a busy worker
+ * never delays reading Redis.
  *
- * The end, in order: workers drain and say so; the bus stops and says so; all loops are told to quit, their
- * threads are joined, and everything is freed. */
+ * The end, in order: workers drain and say so; the bus stops and says so; all loops are told to
+ * quit, their threads are joined, and everything is freed. */
 #include "node/node.h"
 
 #include "common/log.h"
@@ -384,17 +384,19 @@ static void say_limits(struct sw_node *node, const struct sw_descriptors *plan)
     struct sw_buf bus = {0};
     char clean[256];
     sw_bus_url_public(config->bus, &bus);
-    sw_log(SW_LOG_INFO, "starting", "version=%s node=%s workers=%u bus=\"%s\"", SW_VERSION, node->id,
-           node->worker_count, sw_log_clean(clean, sizeof(clean), sw_buf_slice(&bus)));
+    sw_log(SW_LOG_INFO, "starting", "version=%s node=%s workers=%u bus=\"%s\"", SW_VERSION,
+           node->id, node->worker_count, sw_log_clean(clean, sizeof(clean), sw_buf_slice(&bus)));
     sw_buf_deinit(&bus);
     if (plan->clamped) {
         sw_log(SW_LOG_WARN, "connections_clamped",
-               "asked=%llu allowed=%u descriptors=%llu hint=\"raise the descriptor limit (ulimit -n)\"",
+               "asked=%llu allowed=%u descriptors=%llu hint=\"raise the descriptor limit (ulimit "
+               "-n)\"",
                (unsigned long long)config->max_connections, plan->connections,
                (unsigned long long)plan->limit);
     }
     sw_log(SW_LOG_INFO, "limits",
-           "connections=%u descriptors=%llu message_bytes=%llu queued_bytes=%llu topics=%u frame_bytes=%u",
+           "connections=%u descriptors=%llu message_bytes=%llu queued_bytes=%llu topics=%u "
+           "frame_bytes=%u",
            plan->connections, (unsigned long long)plan->limit,
            (unsigned long long)config->max_message_bytes,
            (unsigned long long)config->max_queued_bytes, SW_SESSION_TOPICS, SW_FRAME_BYTES);
@@ -486,8 +488,8 @@ static void serve(struct sw_node *node)
 
 static enum sw_log_level log_level(const char *word)
 {
-    return strcmp(word, "debug") == 0  ? SW_LOG_DEBUG
-           : strcmp(word, "warn") == 0 ? SW_LOG_WARN
+    return strcmp(word, "debug") == 0   ? SW_LOG_DEBUG
+           : strcmp(word, "warn") == 0  ? SW_LOG_WARN
            : strcmp(word, "error") == 0 ? SW_LOG_ERROR
                                         : SW_LOG_INFO;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A worker: one loop with everything that a client touches: listeners, connections, sessions, tapes. Created
- * by main before its thread runs; then main talks to it by posts alone. */
+/* A worker: one loop with everything that a client touches: listeners, connections, sessions,
+ * tapes. Created by main before its thread runs; then main talks to it by posts alone. */
 #ifndef SW_NODE_WORKER_H
 #define SW_NODE_WORKER_H
 
@@ -35,7 +35,7 @@ struct sw_worker_config {
     const char *node; /* its id */
     const struct sw_address *addresses;
     unsigned address_count;
-    uint32_t max_sessions;        /* of the node */
+    uint32_t max_sessions;         /* of the node */
     _Atomic uint32_t *connections; /* of the node: all workers count in it */
     uint32_t id;
     const char *admin; /* where the admin listener is, for those who knock at the wrong door */

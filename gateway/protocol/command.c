@@ -5,13 +5,12 @@
 #include "core/limits.h"
 
 /* How each request looks when it is right; shown to whoever got it wrong. */
-#define EXPECT_ANY "{\"type\":\"ping\",\"id\":1}"
-#define EXPECT_HELLO "{\"type\":\"hello\",\"id\":1}"
-#define EXPECT_SUBSCRIBE "{\"type\":\"subscribe\",\"id\":1,\"subs\":[{\"topic\":\"orders.eu\"}]}"
+#define EXPECT_ANY         "{\"type\":\"ping\",\"id\":1}"
+#define EXPECT_HELLO       "{\"type\":\"hello\",\"id\":1}"
+#define EXPECT_SUBSCRIBE   "{\"type\":\"subscribe\",\"id\":1,\"subs\":[{\"topic\":\"orders.eu\"}]}"
 #define EXPECT_UNSUBSCRIBE "{\"type\":\"unsubscribe\",\"id\":1,\"topics\":[\"orders.eu\"]}"
-#define EXPECT_PUBLISH                                                                             \
-    "{\"type\":\"publish\",\"id\":1,\"topic\":\"orders.eu\",\"data\":{\"id\":7}}"
-#define EXPECT_REFRESH "{\"type\":\"refresh\",\"id\":1,\"token\":\"...\"}"
+#define EXPECT_PUBLISH     "{\"type\":\"publish\",\"id\":1,\"topic\":\"orders.eu\",\"data\":{\"id\":7}}"
+#define EXPECT_REFRESH     "{\"type\":\"refresh\",\"id\":1,\"token\":\"...\"}"
 
 enum field { TYPE, ID, TOKEN, SUBS, TOPICS, TOPIC, DATA, KEY, FIELD_COUNT };
 static const char *const field_names[FIELD_COUNT] = {"type",   "id",    "token", "subs",

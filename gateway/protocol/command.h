@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What a client says in the native language, spillway.v1.json (PROTOCOL.md, section 2). Sans-I/O: bytes in,
- * a struct out; slices are borrowed from the text. */
+/* What a client says in the native language, spillway.v1.json (PROTOCOL.md, section 2). Sans-I/O:
+ * bytes in, a struct out; slices are borrowed from the text. */
 #ifndef SW_PROTOCOL_COMMAND_H
 #define SW_PROTOCOL_COMMAND_H
 
@@ -8,7 +8,7 @@
 #include "core/reasons.h"
 
 enum sw_command_kind {
-    SW_COMMAND_BAD, /* `problem` and `expected` say why and what */
+    SW_COMMAND_BAD,     /* `problem` and `expected` say why and what */
     SW_COMMAND_UNKNOWN, /* a type that this version does not know: `type` */
     SW_COMMAND_HELLO,
     SW_COMMAND_SUBSCRIBE,
@@ -20,7 +20,7 @@ enum sw_command_kind {
 
 struct sw_command {
     enum sw_command_kind kind;
-    uint64_t id; /* 0: none */
+    uint64_t id;          /* 0: none */
     struct sw_slice type; /* between its quotes */
     const char *problem;
     const char *expected; /* a line that would have been right */

@@ -10,19 +10,19 @@
 
 /* ---- pushes: sized exactly first, then written into the tape's block ---- */
 
-#define MSG_HEAD "{\"type\":\"msg\",\"topic\":\""
-#define MSG_SUB "\",\"sub\":\""
-#define MSG_KEY "\",\"key\":\""
-#define MSG_TS ",\"ts\":"
-#define MSG_DATA ",\"data\":"
-#define MSG_TEXT ",\"text\":\""
-#define MSG_B64 ",\"b64\":\""
-#define DROPPED_TOPIC "{\"type\":\"dropped\",\"topic\":\""
-#define DROPPED_SUB "{\"type\":\"dropped\",\"sub\":\""
-#define DROPPED_COUNT "\",\"count\":"
+#define MSG_HEAD             "{\"type\":\"msg\",\"topic\":\""
+#define MSG_SUB              "\",\"sub\":\""
+#define MSG_KEY              "\",\"key\":\""
+#define MSG_TS               ",\"ts\":"
+#define MSG_DATA             ",\"data\":"
+#define MSG_TEXT             ",\"text\":\""
+#define MSG_B64              ",\"b64\":\""
+#define DROPPED_TOPIC        "{\"type\":\"dropped\",\"topic\":\""
+#define DROPPED_SUB          "{\"type\":\"dropped\",\"sub\":\""
+#define DROPPED_COUNT        "\",\"count\":"
 #define DROPPED_COUNT_REASON ",\"reason\":\""
-#define DROPPED_REASON "\",\"reason\":\""
-#define DROPPED_END "\"}"
+#define DROPPED_REASON       "\",\"reason\":\""
+#define DROPPED_END          "\"}"
 
 #define LENGTH(literal) (sizeof(literal) - 1)
 
@@ -190,7 +190,8 @@ void sw_encode_subscribed_begin(struct sw_buf *out, uint64_t id, bool done)
 {
     sw_buf_append_slice(out, SW_SLICE("{\"type\":\"subscribed\""));
     append_id(out, id);
-    sw_buf_append_slice(out, done ? SW_SLICE(",\"done\":true,\"subs\":[") : SW_SLICE(",\"subs\":["));
+    sw_buf_append_slice(out,
+                        done ? SW_SLICE(",\"done\":true,\"subs\":[") : SW_SLICE(",\"subs\":["));
 }
 
 static void begin_entry(struct sw_buf *entries, struct sw_slice topic)
@@ -213,9 +214,8 @@ void sw_encode_subscribed_error(struct sw_buf *entries, struct sw_slice topic, e
 {
     begin_entry(entries, topic);
     sw_buf_append_slice(entries, SW_SLICE(",\"error\":"));
-    sw_encode_error_object(entries, &(struct sw_encode_error){.error = error,
-                                                              .message = message,
-                                                              .retry_ms = retry_ms});
+    sw_encode_error_object(entries, &(struct sw_encode_error){
+                                        .error = error, .message = message, .retry_ms = retry_ms});
     sw_buf_append_byte(entries, '}');
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What the server says in the native language (PROTOCOL.md, section 2): pushes for tapes, through the
- * language table, and the frames of the control lane, one text each, appended to a buffer. Sans-I/O. */
+/* What the server says in the native language (PROTOCOL.md, section 2): pushes for tapes, through
+ * the language table, and the frames of the control lane, one text each, appended to a buffer.
+ * Sans-I/O. */
 #ifndef SW_PROTOCOL_ENCODE_H
 #define SW_PROTOCOL_ENCODE_H
 

@@ -25,8 +25,9 @@ static void bad_request(struct sw_session *session, const struct sw_command *com
     char message[256];
     snprintf(message, sizeof(message), "%s; expected: %s", command->problem, command->expected);
     sw_count(&all->counters->bad_requests_total, 1);
-    sw_session_error(session, &(struct sw_encode_error){
-                                  .error = SW_ERROR_BAD_REQUEST, .id = command->id, .message = message});
+    sw_session_error(session, &(struct sw_encode_error){.error = SW_ERROR_BAD_REQUEST,
+                                                        .id = command->id,
+                                                        .message = message});
     uint32_t now = sw_sessions_tick(all);
     if (session->bad_count == 0 || now - session->bad_since > MINUTE_MS / SW_WHEEL_TICK_MS) {
         session->bad_since = now;
@@ -53,12 +54,13 @@ static void hello(struct sw_session *session, const struct sw_command *command)
     }
     char id[SW_SESSION_ID_BYTES + 1];
     struct sw_buf text = {0};
-    sw_encode_welcome(&text, &(struct sw_welcome){.session = sw_slice_of(sw_session_id(session, id)),
-                                                  .node = sw_slice_of(all->config.node),
-                                                  .id = command->id,
-                                                  .heartbeat_ms = all->config.ping_ms,
-                                                  .frame_limit = SW_FRAME_BYTES,
-                                                  .topics_limit = SW_SESSION_TOPICS});
+    sw_encode_welcome(&text,
+                      &(struct sw_welcome){.session = sw_slice_of(sw_session_id(session, id)),
+                                           .node = sw_slice_of(all->config.node),
+                                           .id = command->id,
+                                           .heartbeat_ms = all->config.ping_ms,
+                                           .frame_limit = SW_FRAME_BYTES,
+                                           .topics_limit = SW_SESSION_TOPICS});
     sw_session_say(session, sw_buf_slice(&text));
     sw_buf_deinit(&text);
 }
@@ -125,11 +127,11 @@ static void on_published(void *context, struct sw_publish *publish)
     if (session) {
         session->publishes--;
         if (publish->error != SW_ERROR_NONE) {
-            sw_session_error(session,
-                             &(struct sw_encode_error){.error = publish->error,
-                                                       .id = publish->id,
-                                                       .retry_ms = publish->retry_ms,
-                                                       .outcome_unknown = publish->outcome_unknown});
+            sw_session_error(
+                session, &(struct sw_encode_error){.error = publish->error,
+                                                   .id = publish->id,
+                                                   .retry_ms = publish->retry_ms,
+                                                   .outcome_unknown = publish->outcome_unknown});
         } else if (publish->id) {
             struct sw_buf text = {0};
             sw_encode_published(&text, publish->id);
@@ -155,13 +157,11 @@ static void publish(struct sw_session *session, const struct sw_command *command
         judge_publish(session, sw_buf_slice(&topic), key_slice, command->data, &why);
     if (error != SW_ERROR_NONE) {
         uint64_t retry_ms = error == SW_ERROR_RATE_LIMITED ? 100 : 0;
-        sw_session_error(session, &(struct sw_encode_error){.error = error,
-                                                            .id = command->id,
-                                                            .message = why,
-                                                            .retry_ms = retry_ms});
+        sw_session_error(
+            session, &(struct sw_encode_error){
+                         .error = error, .id = command->id, .message = why, .retry_ms = retry_ms});
     } else {
-        struct sw_publish *item =
-            sw_publish_create(sw_buf_slice(&topic), key_slice, command->data);
+        struct sw_publish *item = sw_publish_create(sw_buf_slice(&topic), key_slice, command->data);
         item->owner = (uint64_t)session->slot << 32 | sw_session_reader(session)->generation;
         item->id = command->id;
         item->done = on_published;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Who is due gets the control lane and what its cursors are owed, with one system call where it fits. */
+/* Who is due gets the control lane and what its cursors are owed, with one system call where it
+ * fits. */
 #include "common/mem.h"
 #include "session/internal.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Subscriptions that wait for the bus. A request's entries are answered in as few frames as turns: what
- * became known in one turn goes out in one, the last with "done". */
+/* Subscriptions that wait for the bus. A request's entries are answered in as few frames as turns:
+ * what became known in one turn goes out in one, the last with "done". */
 #include "common/mem.h"
 #include "session/internal.h"
 

@@ -174,11 +174,12 @@ void sw_session_open(struct sw_session *session, const struct sw_transport *tran
     }
     char id[SW_SESSION_ID_BYTES + 1];
     struct sw_buf text = {0};
-    sw_encode_welcome(&text, &(struct sw_welcome){.session = sw_slice_of(sw_session_id(session, id)),
-                                                  .node = sw_slice_of(all->config.node),
-                                                  .heartbeat_ms = all->config.ping_ms,
-                                                  .frame_limit = SW_FRAME_BYTES,
-                                                  .topics_limit = SW_SESSION_TOPICS});
+    sw_encode_welcome(&text,
+                      &(struct sw_welcome){.session = sw_slice_of(sw_session_id(session, id)),
+                                           .node = sw_slice_of(all->config.node),
+                                           .heartbeat_ms = all->config.ping_ms,
+                                           .frame_limit = SW_FRAME_BYTES,
+                                           .topics_limit = SW_SESSION_TOPICS});
     sw_session_say(session, sw_buf_slice(&text));
     sw_buf_deinit(&text);
 }

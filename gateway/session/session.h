@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A session is one connected client, whatever carries it: its connection, its subscriptions, a small lane
- * for replies, and how it ends. Sessions of a worker live in a table of slabs; the slot is also the row of
- * fanout/. An idle one owns nothing beyond its cell.
+/* A session is one connected client, whatever carries it: its connection, its subscriptions, a
+ * small lane for replies, and how it ends. Sessions of a worker live in a table of slabs; the slot
+ * is also the row of fanout/. An idle one owns nothing beyond its cell.
  *
- * State: HANDSHAKE (the cell belongs to http/) -> OPEN -> CLOSING -> CLOSED. One function changes it.
- * Closing is a state and freeing a later phase: sw_session_close is safe anywhere, also in the middle of a
- * walk; subscriptions are given up at the turn's end, where no walk is under way. All on the worker's loop.
+ * State: HANDSHAKE (the cell belongs to http/) -> OPEN -> CLOSING -> CLOSED. One function changes
+ * it. Closing is a state and freeing a later phase: sw_session_close is safe anywhere, also in the
+ * middle of a walk; subscriptions are given up at the turn's end, where no walk is under way. All
+ * on the worker's loop.
  *
  *   client -> transport -> sw_session_receive -> commands -> subscribe, publish
  *   bus -> sw_sessions_on_post -> tapes -> walk -> flush -> client */
@@ -28,8 +29,8 @@ struct sw_transport {
     const char *name;
     enum sw_connection_kind open;
     enum sw_connection_kind closing;
-    /* Each appends to session->lane: one text as a frame; a ping; the last frame, with its code (0: none)
-     * and words. */
+    /* Each appends to session->lane: one text as a frame; a ping; the last frame, with its code (0:
+     * none) and words. */
     void (*frame)(struct sw_session *session, struct sw_slice text);
     void (*ping)(struct sw_session *session);
     void (*close)(struct sw_session *session, uint16_t code, struct sw_slice words);
@@ -42,8 +43,8 @@ struct sw_session {
     struct sw_timer timer;
     struct sw_sessions *all;
     const struct sw_transport *transport;
-    void *codec;              /* the transport's, while a message is incomplete */
-    struct sw_buf lane;       /* frames of the control lane that wait to be written */
+    void *codec;        /* the transport's, while a message is incomplete */
+    struct sw_buf lane; /* frames of the control lane that wait to be written */
     struct sw_request *requests;
     struct sw_subscription one; /* the list until there is a second */
     uint64_t id;
@@ -56,19 +57,19 @@ struct sw_session {
     uint32_t seen_queued;
     uint32_t closing_next; /* slot + 1 */
     uint32_t bad_since;
-    uint16_t capacity; /* of the list; 0: `one` */
+    uint16_t capacity;  /* of the list; 0: `one` */
     uint16_t publishes; /* that wait for the bus */
     uint8_t bad_count;
-    uint8_t reason; /* enum sw_reason */
-    bool ping_strict : 1;    /* the ping is due after pong_ms: nothing stood before it */
+    uint8_t reason;       /* enum sw_reason */
+    bool ping_strict : 1; /* the ping is due after pong_ms: nothing stood before it */
     bool may_publish : 1;
     bool paused : 1;      /* it does not take its replies: not read until it does */
     bool after_data : 1;  /* CLOSING: what it is owed goes first */
     bool retired : 1;     /* CLOSING: given up its subscriptions, the last frame is in the lane */
     bool close_heard : 1; /* the peer's close frame has come */
     bool hb_sent : 1;
-    bool echo : 1;        /* on the echo path */
-    bool deaf : 1;        /* after a close frame or a fault nothing more is read */
+    bool echo : 1; /* on the echo path */
+    bool deaf : 1; /* after a close frame or a fault nothing more is read */
 };
 
 struct sw_sessions_config {
@@ -106,10 +107,10 @@ struct sw_sessions {
     struct sw_random random;
     struct sw_slab **slabs;
     uint32_t slab_count;
-    uint32_t slab_hint; /* no slab below it has room */
-    uint32_t count;      /* cells in use */
+    uint32_t slab_hint;    /* no slab below it has room */
+    uint32_t count;        /* cells in use */
     uint32_t closing_head; /* slot + 1 */
-    struct sw_list news; /* requests whose entries wait to be told */
+    struct sw_list news;   /* requests whose entries wait to be told */
     /* A cell's connection has closed. */
     void (*on_free)(void *owner);
     void *owner;
@@ -155,8 +156,8 @@ void sw_session_heard(struct sw_session *session);
 void sw_session_say(struct sw_session *session, struct sw_slice text);
 /* Queues bytes that are framed already (pong, echo). */
 void sw_session_say_raw(struct sw_session *session, const void *data, size_t size);
-/* Ends it: subscriptions now, the close frame behind the frame in flight, then the connection. Idempotent;
- * the first reason stays. */
+/* Ends it: subscriptions now, the close frame behind the frame in flight, then the connection.
+ * Idempotent; the first reason stays. */
 void sw_session_close(struct sw_session *session, enum sw_reason reason);
 /* As sw_session_close, but what it is owed goes first. */
 void sw_session_close_after_data(struct sw_session *session, enum sw_reason reason);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Liveness: one timer per session looks at it twice per heartbeat. An idle client is pinged; the answer is
- * due after pong_ms only if nothing stood before the ping, because a paused reader is slow, not dead. A
- * page cannot see pings, so an idle one hears `hb` at least once per heartbeat. */
+/* Liveness: one timer per session looks at it twice per heartbeat. An idle client is pinged; the
+ * answer is due after pong_ms only if nothing stood before the ping, because a paused reader is
+ * slow, not dead. A page cannot see pings, so an idle one hears `hb` at least once per heartbeat.
+ */
 #include "common/assert.h"
 #include "common/mem.h"
 #include "session/internal.h"
@@ -49,8 +50,8 @@ static void say_hb(struct sw_session *session)
     sw_buf_deinit(&text);
 }
 
-/* Milliseconds to the next look: half a heartbeat, jittered so that clients that came together do not stay
- * together, or less where an answer is awaited. */
+/* Milliseconds to the next look: half a heartbeat, jittered so that clients that came together do
+ * not stay together, or less where an answer is awaited. */
 static uint64_t next_look(struct sw_session *session)
 {
     struct sw_sessions *all = session->all;
@@ -96,8 +97,8 @@ static void on_timer(struct sw_timer *timer)
     if (sw_session_state(session) == SW_OPEN) {
         look(session);
     } else if (session->retired) {
-        /* it did not take its close frame, or did not answer it: a FIN would leave the kernel holding
-         * what it is owed */
+        /* it did not take its close frame, or did not answer it: a FIN would leave the kernel
+         * holding what it is owed */
         sw_conn_reset(&session->conn);
     } else {
         session->after_data = false;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Subscribing and unsubscribing. A tape that the bus feeds already is read at once; another is joined, and
- * the subscription waits in pending.c until the bus says that what follows is live. */
+/* Subscribing and unsubscribing. A tape that the bus feeds already is read at once; another is
+ * joined, and the subscription waits in pending.c until the bus says that what follows is live. */
 #include "common/mem.h"
 #include "core/topic.h"
 #include "session/internal.h"
@@ -157,8 +157,7 @@ static void unsubscribe_one(struct sw_session *session, struct sw_slice topic)
     if (kind == SW_TOPIC_BAD) {
         return; /* what cannot be subscribed is not */
     }
-    struct sw_tape *tape =
-        sw_tape_find(&all->fanout, ENCODING, topic, kind == SW_TOPIC_PATTERN);
+    struct sw_tape *tape = sw_tape_find(&all->fanout, ENCODING, topic, kind == SW_TOPIC_PATTERN);
     if (!tape) {
         return;
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* WebSocket as a session's transport: bytes in become messages for the session, its words become frames.
- * A session between two messages owns nothing here. */
+/* WebSocket as a session's transport: bytes in become messages for the session, its words become
+ * frames. A session between two messages owns nothing here. */
 #ifndef SW_TRANSPORT_WS_H
 #define SW_TRANSPORT_WS_H
 

@@ -55,8 +55,7 @@ static int never_mask(uint8_t *data, size_t size, void *user)
     return -1;
 }
 
-static char *write_head(struct sw_ws_codec *codec, enum sw_ws_opcode opcode, size_t size,
-                        char *out)
+static char *write_head(struct sw_ws_codec *codec, enum sw_ws_opcode opcode, size_t size, char *out)
 {
     struct wslay_frame_iocb frame = {
         .fin = 1, .opcode = (uint8_t)opcode, .payload_length = size, .data_length = 0};

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Frames of RFC 6455, by wslay's frame API: heads out, frames in. The only place that knows wslay.
  *
- * wslay's struct is 4.3 KB and has no reset, so a context is lent: a connection keeps one only while a frame
- * is incomplete. Cleanliness is proved by counting: bytes handed to wslay == bytes of complete frames. One
- * codec per worker; everything on its loop. */
+ * wslay's struct is 4.3 KB and has no reset, so a context is lent: a connection keeps one only
+ * while a frame is incomplete. Cleanliness is proved by counting: bytes handed to wslay == bytes of
+ * complete frames. One codec per worker; everything on its loop. */
 #ifndef SW_TRANSPORT_WS_CODEC_H
 #define SW_TRANSPORT_WS_CODEC_H
 
@@ -18,7 +18,8 @@ enum sw_ws_opcode {
     SW_WS_PONG = 10,
 };
 
-/* What arrived of a frame. `first` and `last` say whether its head and its end are in this piece. */
+/* What arrived of a frame. `first` and `last` say whether its head and its end are in this piece.
+ */
 struct sw_ws_piece {
     bool first;
     bool last;
@@ -26,7 +27,7 @@ struct sw_ws_piece {
     bool masked;
     uint8_t rsv;
     uint8_t opcode;
-    uint64_t frame_size; /* payload, as announced */
+    uint64_t frame_size;  /* payload, as announced */
     struct sw_slice data; /* unmasked; valid until the next piece is read */
 };
 
@@ -43,7 +44,7 @@ void sw_ws_append(struct sw_ws_codec *codec, struct sw_buf *out, enum sw_ws_opco
 
 enum sw_ws_read {
     SW_WS_PIECE,
-    SW_WS_MORE, /* nothing complete is left in what was fed */
+    SW_WS_MORE,   /* nothing complete is left in what was fed */
     SW_WS_BROKEN, /* no valid frame; the rx is of no use any more */
 };
 

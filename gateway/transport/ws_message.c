@@ -75,8 +75,7 @@ static enum sw_ws_event take_close(struct sw_ws_message *message)
     return SW_WS_CLOSED;
 }
 
-static enum sw_ws_event take_control(struct sw_ws_message *message,
-                                     const struct sw_ws_piece *piece)
+static enum sw_ws_event take_control(struct sw_ws_message *message, const struct sw_ws_piece *piece)
 {
     memcpy(message->control + message->control_size, piece->data.data, piece->data.size);
     message->control_size = (uint8_t)(message->control_size + piece->data.size);
@@ -116,8 +115,8 @@ static enum sw_ws_event take_data(struct sw_ws_message *message, const struct sw
     return SW_WS_MESSAGE;
 }
 
-enum sw_ws_event sw_ws_message_take(struct sw_ws_message *message,
-                                    const struct sw_ws_piece *piece, size_t max_bytes)
+enum sw_ws_event sw_ws_message_take(struct sw_ws_message *message, const struct sw_ws_piece *piece,
+                                    size_t max_bytes)
 {
     if (!message->under_way) {
         sw_buf_clear(&message->collected);
@@ -128,8 +127,7 @@ enum sw_ws_event sw_ws_message_take(struct sw_ws_message *message,
             return event;
         }
     }
-    return piece->opcode >= SW_WS_CLOSE ? take_control(message, piece)
-                                        : take_data(message, piece);
+    return piece->opcode >= SW_WS_CLOSE ? take_control(message, piece) : take_data(message, piece);
 }
 
 bool sw_ws_message_clean(const struct sw_ws_message *message)

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Messages out of frames (RFC 6455 sections 5.4 to 5.6 and 7.4): masks, reserved bits, opcodes, the order of
- * fragments, UTF-8 that fails as soon as it can, sizes counted by what has arrived, close codes. Sans-I/O.
+/* Messages out of frames (RFC 6455 sections 5.4 to 5.6 and 7.4): masks, reserved bits, opcodes, the
+ * order of fragments, UTF-8 that fails as soon as it can, sizes counted by what has arrived, close
+ * codes. Sans-I/O.
  *
- * A message in one frame and one piece is handed on where it lies; only fragments and long frames are
- * collected, in a buffer that grows by what came and never by what was announced. */
+ * A message in one frame and one piece is handed on where it lies; only fragments and long frames
+ * are collected, in a buffer that grows by what came and never by what was announced. */
 #ifndef SW_TRANSPORT_WS_MESSAGE_H
 #define SW_TRANSPORT_WS_MESSAGE_H
 
@@ -39,8 +40,8 @@ struct sw_ws_message {
 };
 
 /* {0} is a fresh one. `max_bytes`: of a message. */
-enum sw_ws_event sw_ws_message_take(struct sw_ws_message *message,
-                                    const struct sw_ws_piece *piece, size_t max_bytes);
+enum sw_ws_event sw_ws_message_take(struct sw_ws_message *message, const struct sw_ws_piece *piece,
+                                    size_t max_bytes);
 /* Nothing is under way. */
 bool sw_ws_message_clean(const struct sw_ws_message *message);
 void sw_ws_message_deinit(struct sw_ws_message *message);

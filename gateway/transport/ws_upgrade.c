@@ -7,9 +7,9 @@
 #include "net/digest.h"
 #include "transport/ws.h"
 
-#define GUID "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+#define GUID        "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 #define SUBPROTOCOL "spillway.v1.json"
-#define KEY_BYTES 24
+#define KEY_BYTES   24
 
 static bool origin_allowed(const struct sw_ws_door *door, const struct sw_request *request)
 {
@@ -101,9 +101,9 @@ static void write_accept(struct sw_buf *out, struct sw_slice key, bool subprotoc
                                       "Upgrade: websocket\r\nConnection: Upgrade\r\n"
                                       "Sec-WebSocket-Accept: "));
     sw_buf_append(out, accept, (size_t)(end - accept));
-    sw_buf_append_slice(out, subprotocol ? SW_SLICE("\r\nSec-WebSocket-Protocol: " SUBPROTOCOL
-                                                    "\r\n\r\n")
-                                         : SW_SLICE("\r\n\r\n"));
+    sw_buf_append_slice(out, subprotocol
+                                 ? SW_SLICE("\r\nSec-WebSocket-Protocol: " SUBPROTOCOL "\r\n\r\n")
+                                 : SW_SLICE("\r\n\r\n"));
 }
 
 /* ---- subscriptions in the URL: the same words as a subscribe without an id ---- */

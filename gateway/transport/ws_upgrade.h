@@ -14,8 +14,8 @@ struct sw_ws_door {
     bool publish;
 };
 
-/* Answers the request: 101 and an open session, or an error. `echo`: this is the echo path. The connection
- * is that of a session in HANDSHAKE. */
+/* Answers the request: 101 and an open session, or an error. `echo`: this is the echo path. The
+ * connection is that of a session in HANDSHAKE. */
 void sw_ws_upgrade(const struct sw_ws_door *door, struct sw_http *http,
                    const struct sw_request *request, bool echo);
 /* May whoever sends this request publish? */

@@ -17,7 +17,12 @@ const SANITIZER = /(?:ERROR|WARNING): \w+Sanitizer|SUMMARY: \w+Sanitizer|runtime
 // Test settings share the prefix of the gateway's own environment and must not reach it.
 export function environment(extra = {}) {
   const own = Object.entries(process.env).filter(([name]) => !name.startsWith('SPILLWAY_'));
-  return { ASAN_OPTIONS: 'detect_stack_use_after_return=1', UBSAN_OPTIONS: 'print_stacktrace=1', ...Object.fromEntries(own), ...extra };
+  return {
+    ASAN_OPTIONS: 'detect_stack_use_after_return=1',
+    UBSAN_OPTIONS: 'print_stacktrace=1',
+    ...Object.fromEntries(own),
+    ...extra,
+  };
 }
 
 // What a test does not say. Draining is quick, because most tests end with clients connected.
@@ -106,7 +111,12 @@ export class Gateway {
 
   // "ready listen=127.0.0.1:8000,[::1]:8000 admin=127.0.0.1:9000 pid=123"
   #onReady(line) {
-    const fields = Object.fromEntries(line.split(' ').slice(1).map((field) => field.split(/=(.*)/s)));
+    const fields = Object.fromEntries(
+      line
+        .split(' ')
+        .slice(1)
+        .map((field) => field.split(/=(.*)/s)),
+    );
     this.ready = line;
     this.listen = fields.listen.split(',');
     this.admin = fields.admin;
@@ -148,7 +158,11 @@ export class Gateway {
   // Waits until the counters say what `holds` asks for, and returns them.
   async counted(holds, what, ms = 5000) {
     let seen;
-    await until(async () => holds((seen = await this.metrics())), ms, () => `${typeof what === 'function' ? what() : what}\n${seen?.text}`);
+    await until(
+      async () => holds((seen = await this.metrics())),
+      ms,
+      () => `${typeof what === 'function' ? what() : what}\n${seen?.text}`,
+    );
     return seen;
   }
 
@@ -219,4 +233,3 @@ export class Metrics extends Map {
     return { due, sent, shed, behind, holds: due === sent + shed + behind };
   }
 }
-

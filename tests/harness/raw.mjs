@@ -25,7 +25,8 @@ export function frame(opcode, payload = '', { fin = true, rsv = 0, mask = true, 
   return Buffer.concat([head, body.map((byte, at) => byte ^ key[at & 3])]);
 }
 
-export const text = (payload, options) => frame(OPCODE.text, typeof payload === 'string' ? payload : JSON.stringify(payload), options);
+export const text = (payload, options) =>
+  frame(OPCODE.text, typeof payload === 'string' ? payload : JSON.stringify(payload), options);
 
 // A close frame with a status code and words, or with exactly these bytes.
 export function close(code, reason = '') {
@@ -44,7 +45,9 @@ export function upgradeRequest(path = '/v1/ws', headers = {}, { method = 'GET', 
     'Sec-WebSocket-Version': '13',
     ...headers,
   };
-  const lines = Object.entries(all).filter(([, value]) => value !== undefined).map(([name, value]) => `${name}: ${value}\r\n`);
+  const lines = Object.entries(all)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `${name}: ${value}\r\n`);
   return `${method} ${path} HTTP/${version}\r\n${lines.join('')}\r\n`;
 }
 
@@ -77,7 +80,9 @@ export class RawSocket {
   static async connect(t, port, options) {
     const raw = new RawSocket(port, options);
     atEnd(t, () => raw.destroy());
-    await within(new Promise((resolve) => raw.socket.once('connect', resolve)), 5000, `a connection to port ${port}`);
+    const connected = new Promise((resolve) => raw.socket.once('connect', resolve));
+    await within(Promise.race([connected, raw.ended]), 5000, `a connection to port ${port}`);
+    if (raw.over) throw new Error(`no connection to port ${port}: ${raw.over}`);
     return raw;
   }
 
@@ -123,7 +128,8 @@ export class RawSocket {
           this.#bytes = this.#bytes.subarray(parsed.used);
           return parsed.value;
         }
-        if (this.over) throw new Error(`ended (${this.over}) before ${what}; unread: ${this.#bytes.toString('latin1').slice(0, 300)}`);
+        if (this.over)
+          throw new Error(`ended (${this.over}) before ${what}; unread: ${this.#bytes.toString('latin1').slice(0, 300)}`);
         await new Promise((resolve) => (this.#wake = resolve));
       }
     })();
@@ -137,7 +143,10 @@ export class RawSocket {
       if (end < 0) return undefined;
       const head = bytes.toString('latin1', 0, end + 4);
       const headers = Object.fromEntries(
-        head.split('\r\n').slice(1, -2).map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 1).trim()]),
+        head
+          .split('\r\n')
+          .slice(1, -2)
+          .map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 1).trim()]),
       );
       const length = bodyless ? 0 : Number(headers['content-length'] ?? 0);
       if (bytes.length < end + 4 + length) return undefined;

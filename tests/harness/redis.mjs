@@ -38,7 +38,19 @@ export class Redis {
     this.port ??= await freePort();
     this.url = `redis://127.0.0.1:${this.port}`;
     this.directory ??= mkdtempSync(join(tmpdir(), 'spillway-redis-'));
-    const args = ['--port', this.port, '--bind', '127.0.0.1', '--dir', this.directory, '--save', '', '--appendonly', 'no', ...this.args];
+    const args = [
+      '--port',
+      this.port,
+      '--bind',
+      '127.0.0.1',
+      '--dir',
+      this.directory,
+      '--save',
+      '',
+      '--appendonly',
+      'no',
+      ...this.args,
+    ];
     this.child = spawn('redis-server', args.map(String), { stdio: ['ignore', 'pipe', 'inherit'] });
     const { child } = this;
     alive.add(child);
@@ -183,13 +195,15 @@ function parse(bytes, at) {
       return { value: new Error(line), next };
     case 0x3a: // :
       return { value: Number(line), next };
-    case 0x24: { // $
+    case 0x24: {
+      // $
       const length = Number(line);
       if (length < 0) return { value: null, next };
       if (bytes.length < next + length + 2) return undefined;
       return { value: bytes.subarray(next, next + length), next: next + length + 2 };
     }
-    default: { // *
+    default: {
+      // *
       const value = [];
       for (let left = Number(line); left > 0; left--) {
         const item = parse(bytes, next);

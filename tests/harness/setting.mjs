@@ -17,4 +17,4 @@ const SLOWNESS = { asan: 3, tsan: 6 }[PRESET] ?? 1;
 export const patience = (ms) => ms * SLOWNESS;
 
 // The size of a scenario: the full length that was promised, a short run for every day, or a shorter one under a sanitizer.
-export const size = ({ long, short, sanitized }) => (SANITIZED ? sanitized ?? short : LONG ? long : short);
+export const size = ({ long, short, sanitized }) => (SANITIZED ? (sanitized ?? short) : LONG ? long : short);

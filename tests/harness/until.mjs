@@ -89,6 +89,9 @@ export class Mailbox {
 }
 
 const show = (items) => {
-  const text = items.slice(-5).map((item) => item?.raw ?? JSON.stringify(item)).join(' ');
+  const text = items
+    .slice(-5)
+    .map((item) => item?.raw ?? JSON.stringify(item))
+    .join(' ');
   return text ? text.slice(0, 600) : 'nothing';
 };

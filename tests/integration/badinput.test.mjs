@@ -91,14 +91,23 @@ describe('ports', () => {
     await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
     atEnd(t, () => server.close());
     const address = `127.0.0.1:${server.address().port}`;
-    await refused(['--listen', address, '--admin-listen', '127.0.0.1:0'], { code: 1, says: new RegExp(address.replaceAll('.', '\\.')) });
-    await refused(['--listen', '127.0.0.1:0', '--admin-listen', address], { code: 1, says: new RegExp(address.replaceAll('.', '\\.')) });
+    await refused(['--listen', address, '--admin-listen', '127.0.0.1:0'], {
+      code: 1,
+      says: new RegExp(address.replaceAll('.', '\\.')),
+    });
+    await refused(['--listen', '127.0.0.1:0', '--admin-listen', address], {
+      code: 1,
+      says: new RegExp(address.replaceAll('.', '\\.')),
+    });
   });
 
   test('a port of another gateway is in use too, although its workers share it', async (t) => {
     const gateway = await Gateway.start(t, ['--workers', '3']);
     const [address] = gateway.listen;
-    await refused(['--listen', address, '--admin-listen', '127.0.0.1:0', '--workers', '3'], { code: 1, says: new RegExp(address.replaceAll('.', '\\.')) });
+    await refused(['--listen', address, '--admin-listen', '127.0.0.1:0', '--workers', '3'], {
+      code: 1,
+      says: new RegExp(address.replaceAll('.', '\\.')),
+    });
     await Client.connect(t, gateway.url);
   });
 
@@ -133,7 +142,15 @@ describe('the config file', () => {
   });
 
   test('a value of the wrong type, or out of range, ends with 2 and names its key', async () => {
-    for (const config of [{ workers: 'two' }, { workers: -1 }, { workers: 1.5 }, { bus: 7 }, { demo: 'yes' }, { listen: 8000 }, { listen: [8000] }]) {
+    for (const config of [
+      { workers: 'two' },
+      { workers: -1 },
+      { workers: 1.5 },
+      { bus: 7 },
+      { demo: 'yes' },
+      { listen: 8000 },
+      { listen: [8000] },
+    ]) {
       await refused(['--config', file(config)], { says: new RegExp(Object.keys(config)[0]) });
     }
   });
@@ -188,7 +205,10 @@ describe('too few file descriptors', () => {
     const gateway = await Gateway.start(t, ['--workers', '2', '--max-connections', '5']);
     const clients = [];
     for (let count = 0; count < 5; count++) clients.push(await Client.connect(t, gateway.url));
-    await assert.rejects(Client.connect(t, gateway.url), ({ refused: answer }) => answer.status === 503 && Number(answer.headers['retry-after']) > 0);
+    await assert.rejects(
+      Client.connect(t, gateway.url),
+      ({ refused: answer }) => answer.status === 503 && Number(answer.headers['retry-after']) > 0,
+    );
     await clients[0].close(1000);
     await gateway.counted((metrics) => metrics.sum('spillway_connections') === 4, 'one has left');
     await Client.connect(t, gateway.url);

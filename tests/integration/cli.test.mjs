@@ -26,8 +26,12 @@ describe('help and version', () => {
   test('--help lists commands and flags', async () => {
     const { code, stdout } = await run(['--help']);
     assert.equal(code, 0);
-    for (const word of ['--listen', '--admin-listen', '--bus', '--workers', 'pub', 'sub', 'check']) assert.ok(stdout.includes(word), word);
-    assert.ok(stdout.split('\n').every((line) => line.length <= 120), 'it fits a terminal');
+    for (const word of ['--listen', '--admin-listen', '--bus', '--workers', 'pub', 'sub', 'check'])
+      assert.ok(stdout.includes(word), word);
+    assert.ok(
+      stdout.split('\n').every((line) => line.length <= 120),
+      'it fits a terminal',
+    );
   });
 });
 
@@ -90,11 +94,14 @@ describe('pub and sub', () => {
       assert.equal(code, 0, stderr);
     }
     await client.received('cli.a', 3);
-    assert.deepEqual(client.of('cli.a').map(({ raw }) => raw), [
-      '{"type":"msg","topic":"cli.a","data":{"id": 7.0}}',
-      '{"type":"msg","topic":"cli.a","text":"plain words"}',
-      '{"type":"msg","topic":"cli.a","text":""}',
-    ]);
+    assert.deepEqual(
+      client.of('cli.a').map(({ raw }) => raw),
+      [
+        '{"type":"msg","topic":"cli.a","data":{"id": 7.0}}',
+        '{"type":"msg","topic":"cli.a","text":"plain words"}',
+        '{"type":"msg","topic":"cli.a","text":""}',
+      ],
+    );
   });
 
   test('pub TOPIC publishes each line of standard input, in order', async (t) => {
@@ -103,7 +110,10 @@ describe('pub and sub', () => {
     const { code, stderr } = await run(['pub', 'cli.lines', ...admin], { input: lines.join('\n') });
     assert.equal(code, 0, stderr);
     await client.received('cli.lines', 500);
-    assert.deepEqual(client.of('cli.lines').map(({ data }) => data.n), lines.map((_, n) => n));
+    assert.deepEqual(
+      client.of('cli.lines').map(({ data }) => data.n),
+      lines.map((_, n) => n),
+    );
   });
 
   test('pub says why it could not', async () => {
@@ -131,18 +141,28 @@ describe('pub and sub', () => {
   });
 
   test('sub prints what its topics bring, line by line, until it is interrupted', async (t) => {
-    const child = spawn(BINARY, ['sub', 'cli.sub.>', 'cli.other', ...url], { env: environment(), stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(BINARY, ['sub', 'cli.sub.>', 'cli.other', ...url], {
+      env: environment(),
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     atEnd(t, () => child.kill('SIGKILL'));
     let printed = '';
     let said = '';
     child.stdout.on('data', (text) => (printed += text));
     child.stderr.on('data', (text) => (said += text));
     const exited = new Promise((resolve) => child.on('close', (code, signal) => resolve({ code, signal })));
-    await gateway.counted((metrics) => metrics.sum('spillway_subscriptions') >= 2, () => `sub subscribed: ${said}`);
+    await gateway.counted(
+      (metrics) => metrics.sum('spillway_subscriptions') >= 2,
+      () => `sub subscribed: ${said}`,
+    );
     await gateway.publish('cli.sub.eu', '{"id":7}');
     await gateway.publish('cli.other', 'plain words');
     await gateway.publish('cli.none', '{"id":8}');
-    await until(() => printed.split('\n').length >= 3, 5000, () => `two lines: ${printed} ${said}`);
+    await until(
+      () => printed.split('\n').length >= 3,
+      5000,
+      () => `two lines: ${printed} ${said}`,
+    );
     const lines = printed.trimEnd().split('\n');
     assert.equal(lines.length, 2);
     assert.match(lines[0], /cli\.sub\.eu.*\{"id":7\}/);

@@ -47,7 +47,8 @@ async function fleet(t) {
   return { server, nodes };
 }
 
-const steady = (nodes) => nodes.flatMap(({ url }) => Array.from({ length: PER_NODE }, (_, at) => ({ url, subs: [TOPICS[at % TOPICS.length]] })));
+const steady = (nodes) =>
+  nodes.flatMap(({ url }) => Array.from({ length: PER_NODE }, (_, at) => ({ url, subs: [TOPICS[at % TOPICS.length]] })));
 
 // Counts over both nodes, once they are quiet.
 async function counted(nodes) {
@@ -66,7 +67,11 @@ async function counted(nodes) {
 
 test('every subscriber on every node gets every message of its topics, once and in order', async (t) => {
   const { server, nodes } = await fleet(t);
-  const roamers = Array.from({ length: ROAMERS }, (_, at) => ({ url: nodes[at % 2].url, subs: ROAMING[at % ROAMING.length], roams: true }));
+  const roamers = Array.from({ length: ROAMERS }, (_, at) => ({
+    url: nodes[at % 2].url,
+    subs: ROAMING[at % ROAMING.length],
+    roams: true,
+  }));
   const swarm = await Swarm.start(t, { topics: TOPICS, clients: [...steady(nodes), ...roamers] });
 
   const redis = await server.client(t);
@@ -80,7 +85,12 @@ test('every subscriber on every node gets every message of its topics, once and 
     if (count) assert.deepEqual(answer.json.results, new Array(count).fill({}));
   };
   const overHttp = (node) => async (messages) => {
-    await posted(node, '/v1/publish', messages.slice(1).map(([topic, data]) => ({ topic, data })), messages.length - 1);
+    await posted(
+      node,
+      '/v1/publish',
+      messages.slice(1).map(([topic, data]) => ({ topic, data })),
+      messages.length - 1,
+    );
     await posted(node, `/v1/topics/${messages[0][0]}`, messages[0][1]);
   };
   const routes = [
@@ -96,7 +106,8 @@ test('every subscriber on every node gets every message of its topics, once and 
     },
   ];
   // HTTP sends the first of a chunk alone and last, so it must be of another topic than the rest: one topic keeps one order.
-  const inTurns = (indexes, chunk) => Array.from({ length: chunk }, (_, at) => (at === 0 ? indexes[0] : indexes[1 + (at % (indexes.length - 1))]));
+  const inTurns = (indexes, chunk) =>
+    Array.from({ length: chunk }, (_, at) => (at === 0 ? indexes[0] : indexes[1 + (at % (indexes.length - 1))]));
 
   // In each phase a topic has one route, since between two routes there is no order; from phase to phase the routes change.
   const phase = (number) =>
@@ -129,7 +140,9 @@ test('every subscriber on every node gets every message of its topics, once and 
   assert.equal(sum.due, sum.sent + sum.shed);
   const issued = swarm.issued.reduce((total, count) => total + count, 0);
   assert.ok(issued >= MESSAGES);
-  t.diagnostic(`${issued} messages, ${report.received} deliveries to ${report.open} clients, ${report.changes} changes, ${seconds.toFixed(1)} s`);
+  t.diagnostic(
+    `${issued} messages, ${report.received} deliveries to ${report.open} clients, ${report.changes} changes, ${seconds.toFixed(1)} s`,
+  );
 });
 
 test('without pacing only slow clients are closed, by 4030, and what is missing is told', async (t) => {
@@ -144,17 +157,20 @@ test('without pacing only slow clients are closed, by 4030, and what is missing 
   const redis = await server.client(t);
   const padding = 'x'.repeat(MESSAGES > 10_000 ? 200 : 1000);
   for (let count = 0; count < MESSAGES; count += 500) {
-    await redis.publishAll(Array.from({ length: 500 }, (_, at) => {
-      const index = (count + at) % TOPICS.length;
-      return [TOPICS[index], `{"n":${swarm.issue(index)},"pad":"${padding}"}`];
-    }));
+    await redis.publishAll(
+      Array.from({ length: 500 }, (_, at) => {
+        const index = (count + at) % TOPICS.length;
+        return [TOPICS[index], `{"n":${swarm.issue(index)},"pad":"${padding}"}`];
+      }),
+    );
   }
   const report = await swarm.complete(60000);
   assert.deepEqual(report.faults, []);
   const closed = Object.values(report.closes).reduce((total, count) => total + count, 0);
   // Who does not even take its close frame is reset, which a client sees as 1006.
   for (const code of Object.keys(report.closes)) assert.ok(['4030', '1006'].includes(code), `closed by ${code}`);
-  for (const node of nodes) await node.counted((metrics) => metrics.sum('spillway_closed_total', { reason: 'slow' }) > 0, 'the silent closed', 20000);
+  for (const node of nodes)
+    await node.counted((metrics) => metrics.sum('spillway_closed_total', { reason: 'slow' }) > 0, 'the silent closed', 20000);
   const sum = await counted(nodes);
   assert.deepEqual(sum.closed, { slow: closed + silent.length });
   if (closed === 0) assert.ok(sum.sent >= report.received);

@@ -44,7 +44,11 @@ suite('the public listener', [], (gateway) => {
   });
 
   test('a wrong method is 405 and Allow names the right one', async () => {
-    for (const [method, path, allow] of [['POST', '/v1/ws', 'GET'], ['GET', '/v1/publish', 'POST'], ['DELETE', '/v1/publish', 'POST']]) {
+    for (const [method, path, allow] of [
+      ['POST', '/v1/ws', 'GET'],
+      ['GET', '/v1/publish', 'POST'],
+      ['DELETE', '/v1/publish', 'POST'],
+    ]) {
       const answer = await gateway().public(method, path);
       assert.equal(answer.status, 405, `${method} ${path}`);
       assert.equal(answer.code, 'bad_method');
@@ -132,7 +136,10 @@ suite('the public listener', [], (gateway) => {
   test('pipelined requests are answered in order, one after another', async (t) => {
     const raw = await RawSocket.connect(t, gateway().port);
     raw.write('GET /v1/none HTTP/1.1\r\nHost: x\r\n\r\nGET /v1/publish HTTP/1.1\r\nHost: x\r\n\r\n' + upgradeRequest('/v1/ws'));
-    assert.deepEqual([(await raw.response()).status, (await raw.response()).status, (await raw.response()).status], [404, 405, 101]);
+    assert.deepEqual(
+      [(await raw.response()).status, (await raw.response()).status, (await raw.response()).status],
+      [404, 405, 101],
+    );
     assert.equal((await raw.json()).type, 'welcome');
   });
 
@@ -143,7 +150,11 @@ suite('the public listener', [], (gateway) => {
   });
 
   test('a preflight allows what a page needs', async () => {
-    const headers = { Origin: 'https://example.com', 'Access-Control-Request-Method': 'POST', 'Access-Control-Request-Headers': 'content-type' };
+    const headers = {
+      Origin: 'https://example.com',
+      'Access-Control-Request-Method': 'POST',
+      'Access-Control-Request-Headers': 'content-type',
+    };
     const answer = await gateway().public('OPTIONS', '/v1/publish', { headers });
     assert.ok([200, 204].includes(answer.status), String(answer.status));
     assert.equal(answer.headers['access-control-allow-origin'], '*');
@@ -156,7 +167,12 @@ suite('the public listener', [], (gateway) => {
     const client = await Client.connect(t, gateway().url);
     await client.subscribe('http.public');
     const body = { topic: 'http.public', data: 1 };
-    for (const [headers, status] of [[{}, 200], [{ Origin: 'http://localhost:5173' }, 200], [{ Origin: 'https://example.com' }, 403], [{ Origin: 'null' }, 403]]) {
+    for (const [headers, status] of [
+      [{}, 200],
+      [{ Origin: 'http://localhost:5173' }, 200],
+      [{ Origin: 'https://example.com' }, 403],
+      [{ Origin: 'null' }, 403],
+    ]) {
       const answer = await gateway().public('POST', '/v1/publish', { headers, body });
       assert.equal(answer.status, status, JSON.stringify(headers));
       if (headers.Origin) assert.equal(answer.headers['access-control-allow-origin'], '*');
@@ -197,7 +213,20 @@ suite('the admin listener', [], (gateway) => {
     await gateway().publish('http.metrics', '1');
     await client.received('http.metrics', 1);
     const metrics = await gateway().counted((seen) => seen.sum('spillway_deliver_seconds_count') > 0, 'a delivery timed');
-    const names = ['connections', 'subscriptions', 'messages_total', 'due_total', 'sent_total', 'shed_total', 'behind', 'queued_bytes', 'closed_total', 'bus_up', 'deliver_seconds', 'build_info'];
+    const names = [
+      'connections',
+      'subscriptions',
+      'messages_total',
+      'due_total',
+      'sent_total',
+      'shed_total',
+      'behind',
+      'queued_bytes',
+      'closed_total',
+      'bus_up',
+      'deliver_seconds',
+      'build_info',
+    ];
     for (const name of names) assert.ok(metrics.knows(`spillway_${name}`), `spillway_${name}`);
     assert.equal(metrics.sum('spillway_bus_up'), 1);
     assert.equal(metrics.sum('spillway_build_info'), 1);
@@ -211,7 +240,13 @@ suite('the admin listener', [], (gateway) => {
 
   test('POST /v1/topics takes the bytes of any content type', async (t) => {
     const client = await listening(t, 'http.any');
-    for (const type of ['application/json', 'application/x-www-form-urlencoded', 'text/plain', 'application/octet-stream', undefined]) {
+    for (const type of [
+      'application/json',
+      'application/x-www-form-urlencoded',
+      'text/plain',
+      'application/octet-stream',
+      undefined,
+    ]) {
       assert.deepEqual(await gateway().publish('http.any', '{"id":7}', type && { 'Content-Type': type }), { topic: 'http.any' });
       assert.equal((await client.next('msg')).raw, '{"type":"msg","topic":"http.any","data":{"id":7}}');
     }
@@ -219,7 +254,8 @@ suite('the admin listener', [], (gateway) => {
 
   test('a chunked body is a body', async (t) => {
     const client = await listening(t, 'http.chunked');
-    const request = 'POST /v1/topics/http.chunked HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n{"i\r\n6;x=y\r\nd":42}\r\n0\r\n\r\n';
+    const request =
+      'POST /v1/topics/http.chunked HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n{"i\r\n6;x=y\r\nd":42}\r\n0\r\n\r\n';
     assert.equal((await byHand(t, gateway().adminPort, request)).status, 200);
     assert.deepEqual((await client.next('msg')).data, { id: 42 });
   });
@@ -242,7 +278,10 @@ suite('the admin listener', [], (gateway) => {
     const answer = await gateway().post('/v1/topics/http.large', 'x'.repeat(262145));
     assert.equal(answer.status, 413);
     assert.equal(answer.code, 'too_large');
-    const batched = await gateway().post('/v1/publish', [{ topic: 'http.large', data: 'x'.repeat(262143) }, { topic: 'http.large', data: 1 }]);
+    const batched = await gateway().post('/v1/publish', [
+      { topic: 'http.large', data: 'x'.repeat(262143) },
+      { topic: 'http.large', data: 1 },
+    ]);
     assert.equal(batched.status, 200);
     assert.equal(batched.json.results[0].error.code, 'too_large');
     assert.equal((await client.next('msg')).data, 1);
@@ -260,21 +299,37 @@ suite('the admin listener', [], (gateway) => {
 
   test('POST /v1/publish takes up to 1,000 in order, each with its own outcome', async (t) => {
     const client = await listening(t, 'http.batch');
-    const batch = Array.from({ length: 1000 }, (_, n) => (n % 100 === 50 ? { topic: 'http..batch', data: n } : { topic: 'http.batch', data: n }));
+    const batch = Array.from({ length: 1000 }, (_, n) =>
+      n % 100 === 50 ? { topic: 'http..batch', data: n } : { topic: 'http.batch', data: n },
+    );
     const answer = await gateway().post('/v1/publish', batch);
     assert.equal(answer.status, 200);
     const { results } = answer.json;
     assert.equal(results.length, 1000);
-    results.forEach((result, n) => (n % 100 === 50 ? assert.equal(result.error.code, 'bad_topic') : assert.deepEqual(result, {})));
+    results.forEach((result, n) =>
+      n % 100 === 50 ? assert.equal(result.error.code, 'bad_topic') : assert.deepEqual(result, {}),
+    );
     await client.received('http.batch', 990);
-    assert.deepEqual(client.of('http.batch').map(({ data }) => data), batch.map(({ data }) => data).filter((n) => n % 100 !== 50));
+    assert.deepEqual(
+      client.of('http.batch').map(({ data }) => data),
+      batch.map(({ data }) => data).filter((n) => n % 100 !== 50),
+    );
     const tooMany = await gateway().post('/v1/publish', [...batch, { topic: 'http.batch', data: 0 }]);
     assert.ok([400, 413].includes(tooMany.status), String(tooMany.status));
     assert.ok(tooMany.code);
   });
 
   test('a publish body that is malformed is 400 bad_request', async () => {
-    for (const body of ['', 'hello', '{"topic":"a"}', '{"data":1}', '{"topic":7,"data":1}', '{"topic":"a","data":1,"data":2}', '{"topic":"a","data":1}x', '7']) {
+    for (const body of [
+      '',
+      'hello',
+      '{"topic":"a"}',
+      '{"data":1}',
+      '{"topic":7,"data":1}',
+      '{"topic":"a","data":1,"data":2}',
+      '{"topic":"a","data":1}x',
+      '7',
+    ]) {
       const answer = await gateway().post('/v1/publish', body);
       assert.equal(answer.status, 400, body);
       assert.equal(answer.code, 'bad_request', body);
@@ -285,7 +340,10 @@ suite('the admin listener', [], (gateway) => {
     const header = await gateway().post('/v1/topics/http.id', '1', { headers: { 'Idempotency-Key': 'a1' } });
     assert.equal(header.status, 400);
     assert.equal(header.code, 'unsupported');
-    const batch = await gateway().post('/v1/publish', [{ topic: 'http.id', data: 1, id: 'a1' }, { topic: 'http.id', data: 2 }]);
+    const batch = await gateway().post('/v1/publish', [
+      { topic: 'http.id', data: 1, id: 'a1' },
+      { topic: 'http.id', data: 2 },
+    ]);
     assert.equal(batch.json.results[0].error.code, 'unsupported');
     assert.deepEqual(batch.json.results[1], {});
   });
@@ -309,7 +367,12 @@ suite('the admin listener', [], (gateway) => {
     const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
     atEnd(t, () => agent.destroy());
     for (let n = 0; n < 5; n++) assert.equal((await gateway().post('/v1/topics/http.keep', String(n), { agent })).status, 200);
-    const { headers } = await byHand(t, gateway().adminPort, 'GET /live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n', { closes: true });
+    const { headers } = await byHand(
+      t,
+      gateway().adminPort,
+      'GET /live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n',
+      { closes: true },
+    );
     assert.equal(headers.connection, 'close');
   });
 
@@ -323,7 +386,13 @@ suite('the admin listener', [], (gateway) => {
   });
 
   test('a Host that is no loopback name is 403, so that a rebound name reaches nothing', async () => {
-    for (const host of ['example.com', `example.com:${gateway().adminPort}`, '127.0.0.1.example.com', 'localhost.example.com', '10.0.0.1']) {
+    for (const host of [
+      'example.com',
+      `example.com:${gateway().adminPort}`,
+      '127.0.0.1.example.com',
+      'localhost.example.com',
+      '10.0.0.1',
+    ]) {
       assert.equal((await gateway().post('/v1/topics/http.host', '1', { headers: { Host: host } })).status, 403, host);
     }
     for (const host of ['localhost', `127.0.0.1:${gateway().adminPort}`, '[::1]', `[::1]:${gateway().adminPort}`]) {
@@ -345,7 +414,13 @@ describe('the admin listener with an API key', () => {
   });
 
   test('without the key, or with a wrong one, all but probes and metrics is 401', async () => {
-    for (const headers of [{}, { Authorization: 'Bearer wrong' }, { 'X-API-Key': 's3cret-ke' }, { 'X-API-Key': 's3cret-key2' }, { Authorization: 'Basic s3cret-key' }]) {
+    for (const headers of [
+      {},
+      { Authorization: 'Bearer wrong' },
+      { 'X-API-Key': 's3cret-ke' },
+      { 'X-API-Key': 's3cret-key2' },
+      { Authorization: 'Basic s3cret-key' },
+    ]) {
       const answer = await gateway.post('/v1/topics/key.a', '1', { headers });
       assert.equal(answer.status, 401, JSON.stringify(headers));
       assert.equal(answer.code, 'unauthorized');
@@ -355,7 +430,11 @@ describe('the admin listener with an API key', () => {
   });
 
   test('Bearer and X-API-Key both carry it', async () => {
-    for (const headers of [{ Authorization: 'Bearer s3cret-key' }, { authorization: 'bearer s3cret-key' }, { 'X-API-Key': 's3cret-key' }]) {
+    for (const headers of [
+      { Authorization: 'Bearer s3cret-key' },
+      { authorization: 'bearer s3cret-key' },
+      { 'X-API-Key': 's3cret-key' },
+    ]) {
       assert.equal((await gateway.post('/v1/topics/key.a', '1', { headers })).status, 200, JSON.stringify(headers));
     }
   });

@@ -15,23 +15,37 @@ const CROWD = size({ long: 19_000, short: 2_000 });
 const PAUSE_MS = size({ long: 60_000, short: 5_000, sanitized: 2_000 });
 const RETURNS_WITHIN = 8 << 20;
 
-test(`${CROWD} idle connections, then all closed: memory comes back to within 8 MB`, { skip: SANITIZED && 'a sanitizer keeps freed memory' }, async (t) => {
-  const gateway = await Gateway.start(t, ['--workers', '2', '--max-connections', String(CROWD + 50)]);
-  // One client first, so that what is made once is made.
-  const first = await Client.connect(t, `${gateway.url}?topic=idle.first`);
-  await first.next('subscribed');
-  const start = gateway.rss();
-  const crowd = await Crowd.open(t, gateway.port, CROWD, '/v1/ws?topic=idle.topic');
-  await gateway.counted((metrics) => metrics.sum('spillway_subscriptions') === CROWD + 1, 'everybody subscribed', 20000);
-  const full = gateway.rss();
-  t.diagnostic(`${((full - start) / CROWD).toFixed(0)} bytes of RSS per idle client with one subscription`);
+test(
+  `${CROWD} idle connections, then all closed: memory comes back to within 8 MB`,
+  { skip: SANITIZED && 'a sanitizer keeps freed memory' },
+  async (t) => {
+    const gateway = await Gateway.start(t, ['--workers', '2', '--max-connections', String(CROWD + 50)]);
+    // One client first, so that what is made once is made.
+    const first = await Client.connect(t, `${gateway.url}?topic=idle.first`);
+    await first.next('subscribed');
+    const start = gateway.rss();
+    const crowd = await Crowd.open(t, gateway.port, CROWD, '/v1/ws?topic=idle.topic');
+    await gateway.counted((metrics) => metrics.sum('spillway_subscriptions') === CROWD + 1, 'everybody subscribed', 20000);
+    const full = gateway.rss();
+    t.diagnostic(`${((full - start) / CROWD).toFixed(0)} bytes of RSS per idle client with one subscription`);
 
-  await crowd.close();
-  await gateway.counted((metrics) => metrics.sum('spillway_connections') === 1 && metrics.sum('spillway_subscriptions') === 1, 'everybody gone', 30000);
-  await until(() => gateway.rss() - start < RETURNS_WITHIN, 15000, () => `RSS ${start} at the start, ${full} full, ${gateway.rss()} now`);
-  t.diagnostic(`RSS ${(start / 2 ** 20).toFixed(1)} MB before, ${(full / 2 ** 20).toFixed(1)} MB full, ${(gateway.rss() / 2 ** 20).toFixed(1)} MB after`);
-  assert.equal((await first.flushed()).type, 'pong');
-});
+    await crowd.close();
+    await gateway.counted(
+      (metrics) => metrics.sum('spillway_connections') === 1 && metrics.sum('spillway_subscriptions') === 1,
+      'everybody gone',
+      30000,
+    );
+    await until(
+      () => gateway.rss() - start < RETURNS_WITHIN,
+      15000,
+      () => `RSS ${start} at the start, ${full} full, ${gateway.rss()} now`,
+    );
+    t.diagnostic(
+      `RSS ${(start / 2 ** 20).toFixed(1)} MB before, ${(full / 2 ** 20).toFixed(1)} MB full, ${(gateway.rss() / 2 ** 20).toFixed(1)} MB after`,
+    );
+    assert.equal((await first.flushed()).type, 'pong');
+  },
+);
 
 test(`a reader that pauses for ${PAUSE_MS / 1000} s below the max mark goes on where it was`, async (t) => {
   const gateway = await Gateway.start(t);

@@ -91,9 +91,13 @@ test(`Redis away for ${AWAY_MS / 1000} s under load: nobody is closed, delivery 
     for (const name of NAMES) {
       const numbers = client.messages(name).map(({ data }) => data.n);
       const jumps = numbers.filter((n, at) => at > 0 && n !== numbers[at - 1] + 1).map((n) => n);
-      assert.ok(numbers.every((n, at) => at === 0 || n > numbers[at - 1]), `${name}: none twice, none out of order`);
+      assert.ok(
+        numbers.every((n, at) => at === 0 || n > numbers[at - 1]),
+        `${name}: none twice, none out of order`,
+      );
       assert.ok(jumps.length <= 1, `${name}: one gap at most, found before ${jumps}`);
-      for (const { count } of client.of(name).filter(({ type }) => type === 'dropped')) assert.equal(count, undefined, 'the count of an outage is unknown');
+      for (const { count } of client.of(name).filter(({ type }) => type === 'dropped'))
+        assert.equal(count, undefined, 'the count of an outage is unknown');
     }
   }
   for (const [index, node] of nodes.entries()) {
@@ -103,5 +107,7 @@ test(`Redis away for ${AWAY_MS / 1000} s under load: nobody is closed, delivery 
     assert.equal(metrics.sum('spillway_bus_up'), 1);
     if (!SANITIZED) assert.ok(node.rss() - rss[index] < 8 << 20, `RSS grew from ${rss[index]} to ${node.rss()}`);
   }
-  t.diagnostic(`resumed ${resumed.toFixed(0)} ms after Redis was back, ${clients.length} clients, ${publisher.acknowledged} messages`);
+  t.diagnostic(
+    `resumed ${resumed.toFixed(0)} ms after Redis was back, ${clients.length} clients, ${publisher.acknowledged} messages`,
+  );
 });

@@ -45,7 +45,10 @@ suite('welcome and hello', [], (gateway, connect) => {
 
   test('a token in hello, and refresh, are unsupported and the connection stays', async (t) => {
     const client = await connect(t);
-    for (const [type, fields] of [['hello', { token: 'a.b.c' }], ['refresh', { token: 'a.b.c' }]]) {
+    for (const [type, fields] of [
+      ['hello', { token: 'a.b.c' }],
+      ['refresh', { token: 'a.b.c' }],
+    ]) {
       const reply = await client.request(type, fields);
       assert.equal(reply.type, 'error');
       assert.equal(reply.error.code, 'unsupported');
@@ -98,7 +101,10 @@ suite('subscriptions', [], (gateway, connect) => {
     assert.equal(typeof entries['many..b'].error.message, 'string');
     assert.equal(entries['*.d'].error.code, 'bad_topic');
     await gateway().publish('many.c', '1');
-    assert.deepEqual((await client.received('many.c', 1)).map(({ raw }) => raw), ['{"type":"msg","topic":"many.c","data":1}']);
+    assert.deepEqual(
+      (await client.received('many.c', 1)).map(({ raw }) => raw),
+      ['{"type":"msg","topic":"many.c","data":1}'],
+    );
   });
 
   test('the shorthand is one entry of subs, or of topics', async (t) => {
@@ -119,7 +125,7 @@ suite('subscriptions', [], (gateway, connect) => {
     const client = await connect(t, { query: '?topic=query.a&topic=query.%3E&topic=b%C3%BCro&topic=query..bad' });
     assert.equal(client.frames[0].type, 'welcome');
     const entries = {};
-    for (let done = false; !done; ) {
+    for (let done = false; !done;) {
       const subscribed = await client.next('subscribed');
       assert.equal(subscribed.id, undefined);
       for (const entry of subscribed.subs) entries[entry.topic] = entry;
@@ -139,10 +145,16 @@ suite('subscriptions', [], (gateway, connect) => {
     await client.subscribe('own.eu', 'own.>', 'own.*');
     for (let n = 1; n <= 5; n++) await gateway().publish('own.eu', `{"n":${n}}`);
     await Promise.all(['own.eu', 'own.>', 'own.*'].map((name) => client.received(name, 5)));
-    assert.deepEqual(client.of('own.eu').map(({ raw }) => raw), [1, 2, 3, 4, 5].map((n) => `{"type":"msg","topic":"own.eu","data":{"n":${n}}}`));
+    assert.deepEqual(
+      client.of('own.eu').map(({ raw }) => raw),
+      [1, 2, 3, 4, 5].map((n) => `{"type":"msg","topic":"own.eu","data":{"n":${n}}}`),
+    );
     for (const name of ['own.>', 'own.*']) {
       const expected = [1, 2, 3, 4, 5].map((n) => `{"type":"msg","topic":"own.eu","sub":"${name}","data":{"n":${n}}}`);
-      assert.deepEqual(client.of(name).map(({ raw }) => raw), expected);
+      assert.deepEqual(
+        client.of(name).map(({ raw }) => raw),
+        expected,
+      );
     }
     assert.equal((await client.unsubscribe('own.eu', 'own.*')).topics.length, 2);
     await gateway().publish('own.eu', '{"n":6}');
@@ -200,7 +212,10 @@ suite('subscriptions', [], (gateway, connect) => {
         client.request('unsubscribe', { topic: 'cross' }),
         client.request('subscribe', { topic: 'cross' }),
       ]);
-      assert.deepEqual(replies.map(({ type }) => type), ['subscribed', 'unsubscribed', 'subscribed']);
+      assert.deepEqual(
+        replies.map(({ type }) => type),
+        ['subscribed', 'unsubscribed', 'subscribed'],
+      );
       const first = replies[0].subs[0].error;
       assert.ok(first === undefined || first.code === 'cancelled', replies[0].raw);
       assert.equal(replies[2].subs[0].error, undefined);
@@ -208,7 +223,10 @@ suite('subscriptions', [], (gateway, connect) => {
       await client.received('cross', round);
     }
     await client.flushed();
-    assert.deepEqual(client.of('cross').map(({ data }) => data), Array.from({ length: 20 }, (_, at) => at + 1));
+    assert.deepEqual(
+      client.of('cross').map(({ data }) => data),
+      Array.from({ length: 20 }, (_, at) => at + 1),
+    );
   });
 
   test('what belongs to history and policies is unsupported, in its own entry', async (t) => {
@@ -233,14 +251,36 @@ suite('subscriptions', [], (gateway, connect) => {
     const client = await connect(t);
     const entries = await client.subscribe(...Array.from({ length: 257 }, (_, at) => `full.${at}`));
     const failed = Object.values(entries).filter(({ error }) => error);
-    assert.deepEqual(failed.map(({ topic, error }) => [topic, error.code]), [['full.256', 'too_many_topics']]);
+    assert.deepEqual(
+      failed.map(({ topic, error }) => [topic, error.code]),
+      [['full.256', 'too_many_topics']],
+    );
     await client.unsubscribe('full.0');
     assert.equal((await client.subscribe('full.256'))['full.256'].error, undefined);
   });
 
   test('bad topics and patterns are bad_topic', async (t) => {
     const client = await connect(t);
-    const bad = ['', '.a', 'a.', 'a..b', 'a\u0001b', 'a\u007fb', 'a b', 'a{b', 'a}b', 'x'.repeat(256), 'a.>.b', '>', '*', '*.a', 'a.b*', 'a.*b', 'a.b>', '$SYS.a'];
+    const bad = [
+      '',
+      '.a',
+      'a.',
+      'a..b',
+      'a\u0001b',
+      'a\u007fb',
+      'a b',
+      'a{b',
+      'a}b',
+      'x'.repeat(256),
+      'a.>.b',
+      '>',
+      '*',
+      '*.a',
+      'a.b*',
+      'a.*b',
+      'a.b>',
+      '$SYS.a',
+    ];
     const entries = await client.subscribe(...bad);
     for (const topic of bad) assert.equal(entries[topic]?.error?.code, 'bad_topic', JSON.stringify(topic));
     const longest = 'x'.repeat(255);
@@ -252,7 +292,8 @@ suite('subscriptions', [], (gateway, connect) => {
   });
 
   test('counters follow subscriptions and connections', async (t) => {
-    const count = async (name, expected) => gateway().counted((metrics) => metrics.sum(name) === expected, `${name} at ${expected}`);
+    const count = async (name, expected) =>
+      gateway().counted((metrics) => metrics.sum(name) === expected, `${name} at ${expected}`);
     await count('spillway_connections', 0);
     const client = await connect(t, { query: '?topic=c.a' });
     await client.next('subscribed');
@@ -298,7 +339,20 @@ suite('payloads', [], (gateway, connect) => {
     assert.doesNotMatch(trailing.raw, /[\r\n]/);
   });
 
-  const texts = ['', 'plain line', '{"a":', '{"a":1}x', 'NaN', '01', "{'a':1}", '"a\nb"', '[1,]', 'quote " backslash \\ slash /', 'é 😀 \u2028 \u0000\u001f\u007f', depth(513)];
+  const texts = [
+    '',
+    'plain line',
+    '{"a":',
+    '{"a":1}x',
+    'NaN',
+    '01',
+    "{'a':1}",
+    '"a\nb"',
+    '[1,]',
+    'quote " backslash \\ slash /',
+    'é 😀 \u2028 \u0000\u001f\u007f',
+    depth(513),
+  ];
   for (const payload of texts) {
     test(`what is not JSON is text: ${JSON.stringify(payload.slice(0, 40))}`, async (t) => {
       const client = await connect(t);
@@ -313,7 +367,13 @@ suite('payloads', [], (gateway, connect) => {
   test('what is not UTF-8 is base64', async (t) => {
     const client = await connect(t);
     await client.subscribe('p.bytes');
-    const payloads = [Buffer.of(0xff), Buffer.of(0xff, 0xfe), Buffer.of(0xc0, 0x80, 0x41), Buffer.from('{"a":"\xff"}', 'latin1'), Buffer.of(0xed, 0xa0, 0x80)];
+    const payloads = [
+      Buffer.of(0xff),
+      Buffer.of(0xff, 0xfe),
+      Buffer.of(0xc0, 0x80, 0x41),
+      Buffer.from('{"a":"\xff"}', 'latin1'),
+      Buffer.of(0xed, 0xa0, 0x80),
+    ];
     for (const payload of payloads) {
       await gateway().publish('p.bytes', payload);
       assert.equal((await client.next('msg')).raw, `{"type":"msg","topic":"p.bytes","b64":"${payload.toString('base64')}"}`);
@@ -395,7 +455,10 @@ suite('publishing over WebSocket', [], (gateway, connect) => {
     const replies = Array.from({ length: 200 }, (_, n) => publisher.request('publish', { topic: 'chat.order', data: n }));
     assert.ok((await Promise.all(replies)).every(({ type }) => type === 'published'));
     await reader.received('chat.order', 200);
-    assert.deepEqual(reader.of('chat.order').map(({ data }) => data), Array.from({ length: 200 }, (_, n) => n));
+    assert.deepEqual(
+      reader.of('chat.order').map(({ data }) => data),
+      Array.from({ length: 200 }, (_, n) => n),
+    );
   });
 
   test('a page of a foreign origin may read but not publish; a page of this machine may', async (t) => {
@@ -450,7 +513,10 @@ suite('bad manners', [], (gateway, connect) => {
     const before = (await gateway().metrics()).sum('spillway_closed_total', { reason: 'bad_request' });
     client.send('nonsense');
     assert.equal((await within(client.closed, 5000, 'the close')).code, 4500);
-    await gateway().counted((metrics) => metrics.sum('spillway_closed_total', { reason: 'bad_request' }) === before + 1, 'the close counted');
+    await gateway().counted(
+      (metrics) => metrics.sum('spillway_closed_total', { reason: 'bad_request' }) === before + 1,
+      'the close counted',
+    );
   });
 
   test('a binary frame closes with 1003', async (t) => {
@@ -481,8 +547,14 @@ suite('another topic separator', ['--topic-separator', '/'], (gateway, connect) 
     await client.received('fleet/>', 2);
     await client.received('fleet.7/a.b/eu', 1);
     await client.flushed();
-    assert.deepEqual(client.of('fleet/*/eu').map(({ topic }) => topic), ['fleet/a.b/eu']);
-    assert.deepEqual(client.of('fleet/>').map(({ topic }) => topic), ['fleet/a.b/eu', 'fleet/a/b/eu']);
+    assert.deepEqual(
+      client.of('fleet/*/eu').map(({ topic }) => topic),
+      ['fleet/a.b/eu'],
+    );
+    assert.deepEqual(
+      client.of('fleet/>').map(({ topic }) => topic),
+      ['fleet/a.b/eu', 'fleet/a/b/eu'],
+    );
   });
 });
 

@@ -22,7 +22,9 @@ describe('two nodes on one Redis', () => {
   before(async () => {
     server = await Redis.start(scope);
     redis = await server.client(scope);
-    nodes = await Promise.all([0, 1].map(() => Gateway.start(scope, ['--bus', server.url, '--workers', '2', '--unsubscribe-delay-ms', '200'])));
+    nodes = await Promise.all(
+      [0, 1].map(() => Gateway.start(scope, ['--bus', server.url, '--workers', '2', '--unsubscribe-delay-ms', '200'])),
+    );
     for (const node of nodes) await node.counted((metrics) => metrics.sum('spillway_bus_up') === 1, 'the bus up');
   });
 
@@ -48,7 +50,10 @@ describe('two nodes on one Redis', () => {
     await redis.publishAll(payloads.map((payload) => ['r.orders', payload]));
     for (const client of clients) {
       await client.received('r.orders', 500);
-      assert.deepEqual(client.of('r.orders').map(({ raw }) => raw), payloads.map((payload) => `{"type":"msg","topic":"r.orders","data":${payload}}`));
+      assert.deepEqual(
+        client.of('r.orders').map(({ raw }) => raw),
+        payloads.map((payload) => `{"type":"msg","topic":"r.orders","data":${payload}}`),
+      );
     }
     for (const node of nodes) assert.ok((await node.metrics()).sum('spillway_messages_total', { bus: 'redis' }) >= 500);
   });
@@ -60,7 +65,10 @@ describe('two nodes on one Redis', () => {
     assert.equal((await clients[1].request('publish', { topic: 'r.raw', data: { b: 2 } })).type, 'published');
     for (const client of clients) {
       await client.received('r.raw', 2);
-      assert.deepEqual(client.of('r.raw').map(({ raw }) => raw), ['{"type":"msg","topic":"r.raw","data":{"a": 1.0}}', '{"type":"msg","topic":"r.raw","data":{"b":2}}']);
+      assert.deepEqual(
+        client.of('r.raw').map(({ raw }) => raw),
+        ['{"type":"msg","topic":"r.raw","data":{"a": 1.0}}', '{"type":"msg","topic":"r.raw","data":{"b":2}}'],
+      );
     }
     await until(() => seen.length === 2, 5000, 'both on the channel');
     assert.deepEqual(seen.map(String), ['{"a": 1.0}', '{"b":2}']);
@@ -68,10 +76,16 @@ describe('two nodes on one Redis', () => {
 
   test('a batch over HTTP keeps its order through Redis', async (t) => {
     const [client] = await pair(t, 'r.batch');
-    const answer = await nodes[1].post('/v1/publish', Array.from({ length: 1000 }, (_, n) => ({ topic: 'r.batch', data: n })));
+    const answer = await nodes[1].post(
+      '/v1/publish',
+      Array.from({ length: 1000 }, (_, n) => ({ topic: 'r.batch', data: n })),
+    );
     assert.ok(answer.json.results.every(({ error }) => !error));
     await client.received('r.batch', 1000);
-    assert.deepEqual(client.of('r.batch').map(({ data }) => data), Array.from({ length: 1000 }, (_, n) => n));
+    assert.deepEqual(
+      client.of('r.batch').map(({ data }) => data),
+      Array.from({ length: 1000 }, (_, n) => n),
+    );
   });
 
   test('subscribed comes only after Redis knows the channel', async (t) => {
@@ -105,7 +119,8 @@ describe('two nodes on one Redis', () => {
   });
 
   test('one SUBSCRIBE stands for all clients of a node, and ends with the last of them', async (t) => {
-    const calls = async () => Number(/cmdstat_subscribe:calls=(\d+)/.exec((await redis.command('INFO', 'commandstats')).toString())?.[1] ?? 0);
+    const calls = async () =>
+      Number(/cmdstat_subscribe:calls=(\d+)/.exec((await redis.command('INFO', 'commandstats')).toString())?.[1] ?? 0);
     const before = await calls();
     const clients = await Promise.all(Array.from({ length: 10 }, () => Client.connect(t, nodes[0].url)));
     for (const client of clients) await client.subscribe('r.shared');
@@ -130,7 +145,10 @@ describe('two nodes on one Redis', () => {
       await client.received('r.again', round);
       await client.unsubscribe('r.again');
     }
-    assert.deepEqual(client.of('r.again').map(({ data }) => data), Array.from({ length: 30 }, (_, at) => at + 1));
+    assert.deepEqual(
+      client.of('r.again').map(({ data }) => data),
+      Array.from({ length: 30 }, (_, at) => at + 1),
+    );
   });
 
   test("a pattern gets what our grammar covers, though Redis' glob matches more", async (t) => {
@@ -138,17 +156,32 @@ describe('two nodes on one Redis', () => {
     for (const topic of ['g.a.eu', 'g.a.b.eu', 'g..eu', 'g.x y.eu', 'g.eu']) await redis.publish(topic, '1');
     await redis.publish('g.end', '1');
     await until(() => client.of('g.>').at(-1)?.topic === 'g.end', 5000, 'the last message');
-    assert.deepEqual(client.of('g.*.eu').map(({ topic }) => topic), ['g.a.eu']);
-    assert.deepEqual(client.of('g.>').map(({ topic }) => topic), ['g.a.eu', 'g.a.b.eu', 'g.eu', 'g.end']);
+    assert.deepEqual(
+      client.of('g.*.eu').map(({ topic }) => topic),
+      ['g.a.eu'],
+    );
+    assert.deepEqual(
+      client.of('g.>').map(({ topic }) => topic),
+      ['g.a.eu', 'g.a.b.eu', 'g.eu', 'g.end'],
+    );
   });
 
   test("Redis' own glob characters are literal, in topics and in patterns", async (t) => {
     const [client] = await pair(t, 'l.a[b]?', 'l[x].*', 'l\\z.>', 'l^-.?.*');
-    for (const topic of ['l.a[b]?', 'l.ab1', 'lx.1', 'l[x].1', 'lz.1', 'l\\z.1', 'l^-.?.1', 'l^-.q.1']) await redis.publish(topic, '1');
+    for (const topic of ['l.a[b]?', 'l.ab1', 'lx.1', 'l[x].1', 'lz.1', 'l\\z.1', 'l^-.?.1', 'l^-.q.1'])
+      await redis.publish(topic, '1');
     await Promise.all(['l.a[b]?', 'l[x].*', 'l\\z.>', 'l^-.?.*'].map((name) => client.received(name, 1)));
     await client.flushed();
     const messages = client.frames.filter(({ type }) => type === 'msg').map(({ topic, sub }) => [topic, sub]);
-    assert.deepEqual(messages.sort(), [['l.a[b]?', undefined], ['l[x].1', 'l[x].*'], ['l\\z.1', 'l\\z.>'], ['l^-.?.1', 'l^-.?.*']].sort());
+    assert.deepEqual(
+      messages.sort(),
+      [
+        ['l.a[b]?', undefined],
+        ['l[x].1', 'l[x].*'],
+        ['l\\z.1', 'l\\z.>'],
+        ['l^-.?.1', 'l^-.?.*'],
+      ].sort(),
+    );
   });
 
   test('a topic and overlapping patterns bring a message once each, on both nodes', async (t) => {
@@ -158,7 +191,11 @@ describe('two nodes on one Redis', () => {
     for (const client of clients) {
       for (const name of names) {
         await client.received(name, 100);
-        assert.deepEqual(client.of(name).map(({ data }) => data), Array.from({ length: 100 }, (_, n) => n), name);
+        assert.deepEqual(
+          client.of(name).map(({ data }) => data),
+          Array.from({ length: 100 }, (_, n) => n),
+          name,
+        );
       }
     }
   });
@@ -206,11 +243,14 @@ describe('two nodes on one Redis', () => {
     await redis.publish('big.eu', '{"n":2}');
     for (const client of clients) {
       await Promise.all(['big.eu', 'big.>'].map((name) => client.received(name, 3)));
-      assert.deepEqual(client.of('big.eu').map(({ raw }) => raw), [
-        '{"type":"msg","topic":"big.eu","data":{"n":1}}',
-        '{"type":"dropped","topic":"big.eu","count":1,"reason":"too_large"}',
-        '{"type":"msg","topic":"big.eu","data":{"n":2}}',
-      ]);
+      assert.deepEqual(
+        client.of('big.eu').map(({ raw }) => raw),
+        [
+          '{"type":"msg","topic":"big.eu","data":{"n":1}}',
+          '{"type":"dropped","topic":"big.eu","count":1,"reason":"too_large"}',
+          '{"type":"msg","topic":"big.eu","data":{"n":2}}',
+        ],
+      );
       assert.deepEqual(client.of('big.>')[1], { type: 'dropped', sub: 'big.>', count: 1, reason: 'too_large' });
       assert.equal(client.code, undefined);
     }
@@ -239,7 +279,10 @@ describe('how a node introduces itself to Redis', () => {
     await client.subscribe('auth.a');
     await gateway.publish('auth.a', '1');
     await client.received('auth.a', 1);
-    const list = (await redis.command('CLIENT', 'LIST')).toString().split('\n').filter((line) => line.includes('user=gate'));
+    const list = (await redis.command('CLIENT', 'LIST'))
+      .toString()
+      .split('\n')
+      .filter((line) => line.includes('user=gate'));
     assert.ok(list.length >= 2, 'a subscriber link and a command link');
     for (const line of list) {
       assert.match(line, /\bdb=2\b/);
@@ -252,7 +295,10 @@ describe('how a node introduces itself to Redis', () => {
     const redis = await server.client(t);
     await redis.command('ACL', 'SETUSER', 'gate', 'on', '>other', '~*', '&*', '+@all');
     const gateway = await Gateway.start(t, ['--bus', `redis://gate:secret@127.0.0.1:${server.port}`]);
-    await gateway.log((entry) => /WRONGPASS|invalid username-password/i.test(JSON.stringify(entry)), 'a line with the answer of Redis');
+    await gateway.log(
+      (entry) => /WRONGPASS|invalid username-password/i.test(JSON.stringify(entry)),
+      'a line with the answer of Redis',
+    );
     assert.equal((await gateway.get('/ready')).json.status, 'starting');
     assert.doesNotMatch(gateway.stderr, /secret/, 'no password in the log');
     await redis.command('ACL', 'SETUSER', 'gate', '>secret');
@@ -276,7 +322,13 @@ describe('how a node introduces itself to Redis', () => {
     await gateway.publish('orders.eu', '"http"');
     await client.received('orders.eu', 2);
     await client.received('orders.*', 2);
-    assert.deepEqual(client.of('orders.eu').map(({ topic, data }) => [topic, data]), [['orders.eu', 'with'], ['orders.eu', 'http']]);
+    assert.deepEqual(
+      client.of('orders.eu').map(({ topic, data }) => [topic, data]),
+      [
+        ['orders.eu', 'with'],
+        ['orders.eu', 'http'],
+      ],
+    );
     await until(() => seen.length === 1, 5000, 'the publish on the channel');
   });
 
@@ -361,7 +413,11 @@ describe('Redis away', () => {
     await server.start();
     await gateway.counted((metrics) => metrics.sum('spillway_bus_up') === 1, 'the bus back');
     const redis = await server.client(t);
-    await until(async () => (await numsub(redis, 'away.b')) === 1 && (await redis.command('PUBSUB', 'NUMPAT')) === 1, 5000, 'resubscribed');
+    await until(
+      async () => (await numsub(redis, 'away.b')) === 1 && (await redis.command('PUBSUB', 'NUMPAT')) === 1,
+      5000,
+      'resubscribed',
+    );
     await redis.publish('away.b', '"back"');
     await until(() => client.messages('away.b').length === 1 && client.messages('away.>').length === 1, 5000, 'live again');
     assert.equal(client.messages('away.b')[0].data, 'back');

@@ -168,7 +168,9 @@ describe('frames', () => {
 
   test('frames that come byte by byte are served', async (t) => {
     const raw = await native(t);
-    await raw.trickle(Buffer.concat([text('{"type":"subscribe","id":1,"topic":"ws.bytes"}'), frame(ping, 'p'), text('{"type":"ping","id":2}')]));
+    await raw.trickle(
+      Buffer.concat([text('{"type":"subscribe","id":1,"topic":"ws.bytes"}'), frame(ping, 'p'), text('{"type":"ping","id":2}')]),
+    );
     assert.equal((await raw.json()).type, 'subscribed');
     assert.equal((await raw.frame()).opcode, pong);
     assert.deepEqual(await raw.json(), { type: 'pong', id: 2 });
@@ -179,7 +181,7 @@ describe('frames', () => {
     const count = 1000;
     raw.write(Buffer.concat(Array.from({ length: count }, (_, at) => text(`{"type":"ping","id":${at + 1}}`))));
     // The newest pong may stand for earlier ones that had not been written yet, so ids rise and the last one comes.
-    for (let id = 0; id < count; ) {
+    for (let id = 0; id < count;) {
       const { type, id: next } = await raw.json();
       assert.equal(type, 'pong');
       assert.ok(next > id);
@@ -211,7 +213,8 @@ describe('frames', () => {
 
   test('a connection that is cut counts as gone, one that says good-bye as client', async (t) => {
     const before = await gateway.metrics();
-    const closed = (metrics, reason) => metrics.sum('spillway_closed_total', { reason }) - before.sum('spillway_closed_total', { reason });
+    const closed = (metrics, reason) =>
+      metrics.sum('spillway_closed_total', { reason }) - before.sum('spillway_closed_total', { reason });
     const cut = await native(t);
     cut.destroy();
     const polite = await native(t);

@@ -61,7 +61,10 @@ test('a held worker stops neither the others nor the reading of Redis, and its c
   await redis.publishAll(Array.from({ length: count }, (_, n) => ['held.a', `{"n":${n}}`]));
   await Promise.all(free.flatMap((client) => ['held.a', 'held.>'].map((name) => client.received(name, count))));
   assert.ok(performance.now() < released, 'the free got everything while the other worker was held');
-  assert.ok(held.every((client) => client.of('held.a').length < count), 'the held are held');
+  assert.ok(
+    held.every((client) => client.of('held.a').length < count),
+    'the held are held',
+  );
   // A channel and a pattern bring each message twice.
   assert.equal((await taken()) - before, 2 * count, 'Redis was read to the end');
   assert.equal((await gateway.get('/ready')).status, 200);
@@ -69,7 +72,10 @@ test('a held worker stops neither the others nor the reading of Redis, and its c
   await Promise.all(held.flatMap((client) => ['held.a', 'held.>'].map((name) => client.received(name, count, HOLD_MS + 10000))));
   for (const client of [...held, ...free]) {
     for (const name of ['held.a', 'held.>']) {
-      assert.deepEqual(client.of(name).map(({ data }) => data?.n), Array.from({ length: count }, (_, n) => n));
+      assert.deepEqual(
+        client.of(name).map(({ data }) => data?.n),
+        Array.from({ length: count }, (_, n) => n),
+      );
     }
   }
 });
@@ -87,10 +93,14 @@ test('what does not fit into the inbox of a held worker is told to its clients a
   const numbers = (from, to) => Array.from({ length: to - from }, (_, at) => ['held.a', `{"n":${from + at}}`]);
   await redis.publishAll(numbers(0, 100));
   const payload = `"${'x'.repeat(200_000)}"`;
-  for (let sent = 0; sent < 1.5 * INBOX_BYTES; sent += 10 * payload.length) await redis.publishAll(new Array(10).fill(['glut', payload]));
+  for (let sent = 0; sent < 1.5 * INBOX_BYTES; sent += 10 * payload.length)
+    await redis.publishAll(new Array(10).fill(['glut', payload]));
   await redis.publishAll(numbers(100, 200));
   await Promise.all(free.map((client) => client.received('held.a', 200)));
-  assert.ok(held.every((client) => client.of('held.a').length === 0), 'the held were held all the time');
+  assert.ok(
+    held.every((client) => client.of('held.a').length === 0),
+    'the held were held all the time',
+  );
   await until(async () => (await gateway.metrics()).sum('spillway_overflow_total') > 0, 5000, 'an overflow counted');
   const probe = held[1] ?? glutton;
   await probe.received('held.a', 1, HOLD_MS + 10000);
@@ -98,7 +108,10 @@ test('what does not fit into the inbox of a held worker is told to its clients a
 
   for (const client of free) {
     await client.received('held.a', total);
-    assert.deepEqual(client.of('held.a').map(({ data }) => data.n), Array.from({ length: total }, (_, n) => n));
+    assert.deepEqual(
+      client.of('held.a').map(({ data }) => data.n),
+      Array.from({ length: total }, (_, n) => n),
+    );
   }
   for (const client of held) {
     if (client === glutton) continue;
@@ -120,7 +133,11 @@ test('what does not fit into the inbox of a held worker is told to its clients a
   // The glutton was owed 24 MB at once: it got them, was told, or was closed as slow, but never left in the dark.
   if (glutton.code === undefined) {
     const told = () => glutton.of('glut').reduce((sum, { type, count }) => sum + (type === 'msg' ? 1 : count), 0);
-    await until(() => glutton.code !== undefined || told() === Math.ceil((1.5 * INBOX_BYTES) / (10 * payload.length)) * 10, 10000, 'the glutton served');
+    await until(
+      () => glutton.code !== undefined || told() === Math.ceil((1.5 * INBOX_BYTES) / (10 * payload.length)) * 10,
+      10000,
+      'the glutton served',
+    );
   }
   assert.ok(glutton.code === undefined || glutton.code === 4030, `closed by ${glutton.code}`);
   const metrics = await gateway.counted(({ law }) => law.holds, 'the law');

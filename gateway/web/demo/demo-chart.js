@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The two drawings of the page, on canvas: a sparkline per instrument and the throughput of the last minute.
+// The two drawings of the page, on canvas: a sparkline per instrument and the throughput of the last half minute.
 // Colours come from the style sheet's custom properties, so that light and dark are decided in one place.
 
 const BUCKET_MS = 250;
-const WINDOW_MS = 60_000;
+const WINDOW_MS = 30_000;
 const SMOOTH_BUCKETS = 8;
 const BUCKETS = WINDOW_MS / BUCKET_MS + SMOOTH_BUCKETS;
+
+const shortened = new Intl.NumberFormat('en-US', { notation: 'compact' });
 
 let palette = null;
 
@@ -82,12 +84,13 @@ export function drawSparkline(canvas, prices, capacity) {
   const { up, down, rule } = colours();
   const low = Math.min(...prices);
   const high = Math.max(...prices);
-  const span = high - low || 1;
+  const middle = (low + high) / 2;
+  // A few ticks that hardly differ are a flat line, not a mountain range.
+  const span = Math.max(high - low, Math.abs(middle) * 0.005) || 1;
   const pad = 4;
   const step = (width - 2 * pad) / (capacity - 1);
-  const start = width - pad - step * (prices.length - 1);
-  const place = (price) => (high === low ? height / 2 : pad + (1 - (price - low) / span) * (height - 2 * pad));
-  const points = prices.map((price, index) => [start + index * step, place(price)]);
+  const place = (price) => height / 2 - ((price - middle) / span) * (height - 2 * pad);
+  const points = prices.map((price, index) => [pad + index * step, place(price)]);
   const colour = prices.at(-1) >= prices[0] ? up : down;
 
   context.setLineDash([2, 3]);
@@ -110,7 +113,6 @@ export class Throughput {
     this.counts = new Uint32Array(BUCKETS);
     this.newest = Math.floor(performance.now() / BUCKET_MS);
     this.oldest = this.newest;
-    this.top = 10;
   }
 
   advance() {
@@ -159,25 +161,26 @@ export class Throughput {
     }
     const top = niceCeiling(Math.max(10, ...rates) * 1.1);
     const floor = height - 18;
-    const place = (rate) => floor - (rate / top) * (floor - 16);
+    const right = width - 34;
+    const place = (rate) => floor - (rate / top) * (floor - 8);
 
     context.font = font;
     context.fillStyle = muted;
     for (const level of [top / 2, top]) {
       const y = Math.round(place(level)) + 0.5;
-      strokeLine(context, [[0, y], [width, y]], rule, 1);
+      strokeLine(context, [[0, y], [right, y]], rule, 1);
       context.textAlign = 'right';
-      context.fillText(level.toLocaleString('en-US'), width, y - 4);
+      context.fillText(shortened.format(level), width, y + 4);
     }
-    strokeLine(context, [[0, floor + 0.5], [width, floor + 0.5]], rule, 1);
+    strokeLine(context, [[0, floor + 0.5], [right, floor + 0.5]], rule, 1);
     context.textAlign = 'left';
-    context.fillText('1 min ago', 0, height - 3);
+    context.fillText('30 s ago', 0, height - 3);
     context.textAlign = 'right';
-    context.fillText('now', width, height - 3);
+    context.fillText('now', right, height - 3);
 
     if (rates.length > 1) {
-      const step = width / (shown - 1);
-      const points = rates.map((rate, index) => [width - (rates.length - 1 - index) * step, place(rate)]);
+      const step = right / (shown - 1);
+      const points = rates.map((rate, index) => [right - (rates.length - 1 - index) * step, place(rate)]);
       fillBelow(context, points, floor, flow, 0.38);
       strokeLine(context, points, flow, 1.75);
     }

@@ -7,8 +7,7 @@
 import { Connection } from './demo-connection.js';
 import { Throughput, drawSparkline, forgetColours } from './demo-chart.js';
 
-const TICKS = 'demo.ticks.>';
-const TICKS_PREFIX = 'demo.ticks.';
+const SEPARATORS = ['.', ':', '/'];
 const TREND_LENGTH = 60;
 const ROWS_MAX = 60;
 const FEED_MAX = 50;
@@ -39,16 +38,53 @@ function setText(node, text) {
   }
 }
 
+/* ---- topics ---- */
+
+// The gateway's topic separator is the operator's choice (--topic-separator), and the page learns it by asking: the pattern is
+// a bad topic under any other.
+let separator = SEPARATORS[0];
+let ticks = spell('demo.ticks.>');
+
+function spell(topic) {
+  return topic.replaceAll('.', separator);
+}
+
+function tryNextSeparator() {
+  const next = SEPARATORS[SEPARATORS.indexOf(separator) + 1];
+  if (!next) {
+    return false;
+  }
+  const respell = (text) => text.replaceAll(separator, next);
+  for (const node of document.querySelectorAll('[data-topic]')) {
+    node.textContent = respell(node.textContent);
+  }
+  for (const input of [$('publish-topic'), $('watch-topic')]) {
+    if (input.value === spell('demo.chat')) {
+      input.value = respell(input.value);
+    }
+  }
+  const watching = watch.topic;
+  separator = next;
+  ticks = spell('demo.ticks.>');
+  connection.url = streamUrl();
+  showSnippet();
+  subscribe(ticks);
+  if ($('watch-topic').value !== watching) {
+    changeWatch($('watch-topic').value);
+  }
+  return true;
+}
+
 /* ---- the model ---- */
 
 const rows = new Map();
 const dirtyRows = new Set();
-const rowsRefused = new Set();
 const throughput = new Throughput();
 const missed = { counted: 0, unknown: 0, byReason: new Map() };
 const link = { state: 'connecting', detail: {}, feedStale: false, ticksReady: 0, lastTick: 0, sessions: 0 };
-const watch = { topic: $('watch-topic').value, seen: 0 };
+const watch = { topic: $('watch-topic').value };
 let total = 0;
+let rowsFull = false;
 let feedPending = [];
 let drawRequested = false;
 
@@ -78,11 +114,10 @@ function onMessage(frame) {
   throughput.add();
   // Each subscription is a stream of its own: `sub` names the pattern by which a message came.
   const subscription = frame.sub ?? frame.topic;
-  if (subscription === TICKS) {
+  if (subscription === ticks) {
     onTick(frame);
   }
   if (subscription === watch.topic) {
-    watch.seen += 1;
     pushFeed({ topic: frame.topic, text: payloadText(frame) });
   }
   requestDraw();
@@ -97,10 +132,10 @@ function onTick({ topic, data }) {
   let row = rows.get(topic);
   if (!row) {
     if (rows.size >= ROWS_MAX) {
-      rowsRefused.add(topic);
+      rowsFull = true;
       return;
     }
-    row = createRow(topic, typeof data.symbol === 'string' ? data.symbol : topic.slice(TICKS_PREFIX.length));
+    row = createRow(topic, typeof data.symbol === 'string' ? data.symbol : topic.slice(ticks.length - 1));
     rows.set(topic, row);
   }
   row.opening ??= price;
@@ -147,25 +182,26 @@ function onFeed({ state, gap }) {
 
 function onSubscribed({ topic, error }) {
   if (error) {
-    if (topic === watch.topic) {
-      setText($('watch-note'), error.message ?? error.code);
-      $('watch-note').dataset.kind = 'bad';
+    if (topic === ticks && error.code === 'bad_topic' && tryNextSeparator()) {
+      return;
     }
-    if (topic === TICKS) {
-      showNotice(`${TICKS} could not be subscribed: ${error.message ?? error.code}`);
+    if (topic === watch.topic) {
+      showWatch(error.message ?? error.code, 'bad');
+    }
+    if (topic === ticks) {
+      showNotice(`${ticks} could not be subscribed: ${error.message ?? error.code}`);
     }
     if (error.retry) {
       setTimeout(() => subscribe(topic), error.retry_ms ?? 2000);
     }
     return;
   }
-  if (topic === TICKS) {
+  if (topic === ticks) {
     link.ticksReady = performance.now();
     showNotice('');
   }
   if (topic === watch.topic) {
-    setText($('watch-note'), 'subscribed');
-    $('watch-note').dataset.kind = 'good';
+    showWatch('subscribed', 'good');
   }
   showState();
 }
@@ -173,11 +209,10 @@ function onSubscribed({ topic, error }) {
 function onUnsubscribed({ topics = [], reason, retry }) {
   for (const topic of topics) {
     if (reason && topic === watch.topic) {
-      setText($('watch-note'), `ended: ${reason}`);
-      $('watch-note').dataset.kind = 'bad';
+      showWatch(`ended: ${reason}`, 'bad');
     }
-    if (reason && topic === TICKS) {
-      showNotice(`The gateway ended the subscription to ${TICKS}: ${reason}`);
+    if (reason && topic === ticks) {
+      showNotice(`The gateway ended the subscription to ${ticks}: ${reason}`);
     }
     if (reason && retry) {
       setTimeout(() => subscribe(topic), 2000);
@@ -186,7 +221,7 @@ function onUnsubscribed({ topics = [], reason, retry }) {
 }
 
 function subscribe(topic) {
-  if (topic === TICKS || topic === watch.topic) {
+  if (topic === ticks || topic === watch.topic) {
     connection.post({ type: 'subscribe', id: connection.nextId++, subs: [{ topic }] });
   }
 }
@@ -212,9 +247,11 @@ function onState(state, detail) {
       missed.unknown += 1;
       pushFeed({ gap: 'Reconnected: what was sent in between was not seen' });
     }
-    if (watch.topic !== TICKS) {
+    if (watch.topic !== ticks) {
       subscribe(watch.topic);
     }
+  } else {
+    showWatch('', '');
   }
   if (state === 'ended') {
     showNotice(endedWords(detail));
@@ -270,7 +307,7 @@ function showHint() {
   $('hint').hidden = !(never || stopped);
   $('grid').hidden = never;
   if (stopped) {
-    setText($('hint-lead'), `Connected, and nothing is being published to ${TICKS} now.`);
+    setText($('hint-lead'), `Connected, and nothing is being published to ${ticks} now.`);
   }
 }
 
@@ -405,24 +442,26 @@ function changeWatch(topic) {
   if (topic === watch.topic && $('watch-note').dataset.kind === 'good') {
     return;
   }
-  if (watch.topic !== TICKS && watch.topic !== topic) {
+  if (watch.topic !== ticks && watch.topic !== topic) {
     connection.post({ type: 'unsubscribe', id: connection.nextId++, topics: [watch.topic] });
   }
   watch.topic = topic;
-  watch.seen = 0;
   feedPending = [];
   $('feed').replaceChildren();
   // A pattern may bring dozens of messages a second, which no screen reader should read out.
-  $('feed').setAttribute('aria-live', topic === 'demo.chat' ? 'polite' : 'off');
+  $('feed').setAttribute('aria-live', /[*>]$/.test(topic) || topic.startsWith(ticks.slice(0, -1)) ? 'off' : 'polite');
   $('feed-empty').hidden = false;
-  if (topic === TICKS) {
-    setText($('watch-note'), 'the table’s own stream');
-    $('watch-note').dataset.kind = 'good';
+  if (topic === ticks) {
+    showWatch('the table’s own stream', 'good');
     return;
   }
-  setText($('watch-note'), '');
-  $('watch-note').dataset.kind = '';
+  showWatch('', '');
   subscribe(topic);
+}
+
+function showWatch(words, kind) {
+  setText($('watch-note'), words);
+  $('watch-note').dataset.kind = kind;
 }
 
 $('watch').addEventListener('submit', (event) => {
@@ -475,7 +514,7 @@ $('publish-data').addEventListener('keydown', (event) => {
   }
 });
 $('hint-fill').addEventListener('click', () => {
-  $('publish-topic').value = 'demo.ticks.ACME';
+  $('publish-topic').value = spell('demo.ticks.ACME');
   $('publish-data').value = '{"price":101.25}';
   showPayloadKind();
   $('publish-button').focus();
@@ -485,9 +524,16 @@ showPayloadKind();
 /* ---- start ---- */
 
 const base = `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/v1/ws`;
-$('snippet').textContent = `new WebSocket('${base}?topic=${TICKS}').onmessage = (event) => console.log(event.data)`;
+function streamUrl() {
+  return `${base}?topic=${encodeURIComponent(ticks)}`;
+}
 
-const connection = new Connection(`${base}?topic=${encodeURIComponent(TICKS)}`, {
+function showSnippet() {
+  $('snippet').textContent = `new WebSocket('${base}?topic=${ticks}').onmessage = (event) => console.log(event.data)`;
+}
+showSnippet();
+
+const connection = new Connection(streamUrl(), {
   onState,
   onFrame,
   onRoundTrip(ms) {
@@ -506,7 +552,7 @@ addEventListener('resize', redrawAll);
 
 setInterval(() => {
   setText($('rate'), whole.format(throughput.rate()));
-  const extra = rowsRefused.size ? `, ${rowsRefused.size} more not shown` : '';
+  const extra = rowsFull ? ', others are not shown' : '';
   setText($('market-note'), rows.size ? `${rows.size} topics${extra}` : '');
   throughput.draw($('rate-chart'));
   showState();

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A worker that only listens: an inbox whose entries become lines of text. It hands each batch back, or
- * holds it, as a worker that is stuck does.
- *     state 7.1             refused 7.1 forbidden       (tape.generation)
- *     msg 7.1 orders.eu {"id":1}     with a key: msg 7.1 orders.eu k=c-19 {"id":1}
+/* A worker that only listens: an inbox whose entries become lines of text. It hands each batch
+ * back, or holds it, as a worker that is stuck does. state 7.1             refused 7.1 forbidden
+ * (tape.generation) msg 7.1 orders.eu {"id":1}     with a key: msg 7.1 orders.eu k=c-19 {"id":1}
  *     gap 7.1 3 node        gap 7.1 ? feed
  *     published 4           publish 4 bus_unavailable   publish 4 bus_unavailable unknown */
 #ifndef SW_TESTS_BUS_FAKE_WORKER_H
@@ -24,8 +23,8 @@
 struct fake_worker {
     struct sw_inbox inbox;
     struct sw_buf heard;
-    bool quiet;         /* counts, but writes no lines */
-    bool stuck;         /* holds its batches */
+    bool quiet; /* counts, but writes no lines */
+    bool stuck; /* holds its batches */
     struct sw_ring held;
     uint64_t batches;
     uint64_t messages;

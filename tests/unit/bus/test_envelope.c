@@ -154,9 +154,8 @@ static void what_is_wrapped_comes_out_as_it_was(void **state)
         const char *payload;
         bool needed;
     } rows[] = {
-        {"", "{}", false},      {"", "", false},         {"", RS, true},
-        {"", RS "1;x", true},   {"k", "{}", true},       {"", "x" RS, false},
-        {"a=b", RS "1;", true}, {"!~", RS "1;" RS, true},
+        {"", "{}", false}, {"", "", false},     {"", RS, true},         {"", RS "1;x", true},
+        {"k", "{}", true}, {"", "x" RS, false}, {"a=b", RS "1;", true}, {"!~", RS "1;" RS, true},
     };
     for (size_t i = 0; i < SW_ARRAY_SIZE(rows); i++) {
         struct sw_slice key = sw_slice_of(rows[i].key);

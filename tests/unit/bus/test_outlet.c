@@ -4,7 +4,7 @@
 #include "core/limits.h"
 #include "fake_worker.h"
 
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 /* A message that takes a quarter of a worker's inbox. */

@@ -248,6 +248,24 @@ static void sleep_ends_at_the_next_slot_in_use(void **state)
     sw_timer_stop(&wheel, &late.timer);
 }
 
+static void sleep_looks_past_slots_whose_timers_were_stopped(void **state)
+{
+    (void)state;
+    struct alarm stopped[3] = {0};
+    struct alarm alarm = {0};
+    for (size_t i = 0; i < SW_ARRAY_SIZE(stopped); i++) {
+        sw_timer_init(&stopped[i].timer, on_alarm);
+        start(&stopped[i], 50 + 1000 * i);
+    }
+    sw_timer_init(&alarm.timer, on_alarm);
+    start(&alarm, 8000);
+    for (size_t i = 0; i < SW_ARRAY_SIZE(stopped); i++) {
+        sw_timer_stop(&wheel, &stopped[i].timer);
+    }
+    assert_true(sw_wheel_sleep_ms(&wheel, now_ms) >= 8000);
+    sw_timer_stop(&wheel, &alarm.timer);
+}
+
 static void wheel_survives_random_starts_moves_and_stops_against_a_model(void **state)
 {
     (void)state;
@@ -291,6 +309,7 @@ int main(void)
         WHEEL_TEST(timer_rearmed_without_delay_waits_for_a_later_tick),
         WHEEL_TEST(callback_may_stop_and_free_every_timer_of_its_slot),
         WHEEL_TEST(sleep_ends_at_the_next_slot_in_use),
+        WHEEL_TEST(sleep_looks_past_slots_whose_timers_were_stopped),
         WHEEL_TEST(wheel_survives_random_starts_moves_and_stops_against_a_model),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,657 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The exchange between a backend that only writes down what it is asked and two workers that only
+ * listen. */
+#include "bus/exchange.h"
+
+#include "core/limits.h"
+#include "fake_worker.h"
+
+#include <string.h>
+
+#define WORKERS 2
+
+struct world {
+    struct sw_backend backend; /* first: they are the same address */
+    struct sw_loop *loop;
+    struct sw_counters *counters;
+    struct sw_exchange *exchange;
+    struct fake_worker workers[WORKERS];
+    struct sw_buf asked;
+    struct sw_ring publishes;
+    bool acks_at_once;
+    bool refuses_at_once;
+};
+
+/* ---- the backend ---- */
+
+static void fake_subscribe(struct sw_backend *backend, struct sw_interest *interest)
+{
+    struct world *world = (struct world *)(void *)backend;
+    sw_buf_printf(&world->asked, "%ssubscribe %.*s\n", interest->pattern ? "p" : "",
+                  SW_SLICE_ARG(interest->wire));
+    if (world->acks_at_once) {
+        sw_exchange_acked(backend->exchange, interest);
+    } else if (world->refuses_at_once) {
+        sw_exchange_refused(backend->exchange, interest, SW_ERROR_FORBIDDEN);
+    }
+}
+
+static void fake_unsubscribe(struct sw_backend *backend, struct sw_interest *interest)
+{
+    struct world *world = (struct world *)(void *)backend;
+    sw_buf_printf(&world->asked, "%sunsubscribe %.*s\n", interest->pattern ? "p" : "",
+                  SW_SLICE_ARG(interest->wire));
+}
+
+static void fake_publish(struct sw_backend *backend, struct sw_publish *publish)
+{
+    sw_ring_push(&((struct world *)(void *)backend)->publishes, publish);
+}
+
+static const struct sw_backend_ops fake_ops = {
+    .kind = SW_BUS_REDIS,
+    .subscribe = fake_subscribe,
+    .unsubscribe = fake_unsubscribe,
+    .publish = fake_publish,
+};
+
+/* ---- the world ---- */
+
+static void returned(void *owner, struct sw_batch *batch)
+{
+    sw_exchange_returned(((struct world *)owner)->exchange, batch);
+}
+
+static struct world *create(const char *prefix, char separator)
+{
+    struct world *world = sw_zalloc(sizeof(*world));
+    struct sw_bus_config config = {
+        .url = "redis://127.0.0.1",
+        .prefix = prefix,
+        .node = "n1",
+        .separator = separator,
+        .max_message_bytes = 1000,
+        .unsubscribe_delay_ms = 20,
+    };
+    world->loop = sw_loop_create();
+    world->counters = sw_zalloc(sizeof(*world->counters));
+    world->exchange = sw_exchange_create(world->loop, &config, world->counters);
+    world->backend = (struct sw_backend){.ops = &fake_ops, .exchange = world->exchange};
+    sw_exchange_set_backend(world->exchange, &world->backend);
+    for (int i = 0; i < WORKERS; i++) {
+        fake_worker_init(&world->workers[i], world->loop, returned, world);
+        sw_exchange_add_worker(world->exchange, &world->workers[i].inbox);
+    }
+    sw_exchange_up(world->exchange);
+    return world;
+}
+
+static void destroy(struct world *world)
+{
+    assert_true(sw_exchange_sane(world->exchange));
+    for (int i = 0; i < WORKERS; i++) {
+        fake_worker_deinit(&world->workers[i]);
+    }
+    sw_exchange_clear(world->exchange);
+    assert_int_equal(sw_counter_read(&world->counters->interests), 0);
+    assert_int_equal(sw_counter_read(&world->counters->bus_up), 0);
+    sw_exchange_destroy(&world->exchange);
+    sw_loop_destroy(&world->loop);
+    sw_buf_deinit(&world->asked);
+    sw_ring_deinit(&world->publishes);
+    sw_free(world->counters);
+    sw_free(world);
+}
+
+static int setup(void **state)
+{
+    *state = create("", '.');
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    destroy(*state);
+    return 0;
+}
+
+static struct sw_join *join_of(uint32_t worker, uint32_t tape, uint32_t generation,
+                               const char *name, bool pattern)
+{
+    size_t size = strlen(name);
+    struct sw_join *join = sw_zalloc(sizeof(*join) + size);
+    join->worker = worker;
+    join->tape = tape;
+    join->generation = generation;
+    join->pattern = pattern;
+    join->size = (uint8_t)size;
+    memcpy(join->name, name, size);
+    return join;
+}
+
+/* Patterns are known by their last characters, which no topic of these tests has. */
+static bool is_pattern(const char *name)
+{
+    return strchr(name, '*') || strchr(name, '>');
+}
+
+static void join(struct world *world, uint32_t worker, uint32_t tape, uint32_t generation,
+                 const char *name)
+{
+    struct sw_join *join = join_of(worker, tape, generation, name, is_pattern(name));
+    sw_exchange_join(world->exchange, join);
+    sw_free(join);
+    assert_true(sw_exchange_sane(world->exchange));
+}
+
+static void leave(struct world *world, uint32_t worker, uint32_t tape, uint32_t generation,
+                  const char *name)
+{
+    struct sw_join *join = join_of(worker, tape, generation, name, is_pattern(name));
+    sw_exchange_leave(world->exchange, join);
+    sw_free(join);
+    assert_true(sw_exchange_sane(world->exchange));
+}
+
+static struct sw_interest *find(struct world *world, const char *wire, bool pattern)
+{
+    return sw_exchange_find(world->exchange, sw_slice_of(wire), pattern);
+}
+
+static void ack(struct world *world, const char *wire, bool pattern)
+{
+    struct sw_interest *interest = find(world, wire, pattern);
+    assert_non_null(interest);
+    sw_exchange_acked(world->exchange, interest);
+}
+
+static void message(struct world *world, const char *wire, const char *topic, const char *raw)
+{
+    struct sw_interest *interest = find(world, wire, strcmp(wire, topic) != 0);
+    assert_non_null(interest);
+    sw_exchange_message(world->exchange, interest, sw_slice_of(topic), sw_slice_of(raw));
+}
+
+static void heard(struct world *world, uint32_t worker, const char *lines)
+{
+    for (int i = 0; i < 2; i++) { /* what was held back may come with the second */
+        sw_exchange_close_batches(world->exchange);
+        fake_worker_turn(&world->workers[worker]);
+    }
+    fake_worker_heard(&world->workers[worker], lines);
+}
+
+static void asked(struct world *world, const char *lines)
+{
+    assert_string_equal(sw_buf_text(&world->asked), lines);
+    sw_buf_clear(&world->asked);
+}
+
+/* ---- joining and leaving ---- */
+
+static void the_state_comes_with_the_ack_and_then_at_once(void **state)
+{
+    struct world *world = *state;
+    join(world, 0, 7, 1, "a.b");
+    asked(world, "subscribe a.b\n");
+    heard(world, 0, "");
+    ack(world, "a.b", false);
+    heard(world, 0, "state 7.1\n");
+    join(world, 1, 3, 9, "a.b");
+    asked(world, "");
+    heard(world, 1, "state 3.9\n");
+    heard(world, 0, "");
+    assert_int_equal(sw_counter_read(&world->counters->interests), 1);
+}
+
+static void a_backend_may_ack_before_it_returns(void **state)
+{
+    struct world *world = *state;
+    world->acks_at_once = true;
+    join(world, 0, 7, 1, "a.b");
+    heard(world, 0, "state 7.1\n");
+}
+
+static void an_ack_that_is_repeated_says_nothing_new(void **state)
+{
+    struct world *world = *state;
+    join(world, 0, 7, 1, "a.b");
+    ack(world, "a.b", false);
+    ack(world, "a.b", false);
+    heard(world, 0, "state 7.1\n");
+}
+
+static void one_message_reaches_each_reader_once(void **state)
+{
+    struct world *world = *state;
+    world->acks_at_once = true;
+    join(world, 0, 1, 1, "a.b");
+    join(world, 0, 2, 1, "a.b"); /* another encoding's tape */
+    join(world, 1, 1, 4, "a.b");
+    join(world, 1, 2, 4, "a.c");
+    message(world, "a.b", "a.b", "{\"id\":1}");
+    message(world, "a.b", "a.b", "{\"id\":2}");
+    heard(world, 0,
+          "state 1.1\nstate 2.1\n"
+          "msg 1.1 a.b {\"id\":1}\nmsg 2.1 a.b {\"id\":1}\n"
+          "msg 1.1 a.b {\"id\":2}\nmsg 2.1 a.b {\"id\":2}\n");
+    heard(world, 1, "state 1.4\nstate 2.4\nmsg 1.4 a.b {\"id\":1}\nmsg 1.4 a.b {\"id\":2}\n");
+    assert_int_equal(sw_counter_read(&world->counters->messages_total[SW_BUS_REDIS]), 2);
+}
+
+static void nothing_comes_before_the_state_or_after_the_leave(void **state)
+{
+    struct world *world = *state;
+    join(world, 0, 1, 1, "a.b");
+    message(world, "a.b", "a.b", "early");
+    ack(world, "a.b", false);
+    message(world, "a.b", "a.b", "one");
+    leave(world, 0, 1, 1, "a.b");
+    message(world, "a.b", "a.b", "late");
+    heard(world, 0, "state 1.1\nmsg 1.1 a.b one\n");
+}
+
+static void join_after_leave_with_new_generation_gets_a_state_of_its_own(void **state)
+{
+    struct world *world = *state;
+    world->acks_at_once = true;
+    join(world, 0, 1, 1, "a.b");
+    asked(world, "subscribe a.b\n");
+    leave(world, 0, 1, 1, "a.b");
+    join(world, 0, 1, 2, "a.b");
+    message(world, "a.b", "a.b", "x");
+    heard(world, 0, "state 1.1\nstate 1.2\nmsg 1.2 a.b x\n");
+    asked(world, "");
+}
+
+static void leaving_twice_or_with_another_generation_is_nothing(void **state)
+{
+    struct world *world = *state;
+    world->acks_at_once = true;
+    leave(world, 0, 1, 1, "a.b");
+    join(world, 0, 1, 2, "a.b");
+    leave(world, 0, 1, 1, "a.b");
+    leave(world, 1, 1, 2, "a.b");
+    leave(world, 0, 2, 2, "a.b");
+    message(world, "a.b", "a.b", "x");
+    heard(world, 0, "state 1.2\nmsg 1.2 a.b x\n");
+}
+
+static void a_refused_string_is_told_to_its_readers_and_forgotten(void **state)
+{
+    struct world *world = *state;
+    join(world, 0, 1, 1, "a.b");
+    join(world, 1, 2, 1, "a.b");
+    sw_exchange_refused(world->exchange, find(world, "a.b", false), SW_ERROR_FORBIDDEN);
+    heard(world, 0, "refused 1.1 forbidden\n");
+    heard(world, 1, "refused 2.1 forbidden\n");
+    assert_null(find(world, "a.b", false));
+    leave(world, 0, 1, 1, "a.b");
+    join(world, 0, 1, 2, "a.b");
+    asked(world, "subscribe a.b\nsubscribe a.b\n");
+}
+
+static void a_backend_may_refuse_before_it_returns(void **state)
+{
+    struct world *world = *state;
+    world->refuses_at_once = true;
+    join(world, 0, 1, 1, "a.b");
+    heard(world, 0, "refused 1.1 forbidden\n");
+    assert_int_equal(sw_counter_read(&world->counters->interests), 0);
+}
+
+static void a_string_that_nobody_reads_lingers_and_is_then_given_up(void **state)
+{
+    struct world *world = *state;
+    world->acks_at_once = true;
+    join(world, 0, 1, 1, "a.b");
+    leave(world, 0, 1, 1, "a.b");
+    asked(world, "subscribe a.b\n");
+    message(world, "a.b", "a.b", "nobody hears it");
+    fake_pause(world->loop, 120); /* 20 ms, up to 20 more, and the wheel's ticks */
+    asked(world, "unsubscribe a.b\n");
+    assert_null(find(world, "a.b", false));
+    join(world, 0, 1, 2, "a.b");
+    asked(world, "subscribe a.b\n");
+}
+
+static void a_join_revives_what_lingers(void **state)
+{
+    struct world *world = *state;
+    world->acks_at_once = true;
+    join(world, 0, 1, 1, "a.b");
+    leave(world, 0, 1, 1, "a.b");
+    join(world, 1, 5, 1, "a.b");
+    fake_pause(world->loop, 120);
+    asked(world, "subscribe a.b\n");
+    message(world, "a.b", "a.b", "x");
+    heard(world, 1, "state 5.1\nmsg 5.1 a.b x\n");
+}
+
+static void what_was_never_acked_is_kept_longer(void **state)
+{
+    struct world *world = *state;
+    join(world, 0, 1, 1, "a.b");
+    leave(world, 0, 1, 1, "a.b");
+    fake_pause(world->loop, 120);
+    asked(world, "subscribe a.b\n");
+    ack(world, "a.b", false);
+    join(world, 0, 1, 2, "a.b");
+    heard(world, 0, "state 1.2\n");
+}
+
+/* ---- the link is lost ---- */
+
+static void who_had_its_state_is_told_a_gap_at_the_next_ack(void **state)
+{
+    struct world *world = *state;
+    join(world, 0, 1, 1, "a.b");
+    ack(world, "a.b", false);
+    join(world, 0, 2, 1, "a.c"); /* not acked: it cannot have missed anything */
+    heard(world, 0, "state 1.1\n");
+    sw_exchange_down(world->exchange, "why \"quoted\"");
+    assert_false(sw_exchange_is_up(world->exchange));
+    assert_true(sw_exchange_ever_up(world->exchange));
+    join(world, 1, 1, 1, "a.b"); /* waits for the ack, too */
+    heard(world, 0, "");
+    heard(world, 1, "");
+    sw_exchange_up(world->exchange);
+    ack(world, "a.b", false);
+    ack(world, "a.c", false);
+    message(world, "a.b", "a.b", "x");
+    heard(world, 0, "gap 1.1 ? feed\nstate 2.1\nmsg 1.1 a.b x\n");
+    heard(world, 1, "state 1.1\nmsg 1.1 a.b x\n");
+    assert_int_equal(sw_counter_read(&world->counters->bus_losses_total), 1);
+}
+
+static void a_link_lost_twice_before_the_ack_is_one_gap(void **state)
+{
+    struct world *world = *state;
+    join(world, 0, 1, 1, "a.b");
+    ack(world, "a.b", false);
+    for (int i = 0; i < 3; i++) {
+        sw_exchange_down(world->exchange, "reset");
+        sw_exchange_up(world->exchange);
+    }
+    ack(world, "a.b", false);
+    ack(world, "a.b", false);
+    heard(world, 0, "state 1.1\ngap 1.1 ? feed\n");
+    assert_int_equal(sw_counter_read(&world->counters->bus_losses_total), 3);
+}
+
+static void who_joins_what_lingered_through_an_outage_has_missed_nothing(void **state)
+{
+    struct world *world = *state;
+    join(world, 0, 1, 1, "a.b");
+    ack(world, "a.b", false);
+    leave(world, 0, 1, 1, "a.b");
+    sw_exchange_down(world->exchange, "reset");
+    join(world, 0, 1, 2, "a.b");
+    sw_exchange_up(world->exchange);
+    ack(world, "a.b", false);
+    heard(world, 0, "state 1.1\nstate 1.2\n");
+}
+
+/* ---- patterns ---- */
+
+static void each_pattern_has_a_glob_of_its_own(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *prefix;
+        char separator;
+        const char *name;
+        const char *wire;
+    } rows[] = {
+        {"", '.', "a.*", "psubscribe a.[^.]*\n"},
+        {"", '.', "a.>", "psubscribe a.*\n"},
+        {"", '.', "t.*.eu", "psubscribe t.[^.]*.eu\n"},
+        {"", '.', "a.*.*.>", "psubscribe a.[^.]*.[^.]*.*\n"},
+        {"", ':', "a:*:>", "psubscribe a:[^:]*:*\n"},
+        {"", '/', "a.b/*", "psubscribe a.b/[^/]*\n"},
+        {"", '.', "a?b.[x].c^d.e-f.g\\h.>", "psubscribe a\\?b.\\[x\\].c\\^d.e\\-f.g\\\\h.*\n"},
+        {"p?:", '.', "a.>", "psubscribe p\\?:a.*\n"},
+        {"p?:", '.', "a?", "subscribe p?:a?\n"},
+        {"", '.',
+         "gr\xc3\xb6\xc3\x9f"
+         "e.>",
+         "psubscribe gr\xc3\xb6\xc3\x9f"
+         "e.*\n"},
+    };
+    for (size_t i = 0; i < SW_ARRAY_SIZE(rows); i++) {
+        struct world *world = create(rows[i].prefix, rows[i].separator);
+        join(world, 0, 1, 1, rows[i].name);
+        asked(world, rows[i].wire);
+        destroy(world);
+    }
+}
+
+static void a_pattern_and_a_topic_get_their_own_message(void **state)
+{
+    struct world *world = *state;
+    world->acks_at_once = true;
+    join(world, 0, 1, 1, "t.eu");
+    join(world, 0, 2, 1, "t.>");
+    message(world, "t.eu", "t.eu", "x");
+    message(world, "t.*", "t.eu", "x");
+    heard(world, 0, "state 1.1\nstate 2.1\nmsg 1.1 t.eu x\nmsg 2.1 t.eu x\n");
+    assert_int_equal(sw_counter_read(&world->counters->messages_total[SW_BUS_REDIS]), 2);
+    assert_int_equal(sw_counter_read(&world->counters->interests), 2);
+}
+
+static void what_a_glob_covers_beyond_its_pattern_is_ignored(void **state)
+{
+    struct world *world = *state;
+    world->acks_at_once = true;
+    join(world, 0, 1, 1, "t.*.eu");
+    static const char *const rows[] = {
+        "t.a.b.eu", "t..eu", "t.\x01.eu", "t.{.eu", "t.*.eu", "t.a b.eu", "t.\xff.eu", "t.a.eu.",
+    };
+    for (size_t i = 0; i < SW_ARRAY_SIZE(rows); i++) {
+        message(world, "t.[^.]*.eu", rows[i], "x");
+    }
+    message(world, "t.[^.]*.eu", "t.a.eu", "y");
+    heard(world, 0, "state 1.1\nmsg 1.1 t.a.eu y\n");
+    assert_int_equal(sw_counter_read(&world->counters->bus_ignored_total), SW_ARRAY_SIZE(rows));
+    assert_int_equal(sw_counter_read(&world->counters->messages_total[SW_BUS_REDIS]), 1);
+}
+
+static void a_topic_and_a_pattern_of_the_same_bytes_are_two(void **state)
+{
+    struct world *world = *state;
+    world->acks_at_once = true;
+    join(world, 0, 1, 1, "a.>");
+    assert_null(find(world, "a.*", false));
+    assert_non_null(find(world, "a.*", true));
+    assert_null(find(world, "a.>", true));
+}
+
+/* ---- payloads ---- */
+
+static void a_wrapped_payload_is_delivered_without_its_wrapper(void **state)
+{
+    struct world *world = *state;
+    world->acks_at_once = true;
+    join(world, 0, 1, 1, "a");
+    message(world, "a", "a",
+            "\x1e"
+            "1;Qx7:42;k=c-19;t=5\x1e{}");
+    message(world, "a", "a",
+            "\x1e"
+            "1;bad\x1e{}");
+    heard(world, 0,
+          "state 1.1\nmsg 1.1 a k=c-19 {}\nmsg 1.1 a \x1e"
+          "1;bad\x1e{}\n");
+}
+
+static void too_large_is_a_gap_of_one_in_its_place(void **state)
+{
+    struct world *world = *state;
+    world->acks_at_once = true;
+    char payload[1100];
+    memset(payload, '1', sizeof(payload));
+    join(world, 0, 1, 1, "a");
+    join(world, 1, 1, 1, "a");
+    world->workers[0].quiet = true;
+    struct sw_interest *interest = find(world, "a", false);
+    sw_exchange_message(world->exchange, interest, SW_SLICE("a"), sw_slice(payload, 1000));
+    sw_exchange_message(world->exchange, interest, SW_SLICE("a"), sw_slice(payload, 1001));
+    sw_exchange_too_large(world->exchange, interest);
+    struct sw_slice wrapper = SW_SLICE("\x1e"
+                                       "1;;k=k\x1e"); /* it does not count */
+    memcpy(payload, wrapper.data, wrapper.size);
+    sw_exchange_message(world->exchange, interest, SW_SLICE("a"),
+                        sw_slice(payload, wrapper.size + 1000));
+    heard(world, 0, "state 1.1\ngap 1.1 1 too_large\ngap 1.1 1 too_large\n");
+    assert_int_equal(world->workers[0].messages, 2);
+    fake_worker_turn(&world->workers[1]);
+    assert_int_equal(sw_counter_read(&world->counters->messages_total[SW_BUS_REDIS]), 4);
+    assert_int_equal(sw_counter_read(&world->counters->overflow_total), 0);
+}
+
+/* ---- a worker that is stuck ---- */
+
+static void a_stuck_worker_costs_the_other_nothing(void **state)
+{
+    struct world *world = *state;
+    world->acks_at_once = true;
+    join(world, 0, 1, 1, "a");
+    join(world, 1, 1, 1, "a");
+    heard(world, 0, "state 1.1\n");
+    heard(world, 1, "state 1.1\n");
+    char payload[1000];
+    memset(payload, '1', sizeof(payload));
+    const uint64_t sent = 40000; /* more than twice what an inbox takes */
+    world->workers[1].quiet = true;
+    struct sw_interest *interest = find(world, "a", false);
+    for (uint64_t i = 0; i < sent; i++) {
+        sw_exchange_message(world->exchange, interest, SW_SLICE("a"), sw_slice(payload, 1000));
+        if (i % 100 == 99) {
+            sw_exchange_close_batches(world->exchange);
+            fake_worker_turn(&world->workers[1]);
+        }
+    }
+    assert_int_equal(world->workers[1].messages, sent);
+    assert_true(sw_inbox_bytes(&world->workers[0].inbox) <= SW_INBOX_BYTES);
+    world->workers[0].quiet = true;
+    for (int i = 0; i < 3; i++) {
+        fake_worker_turn(&world->workers[0]);
+        sw_exchange_close_batches(world->exchange);
+    }
+    fake_worker_turn(&world->workers[0]);
+    assert_int_equal(world->workers[0].messages + world->workers[0].missed, sent);
+    assert_int_equal(world->workers[0].missed, sw_counter_read(&world->counters->overflow_total));
+    assert_true(world->workers[0].missed > sent / 2);
+}
+
+static void a_gap_that_waits_is_forgotten_at_the_leave(void **state)
+{
+    struct world *world = *state;
+    world->acks_at_once = true;
+    join(world, 0, 1, 1, "a");
+    char payload[1000];
+    memset(payload, '1', sizeof(payload));
+    struct sw_interest *interest = find(world, "a", false);
+    for (int i = 0; i < 20000; i++) {
+        sw_exchange_message(world->exchange, interest, SW_SLICE("a"), sw_slice(payload, 1000));
+    }
+    leave(world, 0, 1, 1, "a");
+    join(world, 0, 1, 2, "a");
+    world->workers[0].quiet = true;
+    heard(world, 0, "state 1.1\nstate 1.2\n");
+    assert_int_equal(world->workers[0].missed, 0);
+}
+
+/* ---- publishes ---- */
+
+static struct sw_publish *publish_of(struct world *world, uint64_t id, size_t size)
+{
+    char *payload = sw_zalloc(size + 1);
+    struct sw_publish *publish =
+        sw_publish_create(SW_SLICE("a"), SW_SLICE(""), sw_slice(payload, size));
+    sw_free(payload);
+    publish->from = &world->workers[0].inbox;
+    publish->id = id;
+    return publish;
+}
+
+static void a_publish_comes_back_with_its_outcome(void **state)
+{
+    struct world *world = *state;
+    for (uint64_t id = 1; id <= 4; id++) {
+        sw_exchange_publish(world->exchange, publish_of(world, id, 10));
+    }
+    heard(world, 0, "");
+    static const enum sw_error errors[] = {SW_ERROR_NONE, SW_ERROR_FORBIDDEN,
+                                           SW_ERROR_BUS_UNAVAILABLE, SW_ERROR_BUS_UNAVAILABLE};
+    for (size_t i = 0; i < SW_ARRAY_SIZE(errors); i++) {
+        sw_exchange_published(world->exchange, sw_ring_pop(&world->publishes), errors[i], i == 3);
+    }
+    heard(world, 0,
+          "published 1\npublish 2 forbidden\npublish 3 bus_unavailable\n"
+          "publish 4 bus_unavailable unknown\n");
+    assert_in_range(world->workers[0].last_retry_ms, 500, 1000);
+    assert_int_equal(sw_counter_read(&world->counters->published_total), 1);
+    assert_int_equal(sw_counter_read(&world->counters->publish_errors_total), 3);
+}
+
+static void a_publish_while_the_bus_is_away_fails_at_once(void **state)
+{
+    struct world *world = *state;
+    sw_exchange_down(world->exchange, "reset");
+    sw_exchange_publish(world->exchange, publish_of(world, 1, 10));
+    heard(world, 0, "publish 1 bus_unavailable\n");
+    assert_in_range(world->workers[0].last_retry_ms, 500, 1000);
+}
+
+static void publishes_that_wait_are_bounded_in_bytes(void **state)
+{
+    struct world *world = *state;
+    const size_t size = SW_PUBLISH_QUEUE_BYTES / 4 - 256;
+    for (uint64_t id = 1; id <= 5; id++) {
+        sw_exchange_publish(world->exchange, publish_of(world, id, size));
+    }
+    heard(world, 0, "publish 5 overloaded\n");
+    sw_exchange_published(world->exchange, sw_ring_pop(&world->publishes), SW_ERROR_NONE, false);
+    sw_exchange_publish(world->exchange, publish_of(world, 6, size));
+    heard(world, 0, "published 1\n");
+    struct sw_publish *publish;
+    while ((publish = sw_ring_pop(&world->publishes))) {
+        sw_exchange_published(world->exchange, publish, SW_ERROR_NONE, false);
+    }
+    heard(world, 0, "published 2\npublished 3\npublished 4\npublished 6\n");
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(the_state_comes_with_the_ack_and_then_at_once),
+        TEST(a_backend_may_ack_before_it_returns),
+        TEST(an_ack_that_is_repeated_says_nothing_new),
+        TEST(one_message_reaches_each_reader_once),
+        TEST(nothing_comes_before_the_state_or_after_the_leave),
+        TEST(join_after_leave_with_new_generation_gets_a_state_of_its_own),
+        TEST(leaving_twice_or_with_another_generation_is_nothing),
+        TEST(a_refused_string_is_told_to_its_readers_and_forgotten),
+        TEST(a_backend_may_refuse_before_it_returns),
+        TEST(a_string_that_nobody_reads_lingers_and_is_then_given_up),
+        TEST(a_join_revives_what_lingers),
+        TEST(what_was_never_acked_is_kept_longer),
+        TEST(who_had_its_state_is_told_a_gap_at_the_next_ack),
+        TEST(a_link_lost_twice_before_the_ack_is_one_gap),
+        TEST(who_joins_what_lingered_through_an_outage_has_missed_nothing),
+        cmocka_unit_test(each_pattern_has_a_glob_of_its_own),
+        TEST(a_pattern_and_a_topic_get_their_own_message),
+        TEST(what_a_glob_covers_beyond_its_pattern_is_ignored),
+        TEST(a_topic_and_a_pattern_of_the_same_bytes_are_two),
+        TEST(a_wrapped_payload_is_delivered_without_its_wrapper),
+        TEST(too_large_is_a_gap_of_one_in_its_place),
+        TEST(a_stuck_worker_costs_the_other_nothing),
+        TEST(a_gap_that_waits_is_forgotten_at_the_leave),
+        TEST(a_publish_comes_back_with_its_outcome),
+        TEST(a_publish_while_the_bus_is_away_fails_at_once),
+        TEST(publishes_that_wait_are_bounded_in_bytes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
