@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Bytes in, requests out; no socket (http/server.c has that). llhttp cuts and judges the head,
  * this adds what it lets pass (obs-fold, HTTP/1.0 upgrades, several lengths, ...), a limit on
- * everything, and the body. A head that is whole gets memory of its own, to which the
- * request's slices point; body bytes go to `body`. However the bytes are cut, the outcome is the same. Private to
- * http/. */
+ * everything, and the body. A head that is whole gets memory of its own, to which the request's
+ * slices point; body bytes go to `body`. However the bytes are cut, the outcome is the same.
+ * Private to http/. */
 #ifndef SW_HTTP_PARSER_H
 #define SW_HTTP_PARSER_H
 

@@ -11,8 +11,6 @@
 /* A chunk of one byte takes six on the wire; who spends more than this on framing means no good. */
 #define FRAMING_PER_BYTE 8
 
-/* ---- reading a request ---- */
-
 struct sw_slice sw_request_header(const struct sw_request *request, const char *name)
 {
     struct sw_slice wanted = sw_slice_of(name);
@@ -101,8 +99,6 @@ bool sw_percent_decode(struct sw_buf *out, struct sw_slice text, bool plus)
     }
     return true;
 }
-
-/* ---- judging a head ---- */
 
 static bool refuse(struct sw_parser *parser, unsigned status, const char *why)
 {
@@ -257,9 +253,10 @@ static bool strip_authority(struct sw_parser *parser, struct sw_slice *url)
 static bool check_target(struct sw_parser *parser, struct sw_slice url)
 {
     struct sw_request *request = &parser->request;
-    if (url.size == 0 || has_control(url) || memchr(url.data, ' ', url.size) ||
-        memchr(url.data, '#', url.size)) {
-        return refuse(parser, 400, "bad request target");
+    for (size_t i = 0; i < url.size; i++) {
+        if (has_control(sw_slice(url.data + i, 1)) || strchr("\t #", url.data[i])) {
+            return refuse(parser, 400, "bad request target");
+        }
     }
     if (request->method == SW_OPTIONS && sw_slice_equal(url, SW_SLICE("*"))) {
         request->path = url;
@@ -270,7 +267,7 @@ static bool check_target(struct sw_parser *parser, struct sw_slice url)
         request->path = sw_slice("", 0); /* its target is no path; it gets 405 */
         return true;
     }
-    if (url.data[0] != '/' && !strip_authority(parser, &url)) {
+    if ((url.size == 0 || url.data[0] != '/') && !strip_authority(parser, &url)) {
         return false;
     }
     request->path = sw_slice_split(&url, '?');
@@ -283,17 +280,18 @@ static bool check_target(struct sw_parser *parser, struct sw_slice url)
 
 static enum sw_method method_of(const llhttp_t *engine)
 {
-    const struct {
-        uint8_t theirs;
-        enum sw_method ours;
-    } methods[] = {
-        {HTTP_GET, SW_GET}, {HTTP_HEAD, SW_HEAD}, {HTTP_POST, SW_POST}, {HTTP_OPTIONS, SW_OPTIONS}};
-    for (size_t i = 0; i < SW_ARRAY_SIZE(methods); i++) {
-        if (methods[i].theirs == engine->method) {
-            return methods[i].ours;
-        }
+    switch (engine->method) {
+    case HTTP_GET:
+        return SW_GET;
+    case HTTP_HEAD:
+        return SW_HEAD;
+    case HTTP_POST:
+        return SW_POST;
+    case HTTP_OPTIONS:
+        return SW_OPTIONS;
+    default:
+        return SW_METHOD_OTHER;
     }
-    return SW_METHOD_OTHER;
 }
 
 static struct sw_slice slice_of_span(const struct sw_parser *parser, struct sw_span span)
@@ -406,8 +404,6 @@ static const llhttp_settings_t settings = {
     .on_header_value_complete = on_value_end,
     .on_headers_complete = on_head_end,
 };
-
-/* ---- the parser ---- */
 
 static void start_over(struct sw_parser *parser)
 {

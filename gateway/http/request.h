@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A parsed HTTP/1.1 request (RFC 9112). Slices are borrowed from the connection's buffer and valid until the
- * handler has replied. */
+/* A parsed HTTP/1.1 request (RFC 9112). Slices are borrowed from the connection's buffer and valid
+ * until the handler has replied. */
 #ifndef SW_HTTP_REQUEST_H
 #define SW_HTTP_REQUEST_H
 
@@ -40,8 +40,8 @@ bool sw_request_header_has(const struct sw_request *request, const char *name, c
 
 /* Walks a query's pairs: `*rest` starts as the query. Name and value are still encoded. */
 bool sw_query_next(struct sw_slice *rest, struct sw_slice *name, struct sw_slice *value);
-/* Appends the text with %XX decoded, and '+' as a space where `plus` says so. False: a bad escape, or a
- * NUL. */
+/* Appends the text with %XX decoded, and '+' as a space where `plus` says so. False: a bad escape,
+ * or a NUL. */
 bool sw_percent_decode(struct sw_buf *out, struct sw_slice text, bool plus);
 
 #endif

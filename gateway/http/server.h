@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The HTTP side of a connection: parses requests (llhttp with limits of our own), finds their route, and
- * carries the replies. It exists only while HTTP is spoken: an upgrade frees it and hands the connection on.
+/* The HTTP side of a connection: parses requests (llhttp with limits of our own), finds their
+ * route, and carries the replies. It exists only while HTTP is spoken: an upgrade frees it and
+ * hands the connection on.
  *
- * Strictness: a message whose framing is in doubt (obs-fold, Content-Length beside Transfer-Encoding, bare
- * LF, ...) gets 400 and the connection is closed; so does HTTP/1.0 that asks for an upgrade. Requests on one
- * connection are answered one after another: the next is not parsed before the reply to the last. */
+ * Strictness: a message whose framing is in doubt (obs-fold, Content-Length beside
+ * Transfer-Encoding, bare LF, ...) gets 400 and the connection is closed; so does HTTP/1.0 that
+ * asks for an upgrade. Requests on one connection are answered one after another: the next is not
+ * parsed before the reply to the last. */
 #ifndef SW_HTTP_SERVER_H
 #define SW_HTTP_SERVER_H
 
@@ -18,12 +20,12 @@ struct sw_http;
 typedef void sw_handler(void *context, struct sw_http *http, const struct sw_request *request);
 
 struct sw_route {
-    unsigned methods;  /* enum sw_method, or'ed; another one gets 405 with Allow, OPTIONS a preflight's
-                          answer where `cors` is set */
-    const char *path;  /* "/v1/publish"; "/v1/topics/" with `prefix` covers what is below it */
+    unsigned methods; /* enum sw_method, or'ed; another one gets 405 with Allow, OPTIONS a
+                         preflight's answer where `cors` is set */
+    const char *path; /* "/v1/publish"; "/v1/topics/" with `prefix` covers what is below it */
     bool prefix;
-    bool cors;         /* any origin may read it: Access-Control-Allow-Origin: * on every answer */
-    size_t max_body;   /* bytes; above it 413 */
+    bool cors;       /* any origin may read it: Access-Control-Allow-Origin: * on every answer */
+    size_t max_body; /* bytes; above it 413 */
     sw_handler *handle;
 };
 
@@ -42,31 +44,33 @@ struct sw_site {
     void (*on_closed)(void *context, struct sw_conn *conn);
 };
 
-/* Serves HTTP on an accepted connection: opens `conn` with `fd`. Returns 0 or a negative errno (then the
- * memory is the caller's at once). */
+/* Serves HTTP on an accepted connection: opens `conn` with `fd`. Returns 0 or a negative errno
+ * (then the memory is the caller's at once). */
 int sw_http_open(const struct sw_site *site, struct sw_conn *conn, int fd) SW_MUST_CHECK;
-/* Closes all that idles between requests or waits for one; used when draining: finishes replies with
- * Connection: close. */
+/* Closes all that idles between requests or waits for one; used when draining: finishes replies
+ * with Connection: close. */
 void sw_http_close(struct sw_conn *conn);
 struct sw_conn *sw_http_conn(struct sw_http *http);
 
-/* A reply: status, body with its type (may be NULL for an empty body), and further headers, each ending in
- * CRLF ("" for none). Never sends a body for HEAD. The request's slices are invalid afterwards. */
+/* A reply: status, body with its type (may be NULL for an empty body), and further headers, each
+ * ending in CRLF ("" for none). Never sends a body for HEAD. The request's slices are invalid
+ * afterwards. */
 void sw_http_reply(struct sw_http *http, unsigned status, const char *type, struct sw_slice body,
                    const char *headers);
-/* {"error":{"code","message","retry","retry_ms"?,"outcome"?}} with the status of the row; `message` NULL:
- * the row's own; retry_ms 0: none, else Retry-After too (rounded up to seconds). `outcome`: "unknown" or
- * NULL. */
+/* {"error":{"code","message","retry","retry_ms"?,"outcome"?}} with the status of the row; `message`
+ * NULL: the row's own; retry_ms 0: none, else Retry-After too (rounded up to seconds). `outcome`:
+ * "unknown" or NULL. */
 void sw_http_reply_error(struct sw_http *http, enum sw_error error, const char *message,
                          unsigned retry_ms, const char *outcome);
 /* The same object for other places (batch results): appends {"code":...}. */
 void sw_http_append_error(struct sw_buf *out, enum sw_error error, const char *message,
                           unsigned retry_ms, const char *outcome);
-/* Replies later: until then `on_gone(owner)` comes if the peer leaves first, and the handler must not use
- * `http` any more. The request's slices are invalid as soon as the handler returns. */
+/* Replies later: until then `on_gone(owner)` comes if the peer leaves first, and the handler must
+ * not use `http` any more. The request's slices are invalid as soon as the handler returns. */
 void sw_http_defer(struct sw_http *http, void (*on_gone)(void *owner), void *owner);
-/* Hands the connection on after an upgrade: frees the HTTP side, returns the connection; its next owner
- * calls sw_conn_adopt. `rest` gets the bytes that came behind the request (the caller frees it). */
+/* Hands the connection on after an upgrade: frees the HTTP side, returns the connection; its next
+ * owner calls sw_conn_adopt. `rest` gets the bytes that came behind the request (the caller frees
+ * it). */
 struct sw_conn *sw_http_detach(struct sw_http *http, struct sw_buf *rest);
 
 #endif

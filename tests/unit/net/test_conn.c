@@ -120,7 +120,8 @@ static char *pattern_bytes(size_t size)
     return bytes;
 }
 
-/* Reads what has come; answers whether all of it is there. Asked each turn, so it keeps the loop awake. */
+/* Reads what has come; answers whether all of it is there. Asked each turn, so it keeps the loop
+ * awake. */
 static bool peer_has_all(void *context)
 {
     struct world *world = context;

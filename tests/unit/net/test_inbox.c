@@ -7,7 +7,7 @@
 #include <pthread.h>
 
 #define PRODUCERS 4
-#define POSTS 20000u
+#define POSTS     20000u
 
 struct letter {
     struct sw_post post;

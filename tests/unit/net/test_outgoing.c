@@ -161,7 +161,8 @@ static void refusal_is_told_after_open_has_returned(void **state)
     }
 }
 
-/* The backlog of a listener that never accepts is full: SYNs are dropped, as by a host that is gone. */
+/* The backlog of a listener that never accepts is full: SYNs are dropped, as by a host that is
+ * gone. */
 static void host_that_says_nothing_costs_the_timeout(void **state)
 {
     struct world *world = *state;

@@ -52,8 +52,8 @@ static inline void turning_deinit(struct turning *turning)
     sw_loop_destroy(&turning->loop);
 }
 
-/* Did `met` come true within `limit_ms`? It is asked at the end of each turn, behind the turns that were
- * added before the first call. */
+/* Did `met` come true within `limit_ms`? It is asked at the end of each turn, behind the turns that
+ * were added before the first call. */
 static inline bool turning_until(struct turning *turning, uint64_t limit_ms,
                                  bool (*met)(void *context), void *context)
 {
