@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Preloaded into a gateway that runs under valgrind: the monotonic clock goes SPILLWAY_SLOW_CLOCK times
- * slower (50), as everything else does there. Else the budgets of time that the gateway keeps (2 ms of
- * writing a turn) would end what they do not end in earnest. */
+/* Preloaded into a gateway that runs under valgrind: its monotonic clock goes SPILLWAY_SLOW_CLOCK
+ * (50) times slower, as everything else does there. Else the time that the gateway gives itself (2
+ * ms of writing a turn) would be over long before it is in earnest. */
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <time.h>

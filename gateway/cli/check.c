@@ -36,6 +36,10 @@ int sw_cli_check(int argc, char **argv)
     struct sw_buf error = {0};
     sw_config_init(&config);
     bool ok = sw_config_load(&config, argc, argv, environ, &error);
+    if (ok && !config.config[0]) {
+        sw_buf_append_slice(&error, SW_SLICE("--config FILE is missing\n"));
+        ok = false;
+    }
     if (ok) {
         say(&config);
     } else {

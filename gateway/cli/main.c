@@ -31,7 +31,10 @@ static int help(void)
             printf("    %-8s %s\n", command->name, command->help);
         }
     }
-    printf("\nspillway COMMAND --help says more.\n");
+    struct sw_buf flags = {0};
+    sw_config_help(&flags);
+    printf("\nspillway COMMAND --help says more. Flags of serve:\n\n%s", sw_buf_text(&flags));
+    sw_buf_deinit(&flags);
     return 0;
 }
 

@@ -135,19 +135,15 @@ static bool has_control(struct sw_slice text)
 /* Each line ends in CR LF, and none goes on in the next (obs-fold). */
 static bool lines_are_sane(struct sw_slice head)
 {
+    char previous = 0;
     for (size_t i = 0; i < head.size; i++) {
+        char c = head.data[i];
         char next = i + 1 < head.size ? head.data[i + 1] : 0;
-        if (head.data[i] == 0) {
+        bool folded = c == '\n' && (next == ' ' || next == '\t');
+        if (c == 0 || folded || (c == '\r') != (next == '\n') || (c == '\n' && previous != '\r')) {
             return false;
         }
-        if (head.data[i] == '\r' && next != '\n') {
-            return false;
-        }
-        if (head.data[i] == '\n') {
-            if (i == 0 || head.data[i - 1] != '\r' || next == ' ' || next == '\t') {
-                return false;
-            }
-        }
+        previous = c;
     }
     return true;
 }

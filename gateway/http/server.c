@@ -328,7 +328,9 @@ static void tell_gone(struct sw_http *http)
 
 static void destroy(struct sw_http *http)
 {
-    sw_count(&http->site->counters->connections[SW_CONNECTION_HTTP], -1);
+    if (http->site->open) {
+        sw_count(http->site->open, -1);
+    }
     sw_loop_timer_stop(http->site->loop, &http->timer);
     sw_task_cancel(&http->resume);
     sw_parser_destroy(&http->parser);
@@ -434,7 +436,9 @@ int sw_http_open(const struct sw_site *site, struct sw_conn *conn, int fd)
     sw_timer_init(&http->timer, on_timer);
     sw_task_init(&http->resume, on_resume);
     sw_conn_set_owner(conn, http);
-    sw_count(&site->counters->connections[SW_CONNECTION_HTTP], 1);
+    if (site->open) {
+        sw_count(site->open, 1);
+    }
     set_phase(http, IDLE, SW_HTTP_DEADLINE_MS);
     return 0;
 }

@@ -36,6 +36,7 @@ struct sw_site {
     void *context; /* for the handlers */
     struct sw_loop *loop;
     struct sw_counters *counters;
+    _Atomic int64_t *open; /* gauge of its connections while they are HTTP; may be NULL */
     /* Looked at before routing; replies itself and returns false to refuse. May be NULL. */
     bool (*guard)(void *context, struct sw_http *http, const struct sw_request *request);
     /* Headers for every reply ("Name: value\r\n..."), may be NULL. */

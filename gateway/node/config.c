@@ -322,6 +322,12 @@ static bool read_flag_at(int argc, char *const *argv, int *at, struct flag *flag
         return false;
     }
     *row = find_flag(flag);
+    if (*row >= 0 && memchr(argv[*at], '_', strcspn(argv[*at], "="))) {
+        sw_buf_printf(error, "unknown flag %s; did you mean ", argv[*at]);
+        append_name(error, sw_config_rows[*row].name, true);
+        sw_buf_append_slice(error, SW_SLICE("?\n"));
+        return false;
+    }
     if (*row < 0) {
         sw_config_unknown(error, "flag", flag->name, true);
         return false;
@@ -402,8 +408,8 @@ static bool check_listen(const struct sw_config *config, const char *text, struc
     }
     if (!sw_address_is_loopback(&address) && strcmp(config->auth, "none") != 0) {
         sw_buf_printf(error,
-                      "--listen %s is reachable from other machines and nothing says who may "
-                      "connect: add --auth none if anybody may\n",
+                      "--listen %s is no loopback address and nothing says who may connect: "
+                      "add --auth none if anybody may\n",
                       text);
         return false;
     }
@@ -428,9 +434,7 @@ static bool check_addresses(const struct sw_config *config, struct sw_buf *error
                     config->admin_listen);
     }
     if (!sw_address_is_loopback(&admin) && !config->api_key_file[0]) {
-        sw_buf_printf(error,
-                      "--admin-listen %s is reachable from other machines: it needs "
-                      "--api-key-file\n",
+        sw_buf_printf(error, "--admin-listen %s is no loopback address: it needs --api-key-file\n",
                       config->admin_listen);
         return false;
     }

@@ -501,17 +501,18 @@ static enum sw_log_format log_format(const char *word)
                                        : SW_LOG_AUTO;
 }
 
-static bool prepare(struct sw_node *node)
+/* 0, or the exit code. */
+static int prepare(struct sw_node *node)
 {
     struct sw_buf error = {0};
-    bool ok = claim_addresses(node);
-    if (ok && !sw_guard_init(&node->admin.guard, node->config->api_key_file,
-                             sw_address_is_loopback(&node->admin_address), &error)) {
+    int code = claim_addresses(node) ? 0 : 1;
+    if (code == 0 && !sw_guard_init(&node->admin.guard, node->config->api_key_file,
+                                    sw_address_is_loopback(&node->admin_address), &error)) {
         fprintf(stderr, "spillway: %s", sw_buf_text(&error));
-        ok = false;
+        code = 2;
     }
     sw_buf_deinit(&error);
-    return ok;
+    return code;
 }
 
 int sw_node_run(const struct sw_config *config)
@@ -521,17 +522,18 @@ int sw_node_run(const struct sw_config *config)
     for (unsigned i = 0; i <= SW_LISTENERS; i++) {
         node->claims[i] = -1;
     }
-    int code = 1;
     sw_random_token(node->id, NODE_ID_BYTES);
     node->worker_count = choose_workers(config);
     struct sw_descriptors plan =
         sw_descriptors_plan((uint32_t)config->max_connections, node->worker_count);
-    if (prepare(node)) {
+    int code = prepare(node);
+    if (code == 0) {
         sw_log_start(log_level(config->log_level), log_format(config->log_format));
         say_limits(node, &plan);
         create_loops(node);
         create_bus(node);
         create_workers(node, &plan);
+        code = 1;
         if (open_listeners(node)) {
             release_claims(node);
             sw_bus_start(node->bus);

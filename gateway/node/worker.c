@@ -99,6 +99,7 @@ static void init_site(struct sw_worker *worker)
                                     .context = worker,
                                     .loop = worker->loop,
                                     .counters = &worker->counters,
+                                    .open = &worker->counters.connections[SW_CONNECTION_HTTP],
                                     .on_closed = on_http_closed};
 }
 

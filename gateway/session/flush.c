@@ -35,10 +35,11 @@ static void write_lane_rest(struct sw_session *session, size_t taken)
     sw_conn_write_rest(&session->conn, lane->bytes.data + taken, &rest);
 }
 
-static void lane_written(struct sw_session *session)
+/* Its replies have been taken: it may ask again. */
+static void resume(struct sw_session *session)
 {
-    sw_buf_deinit(&session->lane); /* an idle session owns no buffer */
-    if (session->paused && sw_session_state(session) == SW_OPEN) {
+    bool waits = session->lane.size || sw_session_reader(session)->flags & SW_WRITE_PENDING;
+    if (session->paused && !waits && sw_session_state(session) == SW_OPEN) {
         session->paused = false;
         sw_conn_read(&session->conn, true);
     }
@@ -69,9 +70,10 @@ static void flush(struct sw_sessions *all, uint32_t slot)
     }
     if (taken < front.size) {
         write_lane_rest(session, taken);
-    } else if (front.size) {
-        lane_written(session);
+    } else {
+        sw_buf_deinit(&session->lane); /* an idle session owns no buffer */
     }
+    resume(session);
     if (!done) {
         sw_fanout_due(&all->fanout, slot);
     }

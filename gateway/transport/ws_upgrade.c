@@ -60,6 +60,17 @@ static bool choose_subprotocol(const struct sw_request *request, bool *chosen)
     return *chosen || sw_request_header_count(request, "Sec-WebSocket-Protocol") == 0;
 }
 
+/* 426 with the headers that say what to upgrade to. */
+static void reply_upgrade(struct sw_http *http, const char *message, const char *headers)
+{
+    struct sw_buf body = {0};
+    sw_buf_append_slice(&body, SW_SLICE("{\"error\":"));
+    sw_http_append_error(&body, SW_ERROR_BAD_REQUEST, message, 0, NULL);
+    sw_buf_append_byte(&body, '}');
+    sw_http_reply(http, 426, "application/json", sw_buf_slice(&body), headers);
+    sw_buf_deinit(&body);
+}
+
 /* Replies and returns false where it is no handshake that we can answer. */
 static bool check(const struct sw_ws_door *door, struct sw_http *http,
                   const struct sw_request *request, bool *subprotocol)
@@ -67,10 +78,9 @@ static bool check(const struct sw_ws_door *door, struct sw_http *http,
     struct sw_slice version = sw_request_header(request, "Sec-WebSocket-Version");
     struct sw_slice key = sw_request_header(request, "Sec-WebSocket-Key");
     if (!request->upgrade || !sw_request_header_has(request, "Upgrade", "websocket")) {
-        sw_http_reply(http, 426, "text/plain", SW_SLICE("a WebSocket is served here\n"),
-                      "Upgrade: websocket\r\nConnection: Upgrade\r\n");
+        reply_upgrade(http, "a WebSocket is served here", "Upgrade: websocket\r\n");
     } else if (!sw_slice_equal(version, SW_SLICE("13"))) {
-        sw_http_reply(http, 426, "text/plain", SW_SLICE("WebSocket version 13 is needed\n"),
+        reply_upgrade(http, "WebSocket version 13 is needed",
                       "Sec-WebSocket-Version: 13\r\nUpgrade: websocket\r\n");
     } else if (!key_valid(key) || sw_request_header_count(request, "Sec-WebSocket-Key") != 1) {
         sw_http_reply_error(http, SW_ERROR_BAD_REQUEST, "Sec-WebSocket-Key is 16 bytes in base64",

@@ -240,6 +240,8 @@ function onState(state, detail) {
     link.sessions += 1;
     link.feedStale = false;
     link.ticksReady = 0;
+    // A session is live by what it brought itself, not by what the one before did.
+    link.lastTick = 0;
     setText($('node'), detail.node ?? '–');
     setText($('session'), detail.session ? `session ${detail.session}` : '');
     if (link.sessions > 1) {
@@ -281,7 +283,7 @@ function describeState() {
     return ['stale', 'Stale', 'the gateway lost its bus'];
   }
   if (!link.lastTick) {
-    return ['quiet', 'Connected', 'no data yet'];
+    return ['quiet', 'Connected', link.sessions > 1 ? 'waiting for data' : 'no data yet'];
   }
   const silence = now - link.lastTick;
   if (silence > QUIET_AFTER_MS) {

@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "pair.h"
 #include "turning.h"
 
 #include "net/conn_write.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 #define LARGE (8u << 20)
 
@@ -63,28 +60,12 @@ static void on_drained(struct sw_conn *conn)
 
 static const struct sw_conn_events events = {on_read, on_end, on_closed, on_drained};
 
-static void connect_pair(int fds[2])
-{
-    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof(in);
-    int listener = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(bind(listener, (struct sockaddr *)&in, size), 0);
-    assert_int_equal(getsockname(listener, (struct sockaddr *)&in, &size), 0);
-    assert_int_equal(listen(listener, 1), 0);
-    fds[1] = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(connect(fds[1], (struct sockaddr *)&in, size), 0);
-    fds[0] = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    assert_true(fds[0] >= 0);
-    close(listener);
-    assert_int_equal(fcntl(fds[1], F_SETFL, O_NONBLOCK), 0);
-}
-
 static int set_up(void **state)
 {
     struct world *world = sw_zalloc(sizeof(*world));
     turning_init(&world->turning);
     int fds[2];
-    connect_pair(fds);
+    pair_connect(fds);
     world->peer = fds[1];
     assert_int_equal(sw_conn_open(&world->conn, world->turning.loop, fds[0], &events), 0);
     *state = world;
