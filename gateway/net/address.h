@@ -3,8 +3,8 @@
 #ifndef SW_NET_ADDRESS_H
 #define SW_NET_ADDRESS_H
 
-#include "common/slice.h"
 #include "common/assert.h"
+#include "common/slice.h"
 
 #include <sys/socket.h>
 
@@ -19,8 +19,8 @@ struct sw_address {
     socklen_t size;
 };
 
-/* "127.0.0.1:8000", "[::1]:8000", "0.0.0.0:0", ":8000" (every IPv4 address); numbers only, no names.
- * Returns 0 or -EINVAL. */
+/* "127.0.0.1:8000", "[::1]:8000", "0.0.0.0:0", ":8000" (every IPv4 address); numbers only, no
+ * names. Returns 0 or -EINVAL. */
 int sw_address_parse(struct sw_slice text, struct sw_address *address) SW_MUST_CHECK;
 /* "127.0.0.1:8000" or "[::1]:8000"; returns `out`. */
 const char *sw_address_text(const struct sw_address *address, char out[SW_ADDRESS_TEXT]);

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A connection that was accepted: a byte stream with a descriptor. What io it does (libuv's TCP today) is
- * hidden here. The struct is embedded in its owner's, who gets it back in on_closed and not before.
+/* A connection that was accepted: a byte stream with a descriptor. What io it does (libuv's TCP
+ * today) is hidden here. The struct is embedded in its owner's, who gets it back in on_closed
+ * and not before.
  *
  * Reading: bytes arrive in a buffer of the loop that is valid during on_read only.
- * Writing: either sw_conn_write, which copies what the socket does not take (HTTP, close frames), or, for
- * deliveries, sw_conn_send on the descriptor and one sw_conn_write_rest for what did not fit. */
+ * Writing: either sw_conn_write, which copies what the socket does not take (HTTP, close frames),
+ * or, for deliveries, sw_conn_send on the descriptor and one sw_conn_write_rest for what did not
+ * fit. */
 #ifndef SW_NET_CONN_H
 #define SW_NET_CONN_H
 
@@ -18,13 +20,13 @@ struct sw_conn;
 struct sw_conn_events {
     /* Bytes came. May close the connection, not free it. */
     void (*on_read)(struct sw_conn *conn, const char *data, size_t size);
-    /* The peer ended its side (status 0) or the connection broke (negative errno). Comes once, at most;
-     * the owner closes it in answer. */
+    /* The peer ended its side (status 0) or the connection broke (negative errno). Comes once,
+     * at most; the owner closes it in answer. */
     void (*on_end)(struct sw_conn *conn, int status);
     /* Closed: the memory is the owner's again. */
     void (*on_closed)(struct sw_conn *conn);
-    /* The socket has taken all that sw_conn_write kept (and only then; not for a write that was taken at
-     * once). May be NULL. */
+    /* The socket has taken all that sw_conn_write kept (and only then; not for a write that was
+     * taken at once). May be NULL. */
     void (*on_drained)(struct sw_conn *conn);
 };
 
@@ -41,7 +43,8 @@ struct sw_conn {
     bool shut;  /* sw_conn_shutdown was called */
 };
 
-/* Takes `fd`, starts reading. Returns 0, or a negative errno: then `fd` is closed and nothing comes back. */
+/* Takes `fd`, starts reading. Returns 0, or a negative errno: then `fd` is closed and nothing
+ * comes back. */
 int sw_conn_open(struct sw_conn *conn, struct sw_loop *loop, int fd,
                  const struct sw_conn_events *events) SW_MUST_CHECK;
 /* Another owner's events from now on (the upgrade adopts the connection). */
@@ -51,8 +54,8 @@ void sw_conn_set_owner(struct sw_conn *conn, void *owner);
 void *sw_conn_owner(const struct sw_conn *conn);
 /* Stops or resumes reading; the kernel then holds the peer back. */
 void sw_conn_read(struct sw_conn *conn, bool on);
-/* Copies what the socket does not take at once; in order with everything written before. Returns 0 or a
- * negative errno (on_end comes too, later, if the connection is not closed by then). */
+/* Copies what the socket does not take at once; in order with everything written before. Returns
+ * 0 or a negative errno (on_end comes too, later, if the connection is not closed by then). */
 int sw_conn_write(struct sw_conn *conn, const void *data, size_t size);
 /* Sends a FIN when what waits is written; on_end and on_closed still come. */
 void sw_conn_shutdown(struct sw_conn *conn);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The hot way out: one system call on the descriptor. The answer is in bytes, or a negative errno;
- * UV_EAGAIN is answered as 0. What is left of the frame in flight goes into exactly one pooled write
- * request, and nothing may be sent directly until it has come back. */
+/* The hot way out: one system call on the descriptor. The answer is in bytes, or a negative
+ * errno; UV_EAGAIN is answered as 0. What is left of the frame in flight goes into exactly one
+ * pooled write request, and nothing may be sent directly until it has come back. */
 #ifndef SW_NET_CONN_WRITE_H
 #define SW_NET_CONN_WRITE_H
 
@@ -38,8 +38,9 @@ struct sw_rest {
     uint32_t tag;
 };
 
-/* Writes rest->bytes bytes at `data`, borrowed until `done`, which comes once in any case: status 0, or a
- * negative errno (UV_ECANCELED where the connection was closed first). Nothing may be pending already. */
+/* Writes rest->bytes bytes at `data`, borrowed until `done`, which comes once in any case:
+ * status 0, or a negative errno (UV_ECANCELED where the connection was closed first). Nothing
+ * may be pending already. */
 void sw_conn_write_rest(struct sw_conn *conn, const void *data, const struct sw_rest *rest);
 
 #endif

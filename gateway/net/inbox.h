@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The one door between roles: a many-producer, one-consumer FIFO of posts. Between roles only ids and
- * immutable things lent for a while may pass. A post is the node itself, so posting allocates nothing;
- * whoever posts a first one wakes the consumer's loop once.
- * A post to one's own thread (bus and worker on one loop) is drained in the same turn or keeps the loop
- * awake. Order: FIFO per producer. */
+/* The one door between roles: a many-producer, one-consumer FIFO of posts. Between roles only
+ * ids and immutable things lent for a while may pass. A post is the node itself, so posting
+ * allocates nothing; whoever posts a first one wakes the consumer's loop once. A post to one's
+ * own thread (bus and worker on one loop) is drained in the same turn or keeps the loop awake.
+ * Order: FIFO per producer. */
 #ifndef SW_NET_INBOX_H
 #define SW_NET_INBOX_H
 
@@ -41,8 +41,8 @@ static inline size_t sw_inbox_bytes(const struct sw_inbox *inbox)
 {
     return atomic_load_explicit(&inbox->bytes, memory_order_relaxed);
 }
-/* Hands up to SW_POSTS_PER_TURN posts to on_post; the consumer calls it at its turn's end. True: posts are
- * left (the loop stays awake). */
+/* Hands up to SW_POSTS_PER_TURN posts to on_post; the consumer calls it at its turn's end. True:
+ * posts are left (the loop stays awake). */
 bool sw_inbox_drain(struct sw_inbox *inbox);
 
 #endif

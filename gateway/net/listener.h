@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Listening sockets. Each worker has its own on the same address (SO_REUSEPORT: the kernel spreads the
- * connections), accepts a bounded number per wake-up, and sets the options that connections inherit on the
- * listener once, so an accept costs no further system call: TCP_NODELAY, keepalive, TCP_NOTSENT_LOWAT,
- * TCP_USER_TIMEOUT. */
+/* Listening sockets. Each worker has its own on the same address (SO_REUSEPORT: the kernel
+ * spreads the connections), accepts a bounded number per wake-up, and sets the options that
+ * connections inherit on the listener once, so an accept costs no further system call:
+ * TCP_NODELAY, keepalive, TCP_NOTSENT_LOWAT, TCP_USER_TIMEOUT. */
 #ifndef SW_NET_LISTENER_H
 #define SW_NET_LISTENER_H
 
@@ -16,14 +16,14 @@ struct sw_listener;
  * Returns 0 or a negative errno (UV_EADDRINUSE, UV_EACCES, UV_EADDRNOTAVAIL, ...). */
 int sw_listener_claim(struct sw_address *address, int *fd) SW_MUST_CHECK;
 
-/* `on_accept` takes the non-blocking descriptor. `user_timeout_ms`: TCP_USER_TIMEOUT, 0 for the system's.
- * Returns 0 or a negative errno. */
+/* `on_accept` takes the non-blocking descriptor. `user_timeout_ms`: TCP_USER_TIMEOUT, 0 for the
+ * system's. Returns 0 or a negative errno. */
 int sw_listener_open(struct sw_listener **listener, struct sw_loop *loop,
                      const struct sw_address *address, unsigned user_timeout_ms,
                      void (*on_accept)(void *owner, int fd, const struct sw_address *peer),
                      void *owner) SW_MUST_CHECK;
-/* Accepts what already waits (closing one of several SO_REUSEPORT sockets resets its backlog), then closes.
- * NULLs *listener, which may be NULL. */
+/* Accepts what already waits (closing one of several SO_REUSEPORT sockets resets its backlog),
+ * then closes. NULLs *listener, which may be NULL. */
 void sw_listener_close(struct sw_listener **listener);
 
 #endif

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A loop: one thread's libuv loop, its clock, its timer wheel and its turns. A role is given a loop; which
- * thread turns it is decided in node/. Whatever does not say "any thread" belongs to the loop's thread.
+/* A loop: one thread's libuv loop, its clock, its timer wheel and its turns. A role is given a
+ * loop; which thread turns it is decided in node/. Whatever does not say "any thread" belongs to
+ * the loop's thread.
  *
- * A turn is one iteration. Its end runs in uv_prepare, before the loop sleeps: each registered sw_turn in
- * the order of registration. A turn that leaves work says sw_loop_stay_awake, and the next poll does not
- * sleep. */
+ * A turn is one iteration. Its end runs in uv_prepare, before the loop sleeps: each registered
+ * sw_turn in the order of registration. A turn that leaves work says sw_loop_stay_awake, and the
+ * next poll does not sleep. */
 #ifndef SW_NET_LOOP_H
 #define SW_NET_LOOP_H
 
@@ -24,9 +25,11 @@ struct sw_task {
     void (*run)(struct sw_task *task);
 };
 
-/* Never NULL. The caller owns it. Ignores SIGPIPE in the whole process: libuv writes without MSG_NOSIGNAL. */
+/* Never NULL. The caller owns it. Ignores SIGPIPE in the whole process: libuv writes without
+ * MSG_NOSIGNAL. */
 struct sw_loop *sw_loop_create(void);
-/* Everything opened on it must be closed; runs the loop until libuv has let go of it all. NULLs *loop. */
+/* Everything opened on it must be closed; runs the loop until libuv has let go of it all. NULLs
+ * *loop. */
 void sw_loop_destroy(struct sw_loop **loop);
 /* Runs until sw_loop_stop. */
 void sw_loop_run(struct sw_loop *loop);
@@ -34,8 +37,8 @@ void sw_loop_stop(struct sw_loop *loop);
 /* `turn` is borrowed until the loop is destroyed. */
 void sw_loop_add_turn(struct sw_loop *loop, struct sw_turn *turn);
 void sw_loop_stay_awake(struct sw_loop *loop);
-/* Runs `task` once, at the end of this turn before the registered turns (from inside them: of the next turn,
- * before which the loop does not sleep). Harmless where it waits already. */
+/* Runs `task` once, at the end of this turn before the registered turns (from inside them: of
+ * the next turn, before which the loop does not sleep). Harmless where it waits already. */
 void sw_loop_later(struct sw_loop *loop, struct sw_task *task);
 void sw_task_init(struct sw_task *task, void (*run)(struct sw_task *task));
 /* Harmless where it does not wait. */
@@ -45,7 +48,8 @@ uint64_t sw_loop_now_ms(const struct sw_loop *loop);
 /* The loop's wheel, advanced by the loop; see sw_loop_timer_start. */
 void sw_loop_timer_start(struct sw_loop *loop, struct sw_timer *timer, uint64_t delay_ms);
 void sw_loop_timer_stop(struct sw_loop *loop, struct sw_timer *timer);
-/* The number of turns so far: any thread, so that main can tell a loop that turns from one that hangs. */
+/* The number of turns so far: any thread, so that main can tell a loop that turns from one that
+ * hangs. */
 uint64_t sw_loop_turns(const struct sw_loop *loop);
 
 /* For net/ alone: struct uv_loop_s. */

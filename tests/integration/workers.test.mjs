@@ -90,7 +90,9 @@ test('what does not fit into the inbox of a held worker is told to its clients a
   await hold(gateway, HOLD_MS);
 
   const total = 300;
-  const numbers = (from, to) => Array.from({ length: to - from }, (_, at) => ['held.a', `{"n":${from + at}}`]);
+  // Together larger than the room that one large message leaves in a full inbox.
+  const pad = 'x'.repeat(4000);
+  const numbers = (from, to) => Array.from({ length: to - from }, (_, at) => ['held.a', `{"n":${from + at},"pad":"${pad}"}`]);
   await redis.publishAll(numbers(0, 100));
   const payload = `"${'x'.repeat(200_000)}"`;
   for (let sent = 0; sent < 1.5 * INBOX_BYTES; sent += 10 * payload.length)

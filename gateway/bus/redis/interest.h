@@ -10,8 +10,10 @@
  * Each interest that was asked for on this link has a *mark* (interest->backend). The mark outlives
  * an interest that nobody wants any more as long as the queue or the FIFO names it; an interest
  * that comes back meanwhile gets a mark of its own, so an answer to the old one is never taken for
- * the new one's. Invariants: a mark is queued at most once; what its place in the queue means is
- * decided when it is sent. While the link is away there are no marks. */
+ * the new one's.
+ *
+ * Invariants: a mark is queued at most once; what its place in the queue means is decided when it
+ * is sent. While the link is away there are no marks. */
 #ifndef SW_BUS_REDIS_INTEREST_H
 #define SW_BUS_REDIS_INTEREST_H
 
@@ -40,8 +42,7 @@ struct sw_redis_interests {
 /* What an answer did. */
 enum sw_redis_answer {
     SW_REDIS_ANSWER_GOOD,
-    SW_REDIS_ANSWER_STRAY, /* no command that was sent is answered like this: the link is out of
-                              step */
+    SW_REDIS_ANSWER_STRAY, /* it answers nothing that was sent: the link is out of step */
 };
 
 void sw_redis_interests_init(struct sw_redis_interests *interests, struct sw_exchange *exchange);

@@ -66,12 +66,14 @@ static void note(struct sw_redis *redis, enum sw_log_level level, const char *st
 {
     char line[sizeof(redis->noted)];
     char clean[256];
+    char host[256];
     snprintf(line, sizeof(line), "%s %s", state, why);
     if (strcmp(line, redis->noted) == 0) {
         return;
     }
     memcpy(redis->noted, line, sizeof(line));
-    sw_log(level, "redis_link", "state=%s server=\"%s:%u\" why=\"%s\"", state, redis->url.host,
+    sw_log(level, "redis_link", "state=%s server=\"%s:%u\" why=\"%s\"", state,
+           sw_log_clean(host, sizeof(host), sw_slice_of(redis->url.host)),
            (unsigned)redis->url.port, sw_log_clean(clean, sizeof(clean), sw_slice_of(why)));
 }
 

@@ -159,6 +159,7 @@ static void open_connection(struct world *world)
     world->over = false;
     sw_buf_clear(&world->heard);
     assert_int_equal(sw_http_open(&world->site, &world->conn, fds[0]), 0);
+    assert_int_equal(sw_counter_read(world->site.open), 1);
 }
 
 static int set_up(void **state)
@@ -172,6 +173,7 @@ static int set_up(void **state)
         .context = world,
         .loop = world->turning.loop,
         .counters = &world->counters,
+        .open = &world->counters.connections[SW_CONNECTION_HTTP],
         .guard = guard,
         .on_closed = on_closed,
     };

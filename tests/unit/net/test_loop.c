@@ -43,10 +43,9 @@ static void timer_fires_after_its_delay_and_the_clock_is_fresh_then(void **state
     uint64_t wall_start_ms = sw_clock_ms();
     sw_loop_timer_start(turning.loop, &alarm.timer, 60);
     assert_true(turning_until(&turning, 5000, turning_is_set, &alarm.fired));
-    assert_true(alarm.seen_now_ms - start_ms >= 60);
     assert_true(alarm.at_ms - wall_start_ms >= 55);
     /* The clock is the one after the sleep, not the one before it. */
-    assert_true(alarm.seen_now_ms + 5 >= alarm.at_ms - wall_start_ms + start_ms);
+    assert_true(alarm.seen_now_ms - start_ms >= 60);
 }
 
 static void stopped_timer_does_not_fire(void **state)
