@@ -44,11 +44,13 @@ static void forget(struct sw_fanout *fanout, uint32_t slot, const struct sw_entr
         return;
     }
     struct sw_reader *reader = sw_reader(fanout, slot);
-    uint64_t count;
-    uint64_t bytes;
-    sw_cursor_behind(fanout, &fanout->cursors[entry->cursor], &count, &bytes);
-    sw_reader_settle(fanout, reader, count, bytes);
-    sw_reader_shed(fanout, reader, count, SW_SHED_CLOSED);
+    if (!(reader->flags & SW_CLOSING)) { /* else its row is settled as a whole when it has closed */
+        uint64_t count;
+        uint64_t bytes;
+        sw_cursor_behind(fanout, &fanout->cursors[entry->cursor], &count, &bytes);
+        sw_reader_settle(fanout, reader, count, bytes);
+        sw_reader_shed(fanout, reader, count, SW_SHED_CLOSED);
+    }
     sw_cursor_destroy(fanout, slot, entry->cursor);
 }
 

@@ -65,7 +65,8 @@ static struct sw_post *take_all(struct sw_inbox *inbox)
     return oldest;
 }
 
-static bool hand_over_one(struct sw_inbox *inbox)
+/* Hands over the oldest and adds its weight to *bytes; false: there is none. */
+static bool hand_over_one(struct sw_inbox *inbox, size_t *bytes)
 {
     if (!inbox->ready) {
         if (!atomic_load_explicit(&inbox->head, memory_order_relaxed)) {
@@ -76,6 +77,7 @@ static bool hand_over_one(struct sw_inbox *inbox)
     struct sw_post *post = inbox->ready;
     inbox->ready = post->next;
     post->next = NULL;
+    *bytes += post->bytes;
     atomic_fetch_sub_explicit(&inbox->bytes, post->bytes, memory_order_relaxed);
     inbox->on_post(inbox->role, post);
     return true;
@@ -83,8 +85,9 @@ static bool hand_over_one(struct sw_inbox *inbox)
 
 bool sw_inbox_drain(struct sw_inbox *inbox)
 {
-    for (unsigned i = 0; i < SW_POSTS_PER_TURN; i++) {
-        if (!hand_over_one(inbox)) {
+    size_t bytes = 0;
+    for (unsigned i = 0; i < SW_POSTS_PER_TURN && bytes < SW_INBOX_TURN_BYTES; i++) {
+        if (!hand_over_one(inbox, &bytes)) {
             return false;
         }
     }
@@ -93,7 +96,8 @@ bool sw_inbox_drain(struct sw_inbox *inbox)
 
 void sw_inbox_deinit(struct sw_inbox *inbox)
 {
-    while (hand_over_one(inbox)) {
+    size_t bytes = 0;
+    while (hand_over_one(inbox, &bytes)) {
     }
     struct sw_inbox **place = &inbox->loop->inboxes;
     while (*place != inbox) {

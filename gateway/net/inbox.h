@@ -41,8 +41,8 @@ static inline size_t sw_inbox_bytes(const struct sw_inbox *inbox)
 {
     return atomic_load_explicit(&inbox->bytes, memory_order_relaxed);
 }
-/* Hands up to SW_POSTS_PER_TURN posts to on_post; the consumer calls it at its turn's end. True:
- * posts are left (the loop stays awake). */
+/* Hands up to SW_POSTS_PER_TURN posts, or SW_INBOX_TURN_BYTES, to on_post; the consumer calls it at
+ * its turn's end. True: posts are left (the loop stays awake). */
 bool sw_inbox_drain(struct sw_inbox *inbox);
 
 #endif

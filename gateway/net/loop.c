@@ -145,6 +145,7 @@ void sw_loop_run(struct sw_loop *loop)
     atomic_store_explicit(&loop->thread, (uintptr_t)pthread_self(), memory_order_relaxed);
     uv_update_time(&loop->uv);
     uv_run(&loop->uv, UV_RUN_DEFAULT);
+    atomic_store_explicit(&loop->thread, 0, memory_order_relaxed);
 }
 
 void sw_loop_stop(struct sw_loop *loop)
@@ -204,6 +205,9 @@ uint64_t sw_loop_now_ms(const struct sw_loop *loop)
 
 void sw_loop_timer_start(struct sw_loop *loop, struct sw_timer *timer, uint64_t delay_ms)
 {
+    if (!sw_loop_is_mine(loop)) {
+        uv_update_time(&loop->uv); /* a loop that does not run has an old clock */
+    }
     sw_timer_start(&loop->wheel, timer, uv_now(&loop->uv), delay_ms);
 }
 

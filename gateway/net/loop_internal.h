@@ -39,7 +39,7 @@ struct sw_loop {
     struct sw_list flushes; /* struct sw_task, for behind the turns */
     bool stay_awake;
     _Atomic uint64_t turn_count;
-    _Atomic(uintptr_t) thread; /* whose turns these are; 0 before sw_loop_run */
+    _Atomic(uintptr_t) thread; /* whose turns these are; 0 while none runs */
     struct sw_write *writes;
     size_t writes_kept;
     char read_buffer[SW_READ_BYTES];

@@ -58,7 +58,8 @@ static void flush(struct sw_sessions *all, uint32_t slot)
 {
     struct sw_session *session = sw_session_at(all, slot);
     const struct sw_reader *reader = sw_session_reader(session);
-    if (reader->flags & SW_WRITE_PENDING || session->conn.closing) {
+    bool ending = reader->flags & SW_CLOSING && !session->retired; /* it gets its last frame soon */
+    if (reader->flags & SW_WRITE_PENDING || session->conn.closing || ending) {
         sw_fanout_skip(&all->fanout, slot);
         return;
     }

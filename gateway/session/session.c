@@ -229,13 +229,18 @@ static void begin_closing(struct sw_session *session, enum sw_reason reason, boo
     case SW_OPEN:
         session->reason = (uint8_t)reason;
         session->after_data = after_data;
-        sw_session_reader(session)->flags |= SW_CLOSING;
+        if (!after_data) {
+            sw_session_reader(session)->flags |= SW_CLOSING;
+        }
         sw_session_enter(session, SW_CLOSING_STATE);
         session->closing_next = all->closing_head;
         all->closing_head = session->slot + 1;
         return;
     case SW_CLOSING_STATE:
-        session->after_data = session->after_data && after_data;
+        if (!after_data) {
+            session->after_data = false;
+            sw_session_reader(session)->flags |= SW_CLOSING;
+        }
         return;
     case SW_FREE:
     case SW_HANDSHAKE:
@@ -278,6 +283,7 @@ static void retire(struct sw_session *session)
 {
     const struct sw_reason_row *row = sw_reason_row((enum sw_reason)session->reason);
     uint32_t behind = sw_session_reader(session)->behind;
+    sw_session_reader(session)->flags |= SW_CLOSING;
     sw_pending_drop(session);
     sw_session_unsubscribe_all(session);
     if (row->code && session->reason != SW_REASON_CLIENT && !session->close_heard) {

@@ -34,7 +34,7 @@ async function split(gateway, clients) {
 
 async function start(t) {
   const server = await Redis.start(t);
-  const gateway = await Gateway.start(t, ['--bus', server.url, '--workers', '3']);
+  const gateway = await Gateway.start(t, ['--bus', server.url, '--workers', '3', '--max-queued-bytes', '67108864']);
   if ((await hold(gateway, 0)).status === 404) {
     t.skip('this build has no faults');
     return undefined;

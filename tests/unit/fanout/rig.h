@@ -1,0 +1,466 @@
+// SPDX-License-Identifier: Apache-2.0
+/* A worker without sessions: a loop, the fan-out on it, and slots whose clients are the other ends
+ * of socket pairs. Its turn is the sessions' turn: retire, walk, flush, turned, retire, law.
+ *
+ * A frame is four bytes of size and a text: a message's is its payload, a gap mark's is
+ * "dropped <name> <count> <reason>". */
+#ifndef SW_FANOUT_RIG_H
+#define SW_FANOUT_RIG_H
+
+#include "../common/unit.h"
+
+#include "common/clock.h"
+#include "common/mem.h"
+#include "core/limits.h"
+#include "fanout/internal.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct rig;
+
+struct rig_slot {
+    struct sw_conn conn; /* first: found from it */
+    struct rig *rig;
+    int peer; /* -1: gone */
+    bool open;
+    bool after_data; /* closing: what it is owed goes first */
+    bool retired;
+    bool broken;
+    unsigned overs;
+    struct sw_buf lane;
+    struct sw_buf rest; /* of the lane, while it is with the socket */
+    struct sw_buf got;  /* what the client has read */
+    struct sw_subscription list[SW_SESSION_TOPICS];
+};
+
+struct rig {
+    struct sw_loop *loop;
+    struct sw_turn turn;
+    struct sw_fanout fanout;
+    struct sw_counters counters;
+    struct sw_encoding encoding;
+    struct rig_slot *slots;
+    uint32_t count;
+    struct sw_buf text; /* rig_text's */
+};
+
+/* ---- the encoding ---- */
+
+#define RIG_HEAD 4
+
+/* Frames rendered so far. */
+static unsigned rig_rendered;
+
+static inline size_t rig_dropped(const struct sw_push *push, char *out, size_t size)
+{
+    return (size_t)snprintf(out, size, "dropped %.*s %llu %s", (int)push->name.size,
+                            push->name.data, (unsigned long long)push->count,
+                            sw_shed_word(push->reason));
+}
+
+static inline size_t rig_size(const struct sw_push *push)
+{
+    return push->kind == SW_PUSH_MESSAGE ? push->message->size : rig_dropped(push, NULL, 0);
+}
+
+static inline char *rig_write(const struct sw_push *push, char *out)
+{
+    rig_rendered++;
+    if (push->kind == SW_PUSH_MESSAGE) {
+        struct sw_slice payload = sw_message_payload(push->message);
+        memcpy(out, payload.data, payload.size);
+        return out + payload.size;
+    }
+    char text[SW_TOPIC_BYTES + 64];
+    size_t n = rig_dropped(push, text, sizeof(text));
+    memcpy(out, text, n);
+    return out + n;
+}
+
+static inline size_t rig_head_size(size_t size)
+{
+    (void)size;
+    return RIG_HEAD;
+}
+
+static inline char *rig_write_head(void *context, size_t size, char *out)
+{
+    (void)context;
+    uint32_t head = (uint32_t)size;
+    memcpy(out, &head, RIG_HEAD);
+    return out + RIG_HEAD;
+}
+
+static const struct sw_language rig_language = {
+    .name = "rig", .size = rig_size, .write = rig_write};
+static const struct sw_framing rig_framing = {
+    .name = "rig", .head_size = rig_head_size, .write_head = rig_write_head};
+
+/* ---- what the owner of the slots is asked ---- */
+
+static inline struct sw_conn *rig_conn(void *owner, uint32_t slot)
+{
+    return &((struct rig *)owner)->slots[slot].conn;
+}
+
+static inline void rig_close(struct rig *rig, uint32_t slot, bool after_data)
+{
+    struct sw_reader *reader = sw_reader(&rig->fanout, slot);
+    struct rig_slot *at = &rig->slots[slot];
+    at->after_data = reader->flags & SW_CLOSING ? at->after_data && after_data : after_data;
+    reader->flags |= SW_CLOSING;
+}
+
+static inline void rig_lost(void *owner, uint32_t slot, int status)
+{
+    (void)status;
+    struct rig *rig = owner;
+    rig_close(rig, slot, false);
+    rig->slots[slot].broken = true;
+}
+
+static inline void rig_over(void *owner, uint32_t slot)
+{
+    struct rig *rig = owner;
+    rig->slots[slot].overs++;
+    rig_close(rig, slot, false);
+}
+
+static const struct sw_fanout_events rig_events = {
+    .conn = rig_conn, .on_broken = rig_lost, .on_over = rig_over};
+
+/* ---- connections ---- */
+
+static inline struct rig_slot *rig_slot_of(struct sw_conn *conn)
+{
+    return (struct rig_slot *)(void *)conn;
+}
+
+static inline uint32_t rig_index(const struct rig_slot *slot)
+{
+    return (uint32_t)(slot - slot->rig->slots);
+}
+
+static inline void rig_on_read(struct sw_conn *conn, const char *data, size_t size)
+{
+    (void)conn, (void)data, (void)size;
+}
+
+static inline void rig_on_end(struct sw_conn *conn, int status)
+{
+    struct rig_slot *slot = rig_slot_of(conn);
+    rig_lost(slot->rig, rig_index(slot), status);
+}
+
+static inline void rig_on_closed(struct sw_conn *conn)
+{
+    struct rig_slot *slot = rig_slot_of(conn);
+    sw_reader_close(&slot->rig->fanout, rig_index(slot));
+    slot->open = false;
+}
+
+static const struct sw_conn_events rig_conn_events = {
+    .on_read = rig_on_read, .on_end = rig_on_end, .on_closed = rig_on_closed};
+
+/* A new client; `room`: SO_SNDBUF of its server's end, 0: the system's. */
+static inline void rig_open(struct rig *rig, uint32_t slot, int room)
+{
+    struct rig_slot *at = &rig->slots[slot];
+    struct sw_reader *reader = sw_reader(&rig->fanout, slot);
+    int fds[2];
+    assert_false(at->open || reader->flags & SW_DUE);
+    assert_int_equal(
+        socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
+    if (room) {
+        assert_int_equal(setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room)), 0);
+    }
+    assert_int_equal(sw_conn_open(&at->conn, rig->loop, fds[0], &rig_conn_events), 0);
+    at->peer = fds[1];
+    at->open = true;
+    at->after_data = false;
+    at->retired = false;
+    at->broken = false;
+    sw_buf_clear(&at->got);
+    *reader = (struct sw_reader){.fd = fds[0], .list = at->list};
+    if (slot >= rig->fanout.slots_high) {
+        rig->fanout.slots_high = slot + 1;
+    }
+}
+
+/* ---- the turn ---- */
+
+static inline void rig_unsubscribe_all(struct rig *rig, uint32_t slot)
+{
+    while (sw_reader(&rig->fanout, slot)->subscriptions) {
+        sw_hub_unsubscribe(&rig->fanout, slot,
+                           sw_reader(&rig->fanout, slot)->subscriptions - 1u);
+    }
+}
+
+/* Subscriptions end first; the connection ends behind the frame in flight. */
+static inline void rig_retire(struct rig *rig)
+{
+    for (uint32_t slot = 0; slot < rig->count; slot++) {
+        struct rig_slot *at = &rig->slots[slot];
+        const struct sw_reader *reader = sw_reader(&rig->fanout, slot);
+        if (!at->open || at->conn.closing || !(reader->flags & SW_CLOSING)) {
+            continue;
+        }
+        bool pending = reader->flags & SW_WRITE_PENDING;
+        if (!at->retired && (!at->after_data || (!reader->head && !pending))) {
+            rig_unsubscribe_all(rig, slot);
+            at->retired = true;
+        }
+        if (at->retired && (!pending || at->broken)) {
+            sw_conn_close(&at->conn);
+        }
+    }
+}
+
+static inline void rig_lane_done(struct sw_conn *conn, const struct sw_rest *rest, int status)
+{
+    struct rig_slot *slot = rig_slot_of(conn);
+    (void)rest;
+    sw_reader(&slot->rig->fanout, rig_index(slot))->flags &= (uint8_t)~SW_WRITE_PENDING;
+    sw_buf_deinit(&slot->rest);
+    if (status == 0) {
+        sw_fanout_due(&slot->rig->fanout, rig_index(slot));
+    }
+}
+
+static inline void rig_flush_slot(struct rig *rig, uint32_t slot)
+{
+    struct rig_slot *at = &rig->slots[slot];
+    struct sw_reader *reader = sw_reader(&rig->fanout, slot);
+    if (!at->open || at->conn.closing || reader->flags & SW_WRITE_PENDING) {
+        sw_fanout_skip(&rig->fanout, slot);
+        return;
+    }
+    size_t taken;
+    if (!sw_fanout_flush(&rig->fanout, slot, sw_buf_slice(&at->lane), &taken)) {
+        sw_fanout_due(&rig->fanout, slot);
+    }
+    if (at->broken) {
+        return;
+    }
+    if (taken < at->lane.size) {
+        at->rest = at->lane;
+        at->lane = (struct sw_buf){0};
+        reader->flags |= SW_WRITE_PENDING;
+        struct sw_rest rest = {.done = rig_lane_done, .bytes = (uint32_t)(at->rest.size - taken)};
+        sw_conn_write_rest(&at->conn, at->rest.data + taken, &rest);
+    } else {
+        sw_buf_clear(&at->lane);
+    }
+}
+
+static inline void rig_flush(struct rig *rig)
+{
+    uint32_t stop = 0;
+    uint32_t slot;
+    while (sw_fanout_due_pop(&rig->fanout, &stop, &slot)) {
+        rig_flush_slot(rig, slot);
+    }
+}
+
+/* The promise `told`, over all readers. */
+static inline void rig_check_law(struct rig *rig)
+{
+    const struct sw_counters *counters = &rig->counters;
+    int64_t shed = 0;
+    for (unsigned reason = 0; reason < SW_SHED_COUNT; reason++) {
+        shed += sw_counter_read(&counters->shed_total[reason]);
+    }
+    sw_fanout_law(&rig->fanout);
+    assert_int_equal(sw_counter_read(&counters->due_total),
+                     sw_counter_read(&counters->sent_total) + shed +
+                         sw_counter_read(&counters->behind));
+}
+
+static inline void rig_on_turn(void *owner)
+{
+    struct rig *rig = owner;
+    rig_retire(rig);
+    sw_fanout_walk(&rig->fanout);
+    rig_flush(rig);
+    sw_fanout_turned(&rig->fanout);
+    rig_retire(rig);
+    rig_check_law(rig);
+    sw_loop_stop(rig->loop);
+}
+
+/* One turn's end and the poll behind it. */
+static inline void rig_turn(struct rig *rig)
+{
+    sw_loop_run(rig->loop);
+}
+
+/* ---- life ---- */
+
+static inline void rig_init(struct rig *rig, uint32_t count, uint32_t max_queued_bytes)
+{
+    *rig = (struct rig){.loop = sw_loop_create(),
+                        .encoding = {.language = &rig_language, .framing = &rig_framing},
+                        .slots = sw_zalloc(count * sizeof(struct rig_slot)),
+                        .count = count};
+    sw_fanout_init(&rig->fanout, rig->loop, count, max_queued_bytes, &rig->encoding, &rig_events,
+                   rig, &rig->counters);
+    rig->turn = (struct sw_turn){.run = rig_on_turn, .owner = rig};
+    sw_loop_add_turn(rig->loop, &rig->turn);
+    rig_rendered = 0;
+    for (uint32_t slot = 0; slot < count; slot++) {
+        rig->slots[slot].rig = rig;
+        rig->slots[slot].peer = -1;
+    }
+}
+
+/* Everybody leaves; all memory must have come back by then. */
+static inline void rig_deinit(struct rig *rig)
+{
+    for (uint32_t slot = 0; slot < rig->count; slot++) {
+        if (rig->slots[slot].open) {
+            rig_lost(rig, slot, 0);
+        }
+    }
+    rig_turn(rig);
+    rig_turn(rig);
+    for (uint32_t slot = 0; slot < rig->count; slot++) {
+        struct rig_slot *at = &rig->slots[slot];
+        assert_false(at->open);
+        if (at->peer >= 0) {
+            close(at->peer);
+        }
+        sw_buf_deinit(&at->lane);
+        sw_buf_deinit(&at->got);
+    }
+    for (uint32_t id = 0; id < rig->fanout.tapes_count; id++) {
+        if (rig->fanout.tapes[id]) {
+            sw_tape_destroy(&rig->fanout, rig->fanout.tapes[id]);
+        }
+    }
+    assert_int_equal(sw_counter_read(&rig->counters.behind), 0);
+    assert_int_equal(sw_counter_read(&rig->counters.queued_bytes), 0);
+    assert_int_equal(sw_counter_read(&rig->counters.block_bytes), 0);
+    assert_int_equal(sw_counter_read(&rig->counters.subscriptions), 0);
+    assert_int_equal(sw_counter_read(&rig->counters.tapes), 0);
+    sw_fanout_deinit(&rig->fanout);
+    sw_loop_destroy(&rig->loop);
+    sw_buf_deinit(&rig->text);
+    sw_free(rig->slots);
+}
+
+/* ---- what tests do ---- */
+
+static inline struct sw_tape *rig_tape(struct rig *rig, const char *name)
+{
+    struct sw_tape *tape = sw_tape_create(&rig->fanout, 0, sw_slice_of(name), false);
+    tape->state = SW_TAPE_JOINED;
+    return tape;
+}
+
+static inline void rig_subscribe(struct rig *rig, uint32_t slot, struct sw_tape *tape)
+{
+    sw_hub_subscribe(&rig->fanout, tape, slot, sw_reader(&rig->fanout, slot)->subscriptions);
+}
+
+static inline void rig_append(struct rig *rig, struct sw_tape *tape, struct sw_slice payload)
+{
+    struct sw_message *message =
+        sw_message_create(sw_tape_name(tape), SW_SLICE(""), payload, 0, sw_clock_ns());
+    sw_tape_append(&rig->fanout, tape, message);
+    sw_message_unref(message);
+}
+
+static inline void rig_send(struct rig *rig, struct sw_tape *tape, const char *text)
+{
+    rig_append(rig, tape, sw_slice_of(text));
+}
+
+/* The text, and dots up to `size`; rig_text leaves them out again. */
+static inline void rig_send_long(struct rig *rig, struct sw_tape *tape, const char *text,
+                                 size_t size)
+{
+    struct sw_buf payload = {0};
+    memset(sw_buf_reserve(&payload, size), '.', size);
+    memcpy(payload.data, text, strlen(text));
+    payload.size = size;
+    rig_append(rig, tape, sw_buf_slice(&payload));
+    sw_buf_deinit(&payload);
+}
+
+static inline void rig_say(struct rig *rig, uint32_t slot, const char *text)
+{
+    uint32_t head = (uint32_t)strlen(text);
+    sw_buf_append(&rig->slots[slot].lane, &head, RIG_HEAD);
+    sw_buf_append_slice(&rig->slots[slot].lane, sw_slice_of(text));
+    sw_fanout_due(&rig->fanout, slot);
+}
+
+/* The client reads up to `size` bytes; returns how many there were. */
+static inline size_t rig_read(struct rig *rig, uint32_t slot, size_t size)
+{
+    struct rig_slot *at = &rig->slots[slot];
+    size_t sum = 0;
+    while (sum < size) {
+        size_t step = size - sum < 65536 ? size - sum : 65536;
+        ssize_t n = read(at->peer, sw_buf_reserve(&at->got, step), step);
+        if (n <= 0) {
+            break;
+        }
+        at->got.size += (size_t)n;
+        sum += (size_t)n;
+    }
+    return sum;
+}
+
+/* The client reads all there is and will be without further messages. */
+static inline void rig_drain(struct rig *rig, uint32_t slot)
+{
+    for (unsigned idle = 0; idle < 3; idle++) {
+        if (rig_read(rig, slot, SIZE_MAX)) {
+            idle = 0;
+        }
+        rig_turn(rig);
+    }
+}
+
+/* The whole frames that the client has read since the last call, as "text|text"; dots at a text's
+ * end are left out. */
+static inline const char *rig_text(struct rig *rig, uint32_t slot)
+{
+    struct sw_buf *got = &rig->slots[slot].got;
+    size_t at = 0;
+    sw_buf_clear(&rig->text);
+    while (got->size - at >= RIG_HEAD) {
+        uint32_t size;
+        memcpy(&size, got->data + at, RIG_HEAD);
+        if (got->size - at - RIG_HEAD < size) {
+            break;
+        }
+        if (at) {
+            sw_buf_append_byte(&rig->text, '|');
+        }
+        const char *text = got->data + at + RIG_HEAD;
+        at += RIG_HEAD + size;
+        while (size && text[size - 1] == '.') {
+            size--;
+        }
+        sw_buf_append(&rig->text, text, size);
+    }
+    sw_buf_consume(got, at);
+    return sw_buf_text(&rig->text);
+}
+
+static inline const char *rig_received(struct rig *rig, uint32_t slot)
+{
+    rig_read(rig, slot, SIZE_MAX);
+    return rig_text(rig, slot);
+}
+
+#define RIG_COUNT(rig, field) sw_counter_read(&(rig)->counters.field)
+#define RIG_SHED(rig, NAME)   sw_counter_read(&(rig)->counters.shed_total[SW_SHED_##NAME])
+
+#endif
