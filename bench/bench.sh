@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154,SC2001
 # Sourced by bench/run, behind deploy/prepare.sh: builds, and a gateway and its load for a scenario.
 
 out=build/bench
@@ -43,7 +43,7 @@ gateway_start() {
     local line=
     : >"$out/gateway.out"
     "$@" "$binary" --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0 --workers 1 \
-        --client-publish true --drain-ms 0 >"$out/gateway.out" 2>"$out/gateway.log" </dev/null &
+        --drain-ms 0 >"$out/gateway.out" 2>"$out/gateway.log" </dev/null &
     gateway_pid=$!
     for _ in $(seq 300); do
         line=$(grep -m 1 '^ready ' "$out/gateway.out" || true)

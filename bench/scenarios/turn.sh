@@ -120,6 +120,8 @@ turn_form='%-23s %10s | %6s | %9s %9s %9s | %9s %9s\n'
 
 scenario_turn() {
     turn_rows=()
+    has strace strace || true
+    has valgrind valgrind || true
     # shellcheck disable=SC2059
     {
         printf "$turn_form" "" "" turns writes/ "writes/" "strace/" instr./ instr./

@@ -42,7 +42,8 @@
 #define SW_ACCEPTS_PER_TURN 64
 /* Posts taken from an inbox per turn. */
 #define SW_POSTS_PER_TURN 1024
-/* Bytes taken from an inbox per turn; then the clients get theirs, and have a chance to read them. */
+/* Bytes taken from an inbox per turn; then the clients get theirs, and have a chance to read them.
+ */
 #define SW_INBOX_TURN_BYTES (512u << 10)
 /* Bytes of messages that may wait in a worker's inbox before they become gap marks. */
 #define SW_INBOX_BYTES (16u << 20)

@@ -33,7 +33,7 @@ struct rig_slot {
     struct sw_buf lane;
     struct sw_buf rest; /* of the lane, while it is with the socket */
     struct sw_buf got;  /* what the client has read */
-    struct sw_subscription list[SW_SESSION_TOPICS];
+    struct sw_subscription *list;
 };
 
 struct rig {
@@ -178,6 +178,12 @@ static inline void rig_open(struct rig *rig, uint32_t slot, int room)
         assert_int_equal(setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room)), 0);
     }
     assert_int_equal(sw_conn_open(&at->conn, rig->loop, fds[0], &rig_conn_events), 0);
+    if (at->peer >= 0) {
+        close(at->peer);
+    }
+    if (!at->list) {
+        at->list = sw_alloc(SW_SESSION_TOPICS * sizeof(*at->list));
+    }
     at->peer = fds[1];
     at->open = true;
     at->after_data = false;
@@ -335,6 +341,7 @@ static inline void rig_deinit(struct rig *rig)
         }
         sw_buf_deinit(&at->lane);
         sw_buf_deinit(&at->got);
+        sw_free(at->list);
     }
     for (uint32_t id = 0; id < rig->fanout.tapes_count; id++) {
         if (rig->fanout.tapes[id]) {

@@ -2,6 +2,8 @@
 /* Readers who do not keep up: cursors, the frame in flight, what is shed, and how they end. */
 #include "rig.h"
 
+#include <netinet/in.h>
+
 #define QUEUE (8u << 20)
 /* The smallest SO_SNDBUF there is: a few KB. */
 #define SMALL 1
@@ -400,6 +402,7 @@ static void readers_at_the_end_of_a_large_hub_are_not_starved(void **state)
     struct sw_tape *tape = rig_tape(&rig, "a");
     int fd = bottomless();
     for (uint32_t slot = 0; slot < count; slot++) {
+        rig.slots[slot].list = sw_alloc(sizeof(struct sw_subscription));
         *sw_reader(&rig.fanout, slot) =
             (struct sw_reader){.fd = fd, .list = rig.slots[slot].list};
         rig.slots[slot].open = true;

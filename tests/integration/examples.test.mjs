@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What is written for people is run: the examples of gateway/PROTOCOL.md against a gateway, the commands of README.md as they stand
+// there, and the names that the pages use. Each list of what is still to come fails its test when it has come.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, test } from 'node:test';
+import { WebSocket } from 'ws';
+import { Client } from '../harness/client.mjs';
+import { environment, Gateway } from '../harness/gateway.mjs';
+import { freePort } from '../harness/redis.mjs';
+import { atEnd } from '../harness/scope.mjs';
+import { BINARY, ROOT } from '../harness/setting.mjs';
+import { until, within } from '../harness/until.mjs';
+
+const read = (path) => readFileSync(join(ROOT, path), 'utf8');
+const protocol = read('gateway/PROTOCOL.md');
+const section = (number) => protocol.split(/^## /m).find((text) => text.startsWith(`${number}. `));
+const words = (text) => text.trim().split(/\s+/);
+
+// --- frames (section 2) ---------------------------------------------------------------------------------------------------------
+
+// Every field that a frame may have, by its type; and those of a `subscribed` entry and of an error.
+const FIELDS = {
+  welcome: 'id session node heartbeat_ms expires_in limits features',
+  subscribed: 'id done subs',
+  unsubscribed: 'id topics reason retry',
+  msg: 'topic sub offset data text b64 key ts',
+  dropped: 'topic sub epoch from to count reason',
+  epoch: 'topic epoch offset',
+  reset: 'topic epoch offset',
+  feed: 'state since_ms gap topics',
+  published: 'id epoch offset',
+  refreshed: 'id expires_in',
+  expiring: 'in_ms',
+  hb: '',
+  pong: 'id',
+  error: 'id error',
+  drain: 'reason reconnect_ms close_ms',
+};
+const ENTRY = 'topic epoch offset resumed why replay recoverable error';
+const ERROR = 'code message retry retry_ms outcome';
+
+const only = (object, fields, what) => {
+  const unknown = Object.keys(object).filter((name) => !words(fields).includes(name));
+  assert.deepEqual(unknown, [], `fields of ${what}: ${JSON.stringify(object)}`);
+};
+
+function wellFormed(frame) {
+  const text = JSON.stringify(frame);
+  assert.ok(frame.type in FIELDS, `a type of the document: ${text}`);
+  assert.equal(Object.keys(frame)[0], 'type', `type first: ${text}`);
+  only(frame, `type ${FIELDS[frame.type]}`, frame.type);
+  for (const entry of frame.subs ?? []) only(entry, ENTRY, 'an entry');
+  for (const { error } of [frame, ...(frame.subs ?? [])]) if (error) only(error, ERROR, 'an error');
+}
+
+// The JSON object that begins at `from`.
+function objectAt(text, from) {
+  let depth = 0;
+  for (let at = from; at < text.length; at++) {
+    if (text[at] === '"') while (text[++at] !== '"') if (text[at] === '\\') at++;
+    if (text[at] === '{') depth++;
+    if (text[at] === '}' && --depth === 0) return text.slice(from, at + 1);
+  }
+  throw new Error(`no end: ${text.slice(from, from + 80)}`);
+}
+
+// `C {...}` and `S {...}`, at a line's start or behind a gap, in the order of the document.
+const block = /^```\n([\s\S]*?)^```/m.exec(section(2))[1];
+const examples = [...block.matchAll(/(?:^| {2,})([CS]) (?=\{)/gm)].map((match) => {
+  const raw = objectAt(block, match.index + match[0].length).replace('[...]', '[]');
+  return { from: match[1], raw, frame: JSON.parse(raw) };
+});
+const said = examples.filter(({ from }) => from === 'S').map(({ frame }) => frame);
+const asked = examples.filter(({ from }) => from === 'C');
+
+// What this version answers with `unsupported`.
+const unsupportedRequest = ({ type, token }) => type === 'refresh' || (type === 'hello' && token !== undefined);
+const unsupportedSub = ({ from, last, max_hz, mode }) => [from, last, max_hz].some((field) => field !== undefined) || mode === 'latest';
+
+// All frames that answer a request, in one.
+async function answer(client, raw) {
+  const { id } = JSON.parse(raw);
+  const next = () => client.next((frame) => frame.id === id);
+  client.send(raw);
+  const reply = await next();
+  wellFormed(reply);
+  const subs = [...(reply.subs ?? [])];
+  for (let more = reply; more.type === 'subscribed' && !more.done; subs.push(...more.subs)) wellFormed((more = await next()));
+  return { ...reply, subs };
+}
+
+function checkSubs(subs, entries) {
+  assert.deepEqual(entries.map(({ topic }) => topic).sort(), subs.map(({ topic }) => topic).sort());
+  for (const sub of subs) {
+    const { error, recoverable } = entries.find(({ topic }) => topic === sub.topic);
+    if (unsupportedSub(sub)) assert.equal(error?.code, 'unsupported', JSON.stringify(sub));
+    else assert.equal(recoverable, false, JSON.stringify(sub));
+  }
+}
+
+describe('the frames of PROTOCOL.md', () => {
+  test('the document shows every type, each with its fields', () => {
+    said.forEach(wellFormed);
+    assert.deepEqual([...new Set(said.map(({ type }) => type))].sort(), Object.keys(FIELDS).sort());
+  });
+
+  test('each request is answered as the line behind it says, or with unsupported', async (t) => {
+    const gateway = await Gateway.start(t);
+    const client = await Client.connect(t, gateway.url);
+    wellFormed(client.welcome);
+    assert.ok(asked.length >= 6);
+    for (const { raw, frame } of asked) {
+      const documented = examples[examples.findIndex((example) => example.frame === frame) + 1];
+      const reply = await answer(client, raw);
+      if (unsupportedRequest(frame)) {
+        assert.equal(reply.error?.code, 'unsupported', raw);
+      } else {
+        assert.equal(reply.type, documented.frame.type, raw);
+      }
+      if (frame.subs) checkSubs(frame.subs, reply.subs);
+      if (frame.topics) assert.deepEqual(reply.topics, frame.topics);
+    }
+    assert.equal((await answer(client, '{"type":"hello","id":99}')).type, 'welcome');
+  });
+
+  test('each message comes as it is shown, less its offset', async (t) => {
+    const gateway = await Gateway.start(t);
+    const client = await Client.connect(t, gateway.url);
+    for (const { offset, ...shown } of said.filter(({ type }) => type === 'msg')) {
+      await client.subscribe(shown.sub ?? shown.topic);
+      await gateway.publish(shown.topic, shown.text ?? JSON.stringify(shown.data));
+      const message = await client.next((frame) => frame.type === 'msg' && frame.sub === shown.sub && frame.topic === shown.topic);
+      assert.equal(message.raw, JSON.stringify(shown));
+    }
+  });
+
+  test('the short forms and the subscription in a URL are understood', async (t) => {
+    const gateway = await Gateway.start(t);
+    const client = await Client.connect(t, gateway.url);
+    const [subscribe, unsubscribe] = section(2).match(/(?<=`)\{"type":"(?:un)?subscribe"[^`]+/g).map((text) => JSON.parse(text));
+    const { subs } = await answer(client, JSON.stringify({ ...subscribe, id: 1 }));
+    checkSubs([subscribe], subs);
+    assert.deepEqual((await answer(client, JSON.stringify({ ...unsubscribe, id: 2 }))).topics, [unsubscribe.topic]);
+
+    const [query] = /(?<=\/v1\/ws)\?topic=[^`\s]+(?=`)/.exec(section(2));
+    const url = await Client.connect(t, gateway.url + query);
+    const entries = [];
+    for (let done = false; !done; ) {
+      const frame = await url.next('subscribed');
+      wellFormed(frame);
+      entries.push(...frame.subs);
+      ({ done } = frame);
+    }
+    checkSubs([{ topic: 'a', from: {} }, { topic: 'b' }], entries);
+  });
+});
+
+// --- endpoints, metrics, codes (sections 1 and 5) ---------------------------------------------------------------------------------
+
+const ENDPOINTS_TO_COME = words(`
+  public:/v1/sse public:/v1/poll public:/client.js public:/client.mjs
+  admin:/v1/topics admin:/v1/topics/orders.eu/history admin:/v1/connections admin:/v1/connections/ended
+  admin:/v1/disconnect admin:/v1/revoke admin:/v1/reload admin:/`);
+const METRICS_TO_COME = words('spillway_pressured_sessions spillway_budget_bytes');
+const ERRORS_TO_COME = words('token_expired no_history');
+
+// [listener, method, path] of every path in the two tables; a span without a method has the one before it.
+function endpoints() {
+  const found = [];
+  let listener = '';
+  let method = '';
+  for (const line of section(1).split('\n')) {
+    listener = /^(Public|Admin) listener/.exec(line)?.[1].toLowerCase() ?? listener;
+    if (!line.startsWith('| `')) continue;
+    for (const [, verb, path] of line.matchAll(/`(?:(GET|POST) )?(\/[^`\s]*)`/g)) {
+      method = verb ?? method;
+      found.push({ listener, method, path: path.replace('{topic}', 'orders.eu').replace(/\?.*/, '') });
+    }
+  }
+  return found.sort((a, b) => (a.path === '/v1/drain') - (b.path === '/v1/drain')); // the last that is asked
+}
+
+describe('the rest of PROTOCOL.md', () => {
+  test('each endpoint answers on its listener', async (t) => {
+    const gateway = await Gateway.start(t, ['--demo']);
+    const missing = [];
+    assert.ok(endpoints().length >= 20);
+    for (const { listener, method, path } of endpoints()) {
+      const ask = (listener === 'public' ? gateway.public : gateway.ask).bind(gateway);
+      const { status } = await ask(method, path, method === 'POST' ? { body: '{"topic":"orders.eu","data":1}' } : {});
+      if (status === 404 || status === 405) missing.push(`${listener}:${path}`);
+      else assert.ok(status < 500, `${method} ${path}: ${status}`);
+    }
+    assert.deepEqual(missing, ENDPOINTS_TO_COME);
+  });
+
+  test('each metric that may be relied on is there', async (t) => {
+    const metrics = await (await Gateway.start(t)).metrics();
+    const names = new Set(section(1).match(/spillway_\w+(?=[`{])/g).filter((name) => name !== 'spillway_publish'));
+    assert.ok(names.size >= 12);
+    assert.deepEqual([...names].filter((name) => !metrics.knows(name)), METRICS_TO_COME);
+  });
+
+  test('the error codes are those of errors.def', () => {
+    const listed = words(/Error codes: `([^`]+)`/.exec(section(5))[1]);
+    const rows = [...read('gateway/core/errors.def').matchAll(/^SW_ERROR\(\w+, (\w+),/gm)].map(([, code]) => code);
+    assert.deepEqual([...rows, ...ERRORS_TO_COME].sort(), listed.sort());
+  });
+
+  test('each close code is listed, and says whether to come back', () => {
+    const [, back, stay] = /Come back after ([^;]+);\s+do\s+not\s+after ([^.]+)\./.exec(section(5));
+    const covers = (ranges, code) =>
+      ranges.split(',').some((range) => {
+        const [low, high = low] = range.trim().split('-').map(Number);
+        return low <= code && code <= high;
+      });
+    const rows = [...read('gateway/core/reasons.def').matchAll(/^SW_REASON\(\w+, \w+, (\d+), (true|false),/gm)];
+    assert.ok(rows.length > 5);
+    for (const [row, code, reconnect] of rows.filter(([, code]) => code !== '0')) {
+      assert.ok(protocol.includes(code), row);
+      assert.ok(covers(reconnect === 'true' ? back : stay, Number(code)), row);
+    }
+  });
+});
+
+// --- README.md --------------------------------------------------------------------------------------------------------------------
+
+const readme = read('README.md');
+const fenced = (info) => new RegExp(`^\`\`\`${info}\n([\\s\\S]*?)^\`\`\``, 'm').exec(readme)[1];
+
+// A command of the README, with this run's binary and ports.
+const adapt = (text, ports) =>
+  Object.entries(ports).reduce((line, [from, to]) => line.replaceAll(from, to), text.replaceAll('build/release/spillway', BINARY));
+
+// A script that runs on begins with `exec`, so that a signal reaches the program and not its shell.
+function shell(t, script, env = {}) {
+  const child = spawn('bash', ['-ec', script], { cwd: ROOT, env: environment(env), stdio: ['ignore', 'pipe', 'pipe'] });
+  const run = { stdout: '', stderr: '' };
+  child.stdout.on('data', (text) => (run.stdout += text));
+  child.stderr.on('data', (text) => (run.stderr += text));
+  run.exited = new Promise((resolve) => child.on('close', resolve));
+  atEnd(t, async () => {
+    child.kill('SIGTERM');
+    await within(run.exited, 15000, () => `the end of ${script}`).finally(() => child.kill('SIGKILL'));
+  });
+  return run;
+}
+
+async function succeeds(t, script, env) {
+  const run = shell(t, script, env);
+  assert.equal(await within(run.exited, 15000, script), 0, `${script}\n${run.stderr}`);
+}
+
+describe('README.md', () => {
+  test('publish and subscribe', async (t) => {
+    const gateway = await Gateway.start(t);
+    const ports = {
+      '127.0.0.1:9000': gateway.admin,
+      [`${BINARY} pub`]: `${BINARY} pub --admin-url http://${gateway.admin}`,
+      [`${BINARY} sub`]: `exec ${BINARY} sub --url ${gateway.url}`,
+    };
+    const sub = shell(t, adapt(fenced('sh subscribe'), ports));
+    await gateway.counted(
+      (metrics) => metrics.sum('spillway_subscriptions') === 1,
+      () => `sub subscribed: ${sub.stderr}`,
+    );
+    await succeeds(t, adapt(fenced('sh publish'), ports));
+    const all = 'orders.eu {"id":7}\norders.eu {"id":8}\norders.us 1\norders.eu {"id":9}\n';
+    await until(() => sub.stdout.length >= all.length, 5000, () => `all that was published: ${sub.stdout}`);
+    assert.equal(sub.stdout, all);
+  });
+
+  test('the script for a page', async (t) => {
+    const gateway = await Gateway.start(t);
+    class Page extends WebSocket {
+      constructor(url) {
+        super(url);
+        atEnd(t, () => this.terminate());
+      }
+    }
+    const lines = [];
+    const console = { log: (...line) => lines.push(line), warn: (...line) => lines.push(line) };
+    const code = fenced('js').replaceAll('127.0.0.1:8000', gateway.listen[0]);
+    assert.ok(code.trim().split('\n').length <= 6, 'it is short');
+    new Function('WebSocket', 'console', code)(Page, console);
+    await gateway.counted((metrics) => metrics.sum('spillway_subscriptions') === 1, 'it has subscribed');
+    await gateway.publish('orders.eu', '{"id":7}');
+    await until(() => lines.length, 5000, 'a line on its console');
+    assert.deepEqual(lines, [['orders.eu', { id: 7 }]]);
+  });
+
+  test('two nodes on one Redis', async (t) => {
+    const ports = {};
+    for (const port of [6379, 8000, 8001, 9000, 9001]) {
+      ports[port] = String(await freePort());
+    }
+    const env = { SPILLWAY_LISTEN: `127.0.0.1:${ports[8000]}`, SPILLWAY_ADMIN_LISTEN: `127.0.0.1:${ports[9000]}` };
+    const lines = fenced('sh two-nodes').trim().split('\n').map((line) => adapt(line, ports));
+    let sub;
+    for (const line of lines.filter((text) => text.endsWith(' &'))) {
+      const run = shell(t, `exec ${line.slice(0, -2)}`, env);
+      if (line.includes(' sub ')) sub = run;
+      if (line.includes(' --bus ')) await until(() => run.stdout.startsWith('ready '), 10000, () => `${line}\n${run.stderr}`);
+    }
+    const published = lines.filter((text) => !text.endsWith(' &'));
+    assert.equal(published.length, 2);
+    // Typed by hand all is up long before; here it is tried until it is.
+    await until(
+      async () => {
+        for (const line of published) await succeeds(t, line);
+        return sub.stdout.includes('orders.eu {"id":7}\n') && sub.stdout.includes('orders.eu {"id":8}\n');
+      },
+      10000,
+      () => `both messages through the second node: ${sub.stdout}${sub.stderr}`,
+    );
+  });
+});
+
+// --- names ------------------------------------------------------------------------------------------------------------------------
+
+describe('the names that the pages use', () => {
+  const list = (folder) =>
+    readdirSync(join(ROOT, folder), { withFileTypes: true }).flatMap((entry) =>
+      entry.isDirectory() ? list(`${folder}/${entry.name}`) : [`${folder}/${entry.name}`],
+    );
+  const sources = [...list('gateway'), ...list('common')].filter((path) => !path.endsWith('.md'));
+  const code = sources.filter((path) => /\.(c|h|def)$/.test(path)).map(read).join('\n');
+  const pages = ['README.md', 'gateway/README.md', ...list('deploy/decisions')];
+  const spans = (page) => [...read(page).replace(/^```[\s\S]*?^```/gm, '').matchAll(/`([^`\n]+)`/g)].map(([, text]) => text);
+
+  for (const page of pages) {
+    test(page, () => {
+      for (const [, link] of read(page).matchAll(/\]\(([^)#:]+)\)/g)) {
+        assert.ok(existsSync(join(ROOT, dirname(page), link)), `a link to ${link}`);
+      }
+      for (const span of spans(page)) {
+        if (/^[\w./-]+\.(c|h|def|list|cmake)$/.test(span)) {
+          assert.ok(sources.some((path) => `/${path}`.endsWith(`/${span}`)), `a file: ${span}`);
+        } else if (/^[a-z]+_\w+$/i.test(span) && !span.startsWith('spillway_')) {
+          assert.ok(new RegExp(`\\b${span}\\b`).test(code), `a name: ${span}`);
+        }
+      }
+    });
+  }
+
+  test('gateway/README.md names every folder', () => {
+    const map = read('gateway/README.md');
+    const folders = new Set(sources.map((path) => path.split('/').slice(0, -1).pop()));
+    for (const folder of folders) assert.ok(map.includes(`${folder}/`), folder);
+  });
+});
