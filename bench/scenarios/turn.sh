@@ -116,7 +116,7 @@ turn_case() {
     )")
 }
 
-turn_form='%-23s %10s | %6s | %9s %9s %9s | %9s %9s\n'
+turn_form='%-23s %10s | %6s | %9s %9s %10s | %9s %9s\n'
 
 scenario_turn() {
     turn_rows=()
@@ -125,7 +125,7 @@ scenario_turn() {
     # shellcheck disable=SC2059
     {
         printf "$turn_form" "" "" turns writes/ "writes/" "strace/" instr./ instr./
-        printf "$turn_form" "$turn_clients subscribers" deliveries /burst delivery sess.turn sess.turn \
+        printf "$turn_form" "$turn_clients subscribers" deliveries /burst delivery sess.turn sess.burst \
             "del. turn" "del. all"
     }
     turn_case k1 "K=1, one topic" 200
@@ -136,5 +136,8 @@ scenario_turn() {
         printf '{"scenario":"turn","subscribers":%d,"payload_bytes":128,"cores":%d,"rows":[%s]}\n' \
             "$turn_clients" "$(nproc)" "${turn_rows[*]}"
     ) >"$out/turn.json"
-    echo "Written to $out/turn.json; where the instructions go: $out/turn.*.profile"
+    echo "Written to $out/turn.json"
+    if [ "$instructions" != null ]; then
+        echo "Where the instructions go: $out/turn.*.profile"
+    fi
 }

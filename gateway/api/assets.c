@@ -27,7 +27,12 @@ void sw_api_asset(struct sw_http *http, const struct sw_request *request, bool d
         return;
     }
     if (request->method != SW_GET && request->method != SW_HEAD) {
-        sw_http_reply(http, 405, NULL, sw_slice("", 0), "Allow: GET, HEAD\r\n");
+        struct sw_buf body = {0};
+        sw_buf_append_slice(&body, SW_SLICE("{\"error\":"));
+        sw_http_append_error(&body, SW_ERROR_BAD_METHOD, NULL, 0, NULL);
+        sw_buf_append_byte(&body, '}');
+        sw_http_reply(http, 405, "application/json", sw_buf_slice(&body), "Allow: GET, HEAD\r\n");
+        sw_buf_deinit(&body);
         return;
     }
     struct sw_buf headers = {0};

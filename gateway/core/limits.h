@@ -47,7 +47,7 @@
 #define SW_INBOX_TURN_BYTES (512u << 10)
 /* Bytes of messages that may wait in a worker's inbox before they become gap marks. */
 #define SW_INBOX_BYTES (16u << 20)
-/* Entries of one batch from the bus: 64 KB. */
+/* Entries of one batch from the bus: 48 KB. */
 #define SW_BATCH_ENTRIES 2048
 /* Bytes of publishes that the bus holds while it waits for Redis' answers. */
 #define SW_PUBLISH_QUEUE_BYTES (16u << 20)

@@ -2,13 +2,10 @@
 #include "common/mem.h"
 #include "fanout/internal.h"
 
-/* Address space only: a cursor for each of 16 subscriptions of every slot would be far more than a
- * node survives. */
-#define CURSORS_PER_SLOT 64
-
+/* Address space only: each subscription of every slot may be behind. 0 is nobody's. */
 static size_t cursors_bytes(const struct sw_fanout *fanout)
 {
-    return (size_t)fanout->slots * CURSORS_PER_SLOT * sizeof(*fanout->cursors);
+    return ((size_t)fanout->slots * SW_SESSION_TOPICS + 1) * sizeof(*fanout->cursors);
 }
 
 void sw_fanout_init(struct sw_fanout *fanout, struct sw_loop *loop, uint32_t slots,
@@ -70,7 +67,10 @@ bool sw_fanout_due_pop(struct sw_fanout *fanout, uint32_t *stop, uint32_t *slot)
 {
     if (*stop == 0) {
         *stop = fanout->due_tail; /* who becomes due from now on waits for the next turn */
+        fanout->deadline_ns = fanout->end_ns;
+        fanout->late = false;
     }
+    sw_fanout_check_time(fanout);
     if (!fanout->due_head || *stop == UINT32_MAX || fanout->late) {
         return false;
     }

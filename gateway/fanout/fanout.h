@@ -94,8 +94,11 @@ struct sw_fanout {
 
     /* this turn's */
     bool turning;
-    uint64_t deadline_ns;  /* of writing */
-    bool late;             /* it has passed: the rest only gets cursors */
+    uint64_t
+        deadline_ns; /* of the walk's writing: half the time where somebody waits for a flush */
+    uint64_t end_ns; /* of all writing */
+    uint32_t step;   /* writes, to look at the clock now and then */
+    bool late;       /* it has passed: the rest only gets cursors */
     struct sw_item *items; /* 1-based */
     uint32_t items_count;
     uint32_t items_capacity;

@@ -55,6 +55,9 @@ bool sw_pieces_advance(struct sw_fanout *fanout, uint32_t slot, const struct sw_
 
 /* ---- the turn (walk.c) ---- */
 
+/* Counts a write; looks at the clock now and then: the time for writing may be over. */
+void sw_fanout_check_time(struct sw_fanout *fanout);
+
 /* Walks a dirty tape before the turn's end: direct writes and cursors, never items. */
 void sw_walk_early(struct sw_fanout *fanout, struct sw_tape *tape);
 /* The slot's items become cursors, in the order of the items. */

@@ -24,7 +24,6 @@ struct walk {
     uint64_t owed;  /* readers that are owed the turn */
     uint64_t sent;  /* readers that were written to at once */
     uint64_t writes;
-    unsigned step;
 };
 
 static void walk_init(struct walk *walk, struct sw_tape *tape, bool alone, bool turning)
@@ -35,7 +34,6 @@ static void walk_init(struct walk *walk, struct sw_tape *tape, bool alone, bool 
     walk->owed = 0;
     walk->sent = 0;
     walk->writes = 0;
-    walk->step = 0;
     bool fits = true;
     bool gap = false;
     uint32_t frame = tape->turn.frame;
@@ -134,11 +132,17 @@ static void write_direct(struct sw_fanout *fanout, struct walk *walk, uint32_t p
     sw_cursor_drop_done(fanout, reader);
 }
 
-/* Looks at the clock now and then: the time for writing may be over. */
+void sw_fanout_check_time(struct sw_fanout *fanout)
+{
+    if (++fanout->step % SW_WRITE_BUDGET_STEP == 0 && sw_clock_ns() > fanout->deadline_ns) {
+        fanout->late = true;
+    }
+}
+
 static void check_time(struct sw_fanout *fanout, struct walk *walk)
 {
-    if (++walk->step % SW_WRITE_BUDGET_STEP == 0 && sw_clock_ns() > fanout->deadline_ns) {
-        fanout->late = true;
+    sw_fanout_check_time(fanout);
+    if (fanout->late) {
         walk->direct = false;
         walk->solo = false;
     }
@@ -251,7 +255,10 @@ static void walk_tape(struct sw_fanout *fanout, struct sw_tape *tape, bool alone
 static void start_clock(struct sw_fanout *fanout)
 {
     fanout->late = false;
-    fanout->deadline_ns = sw_clock_ns() + SW_WRITE_BUDGET_NS;
+    fanout->step = 0;
+    fanout->end_ns = sw_clock_ns() + SW_WRITE_BUDGET_NS;
+    /* else who is reached by the walk would get everything, and who waits nothing */
+    fanout->deadline_ns = fanout->end_ns - (fanout->due_head ? SW_WRITE_BUDGET_NS / 2 : 0);
 }
 
 static void remove_dirty(struct sw_fanout *fanout, const struct sw_tape *tape)

@@ -13,6 +13,7 @@
 
 /* Room for a batch of SW_PUBLISH_BATCH small messages, or a few large ones. */
 #define PUBLISH_BODY_BYTES (8u << 20)
+#define FULL_RETRY_MS      5000
 
 void sw_note_send(struct sw_inbox *inbox, enum sw_node_post kind, uint64_t value)
 {
@@ -39,6 +40,10 @@ static void on_echo(void *context, struct sw_http *http, const struct sw_request
 static void on_publish(void *context, struct sw_http *http, const struct sw_request *request)
 {
     struct sw_worker *worker = context;
+    if (!sw_door_origin_allowed(&worker->door, request)) {
+        sw_http_reply_error(http, SW_ERROR_FORBIDDEN, "this origin may not publish", 0, NULL);
+        return;
+    }
     if (!sw_door_may_publish(&worker->door, sw_http_conn(http), request)) {
         sw_http_reply_error(http, SW_ERROR_FORBIDDEN,
                             "clients may not publish here (--client-publish)", 0, NULL);
@@ -70,16 +75,17 @@ static void on_http_closed(void *context, struct sw_conn *conn)
     sw_session_free(sw_session_of(conn));
 }
 
-static const unsigned any_method = SW_GET | SW_HEAD | SW_POST | SW_OPTIONS | SW_METHOD_OTHER;
+static const unsigned any_method = SW_GET | SW_HEAD | SW_POST | SW_METHOD_OTHER;
 
 static void init_site(struct sw_worker *worker)
 {
     const char *echo = worker->config.config->echo_path;
+    bool any_origin = !worker->config.config->origin || !worker->config.config->origin[0];
     unsigned n = 0;
     worker->routes[n++] = (struct sw_route){.methods = SW_GET, .path = "/v1/ws", .handle = on_ws};
     worker->routes[n++] = (struct sw_route){.methods = SW_POST,
                                             .path = "/v1/publish",
-                                            .cors = true,
+                                            .cors = any_origin,
                                             .max_body = PUBLISH_BODY_BYTES,
                                             .handle = on_publish};
     worker->routes[n++] = (struct sw_route){
@@ -92,8 +98,8 @@ static void init_site(struct sw_worker *worker)
     if (echo && echo[0]) {
         worker->routes[n++] = (struct sw_route){.methods = SW_GET, .path = echo, .handle = on_echo};
     }
-    worker->routes[n++] =
-        (struct sw_route){.methods = any_method, .path = "/", .prefix = true, .handle = on_asset};
+    worker->routes[n++] = (struct sw_route){
+        .methods = any_method, .path = "/", .prefix = true, .cors = any_origin, .handle = on_asset};
     worker->site = (struct sw_site){.routes = worker->routes,
                                     .route_count = n,
                                     .context = worker,
@@ -107,11 +113,26 @@ static void init_site(struct sw_worker *worker)
 
 static void refuse(struct sw_worker *worker, int fd)
 {
-    static const char full[] = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\n"
-                               "Content-Length: 0\r\nConnection: close\r\n\r\n";
     sw_count(&worker->counters.refused_total, 1);
-    (void)!write(fd, full, sizeof(full) - 1);
+    (void)!write(fd, worker->full, worker->full_size);
     close(fd);
+}
+
+/* The answer to who comes when the node is full: made once, since nothing is spent on them. */
+static void write_full(struct sw_worker *worker)
+{
+    struct sw_buf body = {0};
+    sw_buf_append_slice(&body, SW_SLICE("{\"error\":"));
+    sw_http_append_error(&body, SW_ERROR_OVERLOADED, NULL, FULL_RETRY_MS, NULL);
+    sw_buf_append_byte(&body, '}');
+    int n = snprintf(worker->full, sizeof(worker->full),
+                     "HTTP/1.1 503 Service Unavailable\r\nRetry-After: %d\r\n"
+                     "Content-Type: application/json\r\nContent-Length: %zu\r\n"
+                     "Connection: close\r\n\r\n%s",
+                     FULL_RETRY_MS / 1000, body.size, sw_buf_text(&body));
+    SW_ASSERT(n > 0 && (size_t)n < sizeof(worker->full));
+    worker->full_size = (size_t)n;
+    sw_buf_deinit(&body);
 }
 
 static void on_accept(void *owner, int fd, const struct sw_address *peer)
@@ -248,6 +269,7 @@ void sw_worker_init(struct sw_worker *worker, const struct sw_worker_config *con
                               .separator = settings->topic_separator[0],
                               .max_message_bytes = (uint32_t)settings->max_message_bytes};
     init_site(worker);
+    write_full(worker);
     sw_bus_add_worker(bus, &worker->inbox);
     worker->turn = (struct sw_turn){.run = on_turn, .owner = worker};
     sw_loop_add_turn(loop, &worker->turn);

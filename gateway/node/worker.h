@@ -58,6 +58,8 @@ struct sw_worker {
     struct sw_site site;
     struct sw_route routes[8];
     struct sw_listener *listeners[SW_LISTENERS];
+    char full[512]; /* the whole answer to who comes when the node is full */
+    size_t full_size;
     /* draining */
     struct sw_timer drain_timer;
     uint64_t drain_until_ms;

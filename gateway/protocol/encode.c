@@ -178,12 +178,12 @@ void sw_encode_welcome(struct sw_buf *out, const struct sw_welcome *welcome)
     sw_json_append_string(out, welcome->session);
     sw_buf_append_slice(out, SW_SLICE(",\"node\":"));
     sw_json_append_string(out, welcome->node);
-    sw_buf_printf(out,
-                  ",\"heartbeat_ms\":%llu,\"limits\":{\"frame\":%llu,\"topics\":%llu},"
-                  "\"features\":[\"patterns\",\"publish\"]}",
-                  (unsigned long long)welcome->heartbeat_ms,
-                  (unsigned long long)welcome->frame_limit,
-                  (unsigned long long)welcome->topics_limit);
+    sw_buf_printf(
+        out,
+        ",\"heartbeat_ms\":%llu,\"limits\":{\"frame\":%llu,\"topics\":%llu},"
+        "\"features\":[\"patterns\"%s]}",
+        (unsigned long long)welcome->heartbeat_ms, (unsigned long long)welcome->frame_limit,
+        (unsigned long long)welcome->topics_limit, welcome->publish ? ",\"publish\"" : "");
 }
 
 void sw_encode_subscribed_begin(struct sw_buf *out, uint64_t id, bool done)

@@ -17,6 +17,7 @@ struct sw_welcome {
     uint64_t heartbeat_ms;
     uint64_t frame_limit;
     uint64_t topics_limit;
+    bool publish; /* this client may */
 };
 
 void sw_encode_welcome(struct sw_buf *out, const struct sw_welcome *welcome);

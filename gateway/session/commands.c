@@ -60,7 +60,8 @@ static void hello(struct sw_session *session, const struct sw_command *command)
                                            .id = command->id,
                                            .heartbeat_ms = all->config.ping_ms,
                                            .frame_limit = SW_FRAME_BYTES,
-                                           .topics_limit = SW_SESSION_TOPICS});
+                                           .topics_limit = SW_SESSION_TOPICS,
+                                           .publish = session->may_publish});
     sw_session_say(session, sw_buf_slice(&text));
     sw_buf_deinit(&text);
 }

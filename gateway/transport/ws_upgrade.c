@@ -3,6 +3,7 @@
 
 #include "common/base64.h"
 #include "common/json.h"
+#include "common/utf8.h"
 #include "http/origin.h"
 #include "net/digest.h"
 #include "transport/ws.h"
@@ -11,7 +12,7 @@
 #define SUBPROTOCOL "spillway.v1.json"
 #define KEY_BYTES   24
 
-static bool origin_allowed(const struct sw_ws_door *door, const struct sw_request *request)
+bool sw_door_origin_allowed(const struct sw_ws_door *door, const struct sw_request *request)
 {
     struct sw_slice origin = sw_request_header(request, "Origin");
     if (!door->origins || !door->origins[0] || !origin.data) {
@@ -60,6 +61,19 @@ static bool choose_subprotocol(const struct sw_request *request, bool *chosen)
     return *chosen || sw_request_header_count(request, "Sec-WebSocket-Protocol") == 0;
 }
 
+/* Is there a parameter of that name? */
+static bool has_parameter(struct sw_slice query, struct sw_slice wanted)
+{
+    struct sw_slice name;
+    struct sw_slice value;
+    while (sw_query_next(&query, &name, &value)) {
+        if (sw_slice_equal(name, wanted)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* 426 with the headers that say what to upgrade to. */
 static void reply_upgrade(struct sw_http *http, const char *message, const char *headers)
 {
@@ -85,11 +99,15 @@ static bool check(const struct sw_ws_door *door, struct sw_http *http,
     } else if (!key_valid(key) || sw_request_header_count(request, "Sec-WebSocket-Key") != 1) {
         sw_http_reply_error(http, SW_ERROR_BAD_REQUEST, "Sec-WebSocket-Key is 16 bytes in base64",
                             0, NULL);
-    } else if (!origin_allowed(door, request)) {
+    } else if (!sw_door_origin_allowed(door, request)) {
         sw_http_reply_error(http, SW_ERROR_FORBIDDEN, "this origin may not connect", 0, NULL);
     } else if (!choose_subprotocol(request, subprotocol)) {
         sw_http_reply_error(http, SW_ERROR_BAD_REQUEST,
                             "none of the offered subprotocols is known; there is " SUBPROTOCOL, 0,
+                            NULL);
+    } else if (has_parameter(request->query, SW_SLICE("raw")) ||
+               has_parameter(request->query, SW_SLICE("ticket"))) {
+        sw_http_reply_error(http, SW_ERROR_UNSUPPORTED, "raw and ticket are not supported", 0,
                             NULL);
     } else {
         return true;
@@ -147,7 +165,16 @@ static void append_sub(struct sw_buf *out, struct sw_slice query, struct sw_slic
         sw_buf_append_slice(out, SW_SLICE(",\"mode\":"));
         sw_json_append_string(out, mode);
     }
-    sw_buf_append_slice(out, has_from(query, topic) ? SW_SLICE(",\"from\":{}}") : SW_SLICE("}"));
+    if (has_from(query, topic)) {
+        sw_buf_append_slice(out, SW_SLICE(",\"from\":{}"));
+    }
+    if (has_parameter(query, SW_SLICE("max_hz"))) {
+        sw_buf_append_slice(out, SW_SLICE(",\"max_hz\":1"));
+    }
+    if (has_parameter(query, SW_SLICE("last"))) {
+        sw_buf_append_slice(out, SW_SLICE(",\"last\":1"));
+    }
+    sw_buf_append_byte(out, '}');
 }
 
 static void collect_subs(struct sw_slice query, struct sw_buf *subs)
@@ -166,7 +193,7 @@ static void collect_subs(struct sw_slice query, struct sw_buf *subs)
     while (sw_query_next(&rest, &name, &value)) {
         struct sw_buf topic = {0};
         if (sw_slice_equal(name, SW_SLICE("topic"))) {
-            if (!sw_percent_decode(&topic, value, true)) {
+            if (!sw_percent_decode(&topic, value, true) || !sw_utf8_valid(topic.data, topic.size)) {
                 sw_buf_clear(&topic);
             }
             append_sub(subs, query, sw_slice(sw_buf_text(&topic), topic.size),

@@ -18,6 +18,8 @@ struct sw_ws_door {
  * connection is that of a session in HANDSHAKE. */
 void sw_ws_upgrade(const struct sw_ws_door *door, struct sw_http *http,
                    const struct sw_request *request, bool echo);
+/* Is there no allow-list, no Origin (so no browser), or is it on the list? */
+bool sw_door_origin_allowed(const struct sw_ws_door *door, const struct sw_request *request);
 /* May whoever sends this request publish? */
 bool sw_door_may_publish(const struct sw_ws_door *door, struct sw_conn *conn,
                          const struct sw_request *request);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What is written for people is run: the examples of gateway/PROTOCOL.md against a gateway, the commands of README.md as they stand
-// there, and the names that the pages use. Each list of what is still to come fails its test when it has come.
+// What is written for people is run: the examples of gateway/PROTOCOL.md against a gateway, the commands of README.md as they
+// stand there, and the names that the pages use. Each list of what is still to come fails its test when it has come.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -21,7 +21,7 @@ const protocol = read('gateway/PROTOCOL.md');
 const section = (number) => protocol.split(/^## /m).find((text) => text.startsWith(`${number}. `));
 const words = (text) => text.trim().split(/\s+/);
 
-// --- frames (section 2) ---------------------------------------------------------------------------------------------------------
+// --- frames (section 2) ------------------------------------------------------------------------------------
 
 // Every field that a frame may have, by its type; and those of a `subscribed` entry and of an error.
 const FIELDS = {
@@ -80,7 +80,7 @@ const asked = examples.filter(({ from }) => from === 'C');
 
 // What this version answers with `unsupported`.
 const unsupportedRequest = ({ type, token }) => type === 'refresh' || (type === 'hello' && token !== undefined);
-const unsupportedSub = ({ from, last, max_hz, mode }) => [from, last, max_hz].some((field) => field !== undefined) || mode === 'latest';
+const unsupportedSub = ({ mode, ...sub }) => mode === 'latest' || ['from', 'last', 'max_hz'].some((field) => field in sub);
 
 // All frames that answer a request, in one.
 async function answer(client, raw) {
@@ -134,7 +134,7 @@ describe('the frames of PROTOCOL.md', () => {
     for (const { offset, ...shown } of said.filter(({ type }) => type === 'msg')) {
       await client.subscribe(shown.sub ?? shown.topic);
       await gateway.publish(shown.topic, shown.text ?? JSON.stringify(shown.data));
-      const message = await client.next((frame) => frame.type === 'msg' && frame.sub === shown.sub && frame.topic === shown.topic);
+      const message = await client.next(({ type, sub, topic }) => type === 'msg' && sub === shown.sub && topic === shown.topic);
       assert.equal(message.raw, JSON.stringify(shown));
     }
   });
@@ -142,7 +142,8 @@ describe('the frames of PROTOCOL.md', () => {
   test('the short forms and the subscription in a URL are understood', async (t) => {
     const gateway = await Gateway.start(t);
     const client = await Client.connect(t, gateway.url);
-    const [subscribe, unsubscribe] = section(2).match(/(?<=`)\{"type":"(?:un)?subscribe"[^`]+/g).map((text) => JSON.parse(text));
+    const short = section(2).match(/(?<=`)\{"type":"(?:un)?subscribe"[^`]+/g);
+    const [subscribe, unsubscribe] = short.map((text) => JSON.parse(text));
     const { subs } = await answer(client, JSON.stringify({ ...subscribe, id: 1 }));
     checkSubs([subscribe], subs);
     assert.deepEqual((await answer(client, JSON.stringify({ ...unsubscribe, id: 2 }))).topics, [unsubscribe.topic]);
@@ -160,7 +161,7 @@ describe('the frames of PROTOCOL.md', () => {
   });
 });
 
-// --- endpoints, metrics, codes (sections 1 and 5) ---------------------------------------------------------------------------------
+// --- endpoints, metrics, codes (sections 1 and 5) ----------------------------------------------------------
 
 const ENDPOINTS_TO_COME = words(`
   public:/v1/sse public:/v1/poll public:/client.js public:/client.mjs
@@ -197,6 +198,7 @@ describe('the rest of PROTOCOL.md', () => {
       else assert.ok(status < 500, `${method} ${path}: ${status}`);
     }
     assert.deepEqual(missing, ENDPOINTS_TO_COME);
+    await within(gateway.exited, 10000, 'the end that was asked for');
   });
 
   test('each metric that may be relied on is there', async (t) => {
@@ -228,14 +230,16 @@ describe('the rest of PROTOCOL.md', () => {
   });
 });
 
-// --- README.md --------------------------------------------------------------------------------------------------------------------
+// --- README.md ---------------------------------------------------------------------------------------------
 
 const readme = read('README.md');
 const fenced = (info) => new RegExp(`^\`\`\`${info}\n([\\s\\S]*?)^\`\`\``, 'm').exec(readme)[1];
 
 // A command of the README, with this run's binary and ports.
-const adapt = (text, ports) =>
-  Object.entries(ports).reduce((line, [from, to]) => line.replaceAll(from, to), text.replaceAll('build/release/spillway', BINARY));
+const adapt = (text, ports) => {
+  const own = text.replaceAll('build/release/spillway', BINARY);
+  return Object.entries(ports).reduce((line, [from, to]) => line.replaceAll(from, to), own);
+};
 
 // A script that runs on begins with `exec`, so that a signal reaches the program and not its shell.
 function shell(t, script, env = {}) {
@@ -305,7 +309,12 @@ describe('README.md', () => {
     for (const line of lines.filter((text) => text.endsWith(' &'))) {
       const run = shell(t, `exec ${line.slice(0, -2)}`, env);
       if (line.includes(' sub ')) sub = run;
-      if (line.includes(' --bus ')) await until(() => run.stdout.startsWith('ready '), 10000, () => `${line}\n${run.stderr}`);
+      if (!line.includes(' --bus ')) continue;
+      await until(
+        () => run.stdout.startsWith('ready '),
+        10000,
+        () => `${line}\n${run.stderr}`,
+      );
     }
     const published = lines.filter((text) => !text.endsWith(' &'));
     assert.equal(published.length, 2);
@@ -321,7 +330,7 @@ describe('README.md', () => {
   });
 });
 
-// --- names ------------------------------------------------------------------------------------------------------------------------
+// --- names -------------------------------------------------------------------------------------------------
 
 describe('the names that the pages use', () => {
   const list = (folder) =>

@@ -26,6 +26,7 @@ struct rig_slot {
     struct rig *rig;
     int peer; /* -1: gone */
     bool open;
+    bool closing;
     bool after_data; /* closing: what it is owed goes first */
     bool retired;
     bool broken;
@@ -106,12 +107,15 @@ static inline struct sw_conn *rig_conn(void *owner, uint32_t slot)
     return &((struct rig *)owner)->slots[slot].conn;
 }
 
+/* As sessions do it: who closes after its data is not CLOSING until it is retired. */
 static inline void rig_close(struct rig *rig, uint32_t slot, bool after_data)
 {
-    struct sw_reader *reader = sw_reader(&rig->fanout, slot);
     struct rig_slot *at = &rig->slots[slot];
-    at->after_data = reader->flags & SW_CLOSING ? at->after_data && after_data : after_data;
-    reader->flags |= SW_CLOSING;
+    at->after_data = at->closing ? at->after_data && after_data : after_data;
+    at->closing = true;
+    if (!at->after_data) {
+        sw_reader(&rig->fanout, slot)->flags |= SW_CLOSING;
+    }
 }
 
 static inline void rig_lost(void *owner, uint32_t slot, int status)
@@ -186,7 +190,7 @@ static inline void rig_open(struct rig *rig, uint32_t slot, int room)
     }
     at->peer = fds[1];
     at->open = true;
-    at->after_data = false;
+    at->closing = false;
     at->retired = false;
     at->broken = false;
     sw_buf_clear(&at->got);
@@ -211,12 +215,13 @@ static inline void rig_retire(struct rig *rig)
 {
     for (uint32_t slot = 0; slot < rig->count; slot++) {
         struct rig_slot *at = &rig->slots[slot];
-        const struct sw_reader *reader = sw_reader(&rig->fanout, slot);
-        if (!at->open || at->conn.closing || !(reader->flags & SW_CLOSING)) {
+        struct sw_reader *reader = sw_reader(&rig->fanout, slot);
+        if (!at->open || at->conn.closing || !at->closing) {
             continue;
         }
         bool pending = reader->flags & SW_WRITE_PENDING;
         if (!at->retired && (!at->after_data || (!reader->head && !pending))) {
+            reader->flags |= SW_CLOSING;
             rig_unsubscribe_all(rig, slot);
             at->retired = true;
         }
@@ -241,7 +246,8 @@ static inline void rig_flush_slot(struct rig *rig, uint32_t slot)
 {
     struct rig_slot *at = &rig->slots[slot];
     struct sw_reader *reader = sw_reader(&rig->fanout, slot);
-    if (!at->open || at->conn.closing || reader->flags & SW_WRITE_PENDING) {
+    bool ending = reader->flags & SW_CLOSING && !at->retired;
+    if (!at->open || at->conn.closing || reader->flags & SW_WRITE_PENDING || ending) {
         sw_fanout_skip(&rig->fanout, slot);
         return;
     }

@@ -300,7 +300,7 @@ static void tape_goes_on_while_a_reader_that_is_behind_closes(void **state)
     rig_deinit(&rig);
 }
 
-static void who_closes_after_its_data_gets_it_though_the_tape_goes_on(void **state)
+static void who_closes_after_its_data_gets_all_until_it_has_caught_up(void **state)
 {
     (void)state;
     struct rig rig;
@@ -311,15 +311,15 @@ static void who_closes_after_its_data_gets_it_though_the_tape_goes_on(void **sta
     rig_send(&rig, a, "2");
     rig_turn(&rig);
     rig_close(&rig, 0, true);
-    for (unsigned i = 0; i < 5; i++) {
-        rig_send(&rig, b, "b");
-        rig_send(&rig, a, "3");
-        rig_turn(&rig);
-    }
+    rig_send(&rig, b, "b");
+    rig_turn(&rig);
+    rig_send(&rig, a, "3");
+    rig_turn(&rig);
     assert_true(rig.slots[0].open);
     rig_drain(&rig, 0);
-    assert_memory_equal(rig_text(&rig, 0), "1|2", 3);
+    assert_string_equal(rig_text(&rig, 0), "1|2|3|b");
     assert_false(rig.slots[0].open);
+    assert_int_equal(RIG_SHED(&rig, CLOSED), 0);
     rig_deinit(&rig);
 }
 
@@ -391,12 +391,12 @@ static int bottomless(void)
     return fd;
 }
 
-/* The walk may use up the turn's time in every turn: those behind its end wait for a flush. */
-static void readers_at_the_end_of_a_large_hub_are_not_starved(void **state)
+/* As much as anybody waits for, and a turn's walk and flush end in time: who is not reached in one
+ * turn is in one of the next, though each brings another message. */
+static void time_of_a_turn_is_bounded_and_nobody_starves(void **state)
 {
     (void)state;
     const uint32_t count = 30000;
-    const unsigned turns = 30;
     struct rig rig;
     rig_init(&rig, count, QUEUE);
     struct sw_tape *tape = rig_tape(&rig, "a");
@@ -409,23 +409,24 @@ static void readers_at_the_end_of_a_large_hub_are_not_starved(void **state)
         rig_subscribe(&rig, slot, tape);
     }
     rig.fanout.slots_high = count;
-    for (unsigned turn = 0; turn < turns; turn++) {
-        uint64_t began_ns = sw_clock_ns();
+    int64_t most = 0;
+    for (unsigned turn = 0; turn < 150; turn++) {
+        int64_t writes = RIG_COUNT(&rig, writes_total);
         rig_send(&rig, tape, "x");
         sw_fanout_walk(&rig.fanout);
-        bool late = rig.fanout.late;
         rig_flush(&rig);
         sw_fanout_turned(&rig.fanout);
-        uint64_t took_ns = sw_clock_ns() - began_ns;
-        if (late && turn == turns - 1) {
-            print_message("             a turn took %llu us\n", (unsigned long long)took_ns / 1000);
-        }
+        writes = RIG_COUNT(&rig, writes_total) - writes;
+        most = writes > most ? writes : most;
     }
     uint32_t starved = 0;
     for (uint32_t slot = 0; slot < count; slot++) {
         starved += sw_reader(&rig.fanout, slot)->sent == 0;
     }
     rig_check_law(&rig);
+    print_message("             at most %lld of %u writes in one turn, %u readers never\n",
+                  (long long)most, count, starved);
+    assert_true(most < count / 2);
     assert_true(starved < count / 2);
     for (uint32_t slot = 0; slot < count; slot++) {
         rig_unsubscribe_all(&rig, slot);
@@ -449,10 +450,10 @@ int main(void)
         cmocka_unit_test(closing_ends_the_frame_in_flight_too),
         cmocka_unit_test(who_is_too_far_behind_is_told_to_its_owner),
         cmocka_unit_test(tape_goes_on_while_a_reader_that_is_behind_closes),
-        cmocka_unit_test(who_closes_after_its_data_gets_it_though_the_tape_goes_on),
+        cmocka_unit_test(who_closes_after_its_data_gets_all_until_it_has_caught_up),
         cmocka_unit_test(broken_connection_ends_one_reader_alone),
         cmocka_unit_test(reader_may_be_behind_on_every_subscription),
-        cmocka_unit_test(readers_at_the_end_of_a_large_hub_are_not_starved),
+        cmocka_unit_test(time_of_a_turn_is_bounded_and_nobody_starves),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

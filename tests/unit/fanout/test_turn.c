@@ -105,13 +105,13 @@ static void turn_of_many_tapes(unsigned tapes, size_t size, int64_t writes)
     struct rig rig;
     rig_init(&rig, 1, QUEUE);
     rig_open(&rig, 0, 4 << 20);
+    char names[SW_SESSION_TOPICS][16];
     for (unsigned i = 0; i < tapes; i++) {
-        char name[16];
-        snprintf(name, sizeof(name), "t%u", i);
-        rig_subscribe(&rig, 0, rig_tape(&rig, name));
+        snprintf(names[i], sizeof(names[i]), "t%u", i);
+        rig_subscribe(&rig, 0, rig_tape(&rig, names[i]));
     }
     for (unsigned i = 0; i < tapes; i++) {
-        rig_send_long(&rig, rig.fanout.tapes[i], rig.fanout.tapes[i]->name, size);
+        rig_send_long(&rig, rig.fanout.tapes[i], names[i], size);
     }
     rig_turn(&rig);
     if (writes) {
@@ -120,8 +120,8 @@ static void turn_of_many_tapes(unsigned tapes, size_t size, int64_t writes)
     rig_drain(&rig, 0);
     const char *text = rig_text(&rig, 0);
     for (unsigned i = 0; i < tapes; i++) {
-        size_t n = strlen(rig.fanout.tapes[i]->name);
-        assert_memory_equal(text, rig.fanout.tapes[i]->name, n);
+        size_t n = strlen(names[i]);
+        assert_memory_equal(text, names[i], n);
         text += n + (i + 1 < tapes);
     }
     assert_int_equal(*text, 0);
