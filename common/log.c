@@ -260,12 +260,17 @@ static bool start_writer(void)
     return error == 0;
 }
 
-void sw_log_start(enum sw_log_level level, enum sw_log_format format)
+void sw_log_configure(enum sw_log_level level, enum sw_log_format format)
 {
     atomic_store_explicit(&logger.level, level, memory_order_relaxed);
     atomic_store_explicit(&logger.format, format, memory_order_relaxed);
     atomic_store_explicit(&logger.format, as_json() ? SW_LOG_JSON : SW_LOG_TEXT,
                           memory_order_relaxed);
+}
+
+void sw_log_start(enum sw_log_level level, enum sw_log_format format)
+{
+    sw_log_configure(level, format);
     pthread_mutex_lock(&logger.lock);
     if (!logger.running) {
         logger.ring = sw_alloc(RING_BYTES);

@@ -15,6 +15,8 @@
 enum sw_log_level { SW_LOG_DEBUG, SW_LOG_INFO, SW_LOG_WARN, SW_LOG_ERROR };
 enum sw_log_format { SW_LOG_AUTO, SW_LOG_TEXT, SW_LOG_JSON };
 
+/* What is worth a line, and its form. Until sw_log_start lines are written at once. */
+void sw_log_configure(enum sw_log_level level, enum sw_log_format format);
 /* Before any other thread; until then lines are written at once. */
 void sw_log_start(enum sw_log_level level, enum sw_log_format format);
 /* Writes out what waits (for at most a second) and ends the writer. */

@@ -528,8 +528,11 @@ int sw_node_run(const struct sw_config *config)
         sw_descriptors_plan((uint32_t)config->max_connections, node->worker_count);
     int code = prepare(node);
     if (code == 0) {
-        sw_log_start(log_level(config->log_level), log_format(config->log_format));
-        say_limits(node, &plan);
+        enum sw_log_level level = log_level(config->log_level);
+        enum sw_log_format format = log_format(config->log_format);
+        sw_log_configure(level, format);
+        say_limits(node, &plan); /* in full before the ready line */
+        sw_log_start(level, format);
         create_loops(node);
         create_bus(node);
         create_workers(node, &plan);
