@@ -49,8 +49,14 @@ static void resume(struct sw_session *session)
 static void finish(struct sw_session *session)
 {
     const struct sw_reader *reader = sw_session_reader(session);
-    if (session->retired && session->close_heard && !(reader->flags & SW_WRITE_PENDING)) {
+    if (!session->retired || reader->flags & SW_WRITE_PENDING) {
+        return;
+    }
+    if (session->close_heard) {
         sw_conn_close(&session->conn);
+    } else if (session->deaf) {
+        /* no close frame can be heard after a fault of framing: a FIN, and the peer's ends it */
+        sw_conn_shutdown(&session->conn);
     }
 }
 
