@@ -55,7 +55,8 @@ void sw_sessions_deinit(struct sw_sessions *all)
 
 static struct sw_slab *slab_create(void)
 {
-    struct sw_slab *slab = sw_zalloc(sizeof(*slab));
+    /* pages of its own: when everybody has left, the system gets them back at once */
+    struct sw_slab *slab = sw_reserve(sizeof(*slab));
     for (uint32_t i = 0; i < SW_SLAB_CELLS; i++) {
         slab->free_next[i] = i + 2;
     }
@@ -110,7 +111,7 @@ void sw_session_free(struct sw_session *session)
     }
     if (slab->used == 0) {
         all->slabs[at] = NULL;
-        sw_free(slab);
+        sw_release(slab, sizeof(*slab));
     }
     if (all->on_free) {
         all->on_free(all->owner);

@@ -78,7 +78,8 @@ static void look(struct sw_session *session)
         return;
     }
     if (session->lane.size == 0 && !session->echo) {
-        bool idle = sent == session->seen_sent;
+        /* who is behind will hear what it is owed */
+        bool idle = sent == session->seen_sent && sw_session_reader(session)->queued_bytes == 0;
         if (idle && !session->hb_sent) {
             say_hb(session);
         }

@@ -66,7 +66,8 @@ test(`a reader that pauses for ${PAUSE_MS / 1000} s below the max mark goes on w
 
   raw.resume();
   for (let n = 0; n < count; n++) {
-    const message = await raw.json();
+    let message = await raw.json();
+    while (message.type === 'hb') message = await raw.json(); // from before it fell behind
     assert.equal(message.type, 'msg');
     assert.equal(message.data.n, n);
   }
