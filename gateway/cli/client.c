@@ -2,11 +2,13 @@
 #include "cli/client.h"
 
 #include "common/base64.h"
+#include "common/clock.h"
 #include "common/random.h"
 #include "net/digest.h"
 
 #include <errno.h>
 #include <netdb.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,8 +16,16 @@
 #include <unistd.h>
 
 #define CONNECT_MS 10000
-#define GUID       "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-#define HEAD_BYTES 65536
+/* Longer than any deadline of the server's own. */
+#define ANSWER_MS   30000
+#define GOODBYE_MS  1000
+#define STOP_MS     500 /* a signal between a look at `stop` and the wait is seen so late */
+#define GUID        "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+#define HEAD_BYTES  65536
+#define READ_BYTES  65536
+#define FRAME_BYTES (64u << 20)
+
+enum opcode { CONTINUATION = 0, TEXT = 1, BINARY = 2, CLOSE = 8, PING = 9, PONG = 10 };
 
 static bool fail(struct sw_client *client, const char *what, const char *why)
 {
@@ -37,50 +47,130 @@ static bool copy(char *out, size_t capacity, struct sw_slice text)
     return true;
 }
 
-bool sw_client_url_parse(const char *text, struct sw_client_url *url)
+/* Cuts "scheme://" off; what is wrong with it, or NULL. */
+static const char *cut_scheme(struct sw_slice *text)
 {
-    const char *scheme = strstr(text, "://");
-    if (scheme) {
-        size_t n = (size_t)(scheme - text);
-        if (!(n == 4 && memcmp(text, "http", 4) == 0) && !(n == 2 && memcmp(text, "ws", 2) == 0)) {
-            return false;
-        }
-        text = scheme + 3;
+    const char *end = memmem(text->data, text->size, "://", 3);
+    if (!end) {
+        return NULL;
     }
-    struct sw_slice rest = sw_slice_of(text);
-    size_t slash = sw_slice_find(rest, '/');
-    struct sw_slice authority = sw_slice(text, slash);
-    struct sw_slice path = sw_slice(text + slash, rest.size - slash);
-    struct sw_slice host = authority;
+    struct sw_slice scheme = sw_slice(text->data, (size_t)(end - text->data));
+    *text = sw_slice(end + 3, text->size - scheme.size - 3);
+    if (sw_slice_equal_nocase(scheme, SW_SLICE("https")) ||
+        sw_slice_equal_nocase(scheme, SW_SLICE("wss"))) {
+        return "TLS is not supported by this version";
+    }
+    return sw_slice_equal_nocase(scheme, SW_SLICE("http")) ||
+                   sw_slice_equal_nocase(scheme, SW_SLICE("ws"))
+               ? NULL
+               : "it must begin with http:// or ws://";
+}
+
+/* host, host:port, [ipv6] or [ipv6]:port */
+static const char *parse_authority(struct sw_slice text, struct sw_client_url *url)
+{
+    struct sw_slice host = text;
     struct sw_slice port = SW_SLICE("80");
-    size_t end = 0;
-    if (host.size && host.data[0] == '[') { /* [::1]:8000 */
-        end = sw_slice_find(host, ']');
-        host = sw_slice(host.data + 1, end ? end - 1 : 0);
+    size_t end = sw_slice_find(text, ':');
+    host.size = end;
+    if (text.size > 0 && text.data[0] == '[') {
+        end = sw_slice_find(text, ']');
+        if (end == text.size) {
+            return "a '[' without its ']'";
+        }
+        host = sw_slice(text.data + 1, end - 1);
         end++;
-    } else {
-        end = sw_slice_find(host, ':');
-        host.size = end;
     }
-    if (end < authority.size) {
+    if (end < text.size) {
         uint64_t number;
-        port = sw_slice(authority.data + end + 1, authority.size - end - 1);
-        if (authority.data[end] != ':' || !sw_slice_to_u64(port, 65535, &number) || number == 0) {
-            return false;
+        port = sw_slice(text.data + end + 1, text.size - end - 1);
+        if (text.data[end] != ':' || port.size > 5 || !sw_slice_to_u64(port, 65535, &number) ||
+            number == 0) {
+            return "the port must be a number from 1 to 65535";
         }
     }
-    return host.size && copy(url->host, sizeof(url->host), host) &&
-           copy(url->port, sizeof(url->port), port) &&
-           copy(url->path, sizeof(url->path), path.size ? path : SW_SLICE("/"));
+    if (host.size == 0) {
+        return "the host is missing";
+    }
+    if (sw_slice_find(text, '@') < text.size) {
+        return "a user has no place in it";
+    }
+    return copy(url->host, sizeof(url->host), host) && copy(url->port, sizeof(url->port), port)
+               ? NULL
+               : "the host is longer than 255 bytes";
+}
+
+static const char *parse_path(struct sw_slice text, struct sw_client_url *url)
+{
+    if (sw_slice_find(text, '#') < text.size) {
+        return "a fragment (#) has no place in it";
+    }
+    size_t slash = text.size == 0 || text.data[0] != '/'; /* "?topic=a" alone */
+    url->path[0] = '/';
+    return copy(url->path + slash, sizeof(url->path) - slash, text)
+               ? NULL
+               : "the path is longer than 1,000 bytes";
+}
+
+bool sw_client_url_parse(const char *text, struct sw_client_url *url, const char **why)
+{
+    struct sw_slice rest = sw_slice_of(text);
+    *why = NULL;
+    for (const char *at = text; *at; at++) {
+        if ((unsigned char)*at <= ' ' || *at == 0x7f) {
+            *why = "a space or control byte has no place in it";
+        }
+    }
+    if (!*why) {
+        *why = cut_scheme(&rest);
+    }
+    if (!*why) {
+        size_t end = 0;
+        while (end < rest.size && !strchr("/?#", rest.data[end])) {
+            end++;
+        }
+        *why = parse_authority(sw_slice(rest.data, end), url);
+        rest = sw_slice(rest.data + end, rest.size - end);
+    }
+    if (!*why) {
+        *why = parse_path(rest, url);
+    }
+    return !*why;
+}
+
+void sw_client_url_append_host(const struct sw_client_url *url, struct sw_buf *out)
+{
+    bool v6 = strchr(url->host, ':') != NULL;
+    sw_buf_printf(out, "%s%s%s:%s", v6 ? "[" : "", url->host, v6 ? "]" : "", url->port);
 }
 
 /* ---- bytes ---- */
 
-static bool connect_one(int fd, const struct addrinfo *address)
+static void set_timeout(int fd, int option, int ms)
 {
-    struct timeval limit = {.tv_sec = CONNECT_MS / 1000};
-    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
-    return connect(fd, address->ai_addr, address->ai_addrlen) == 0;
+    struct timeval limit = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+    setsockopt(fd, SOL_SOCKET, option, &limit, sizeof(limit));
+}
+
+/* A connected socket, or -1 with errno. */
+static int connect_one(const struct addrinfo *address)
+{
+    int fd = socket(address->ai_family, address->ai_socktype | SOCK_CLOEXEC, address->ai_protocol);
+    if (fd < 0) {
+        return -1;
+    }
+    set_timeout(fd, SO_SNDTIMEO, CONNECT_MS); /* connect() obeys it, too */
+    if (connect(fd, address->ai_addr, address->ai_addrlen)) {
+        int reason = errno == EINPROGRESS ? ETIMEDOUT : errno;
+        close(fd);
+        errno = reason;
+        return -1;
+    }
+    int on = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    set_timeout(fd, SO_SNDTIMEO, ANSWER_MS);
+    set_timeout(fd, SO_RCVTIMEO, ANSWER_MS);
+    return fd;
 }
 
 bool sw_client_connect(struct sw_client *client, const struct sw_client_url *url)
@@ -94,22 +184,19 @@ bool sw_client_connect(struct sw_client *client, const struct sw_client_url *url
     }
     int reason = ECONNREFUSED;
     for (struct addrinfo *at = list; at && client->fd < 0; at = at->ai_next) {
-        int fd = socket(at->ai_family, at->ai_socktype | SOCK_CLOEXEC, at->ai_protocol);
-        if (fd >= 0 && connect_one(fd, at)) {
-            client->fd = fd;
-        } else {
-            reason = errno == EINPROGRESS ? ETIMEDOUT : errno;
-            if (fd >= 0) {
-                close(fd);
-            }
-        }
+        client->fd = connect_one(at);
+        reason = errno;
     }
     freeaddrinfo(list);
     if (client->fd < 0) {
-        char where[288];
-        snprintf(where, sizeof(where), "cannot connect to %s:%s", url->host, url->port);
-        return fail(client, where, strerror(reason));
+        struct sw_buf where = {0};
+        sw_buf_append_slice(&where, SW_SLICE("cannot connect to "));
+        sw_client_url_append_host(url, &where);
+        fail(client, sw_buf_text(&where), strerror(reason));
+        sw_buf_deinit(&where);
+        return false;
     }
+    client->heard_ms = sw_clock_ms();
     return true;
 }
 
@@ -122,30 +209,44 @@ void sw_client_close(struct sw_client *client)
     sw_buf_deinit(&client->in);
 }
 
-bool sw_client_send(struct sw_client *client, struct sw_slice bytes)
+bool sw_client_alive(const struct sw_client *client)
 {
-    while (bytes.size) {
+    char byte;
+    return client->fd >= 0 && client->in.size == 0 &&
+           recv(client->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
+           (errno == EAGAIN || errno == EWOULDBLOCK);
+}
+
+/* Returns 0 or errno; leaves the connection as it is, since an answer may already wait there. */
+static int send_all(struct sw_client *client, struct sw_slice bytes)
+{
+    while (bytes.size > 0) {
         ssize_t n = send(client->fd, bytes.data, bytes.size, MSG_NOSIGNAL);
         if (n < 0 && errno != EINTR) {
-            return fail(client, "cannot send", strerror(errno));
+            return errno == EAGAIN ? ETIMEDOUT : errno;
         }
         if (n > 0) {
             bytes.data += n;
             bytes.size -= (size_t)n;
         }
     }
-    return true;
+    return 0;
 }
 
-/* Reads some more; false at the end, on an error, and when a signal came. */
+/* Reads some more; false at the end, on an error and when nothing came in time. */
 static bool read_more(struct sw_client *client)
 {
-    char *room = sw_buf_reserve(&client->in, 16384);
-    ssize_t n = recv(client->fd, room, 16384, 0);
+    char *room = sw_buf_reserve(&client->in, READ_BYTES);
+    ssize_t n;
+    do {
+        n = recv(client->fd, room, READ_BYTES, 0);
+    } while (n < 0 && errno == EINTR);
     if (n <= 0) {
+        errno = n == 0 ? ECONNRESET : errno == EAGAIN ? ETIMEDOUT : errno;
         return false;
     }
     client->in.size += (size_t)n;
+    client->heard_ms = sw_clock_ms();
     return true;
 }
 
@@ -194,22 +295,26 @@ static bool read_status(struct sw_slice head, unsigned *status)
     return true;
 }
 
-bool sw_client_response(struct sw_client *client, unsigned *status, struct sw_buf *body, bool *open)
+static bool read_response(struct sw_client *client, unsigned *status, struct sw_buf *body,
+                          bool *keep)
 {
     size_t head_size = read_head(client);
     struct sw_slice head = sw_slice(client->in.data, head_size);
     uint64_t length = 0;
-    if (head_size == 0 || !read_status(head, status)) {
-        return fail(client, "no HTTP answer", NULL);
+    if (head_size == 0) {
+        return fail(client, "the node did not answer", strerror(errno));
+    }
+    if (!read_status(head, status)) {
+        return fail(client, "what answers there does not speak HTTP/1.1", NULL);
     }
     struct sw_slice announced = header(head, "Content-Length");
-    if (announced.data && !sw_slice_to_u64(announced, 1u << 26, &length)) {
+    if (announced.data && !sw_slice_to_u64(announced, FRAME_BYTES, &length)) {
         return fail(client, "an answer without a sound length", NULL);
     }
-    *open = !sw_slice_equal_nocase(header(head, "Connection"), SW_SLICE("close"));
+    *keep = announced.data && !sw_slice_equal_nocase(header(head, "Connection"), SW_SLICE("close"));
     while (client->in.size < head_size + length) {
         if (!read_more(client)) {
-            return fail(client, "the answer was cut off", NULL);
+            return fail(client, "the answer was cut off", strerror(errno));
         }
     }
     sw_buf_clear(body);
@@ -217,6 +322,21 @@ bool sw_client_response(struct sw_client *client, unsigned *status, struct sw_bu
     sw_buf_consume(&client->in, head_size + (size_t)length);
     return true;
 }
+
+/* A server that refuses may answer and close before it has read everything, so that its answer is
+ * looked for even where sending failed. */
+bool sw_client_request(struct sw_client *client, struct sw_slice request, unsigned *status,
+                       struct sw_buf *body, bool *keep)
+{
+    int reason = send_all(client, request);
+    bool answered = read_response(client, status, body, keep);
+    if (reason) {
+        *keep = false;
+    }
+    return answered || (reason && fail(client, "cannot send", strerror(reason)));
+}
+
+/* ---- WebSocket ---- */
 
 static void expected_accept(const char *key, char out[32])
 {
@@ -227,159 +347,207 @@ static void expected_accept(const char *key, char out[32])
     *sw_base64_encode(out, digest, sizeof(digest)) = 0;
 }
 
-bool sw_client_upgrade(struct sw_client *client, const struct sw_client_url *url, const char *token)
+static bool ask_upgrade(struct sw_client *client, const struct sw_client_url *url, const char *key)
+{
+    struct sw_buf request = {0};
+    sw_buf_printf(&request, "GET %s HTTP/1.1\r\nHost: ", url->path);
+    sw_client_url_append_host(url, &request);
+    sw_buf_printf(&request,
+                  "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                  "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n"
+                  "Sec-WebSocket-Protocol: spillway.v1.json\r\n\r\n",
+                  key);
+    int reason = send_all(client, sw_buf_slice(&request));
+    sw_buf_deinit(&request);
+    return reason ? fail(client, "cannot send", strerror(reason)) : true;
+}
+
+bool sw_client_upgrade(struct sw_client *client, const struct sw_client_url *url, unsigned *status)
 {
     unsigned char nonce[16];
     char key[32];
     char accept[32];
-    struct sw_buf request = {0};
+    *status = 0;
     sw_random_bytes(nonce, sizeof(nonce));
     *sw_base64_encode(key, nonce, sizeof(nonce)) = 0;
     expected_accept(key, accept);
-    bool v6 = strchr(url->host, ':') != NULL;
-    sw_buf_printf(&request,
-                  "GET %s HTTP/1.1\r\nHost: %s%s%s:%s\r\nUpgrade: websocket\r\n"
-                  "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n"
-                  "Sec-WebSocket-Protocol: spillway.v1.json\r\n",
-                  url->path, v6 ? "[" : "", url->host, v6 ? "]" : "", url->port, key);
-    if (token) {
-        sw_buf_printf(&request, "Authorization: Bearer %s\r\n", token);
-    }
-    sw_buf_append_slice(&request, SW_SLICE("\r\n"));
-    bool sent = sw_client_send(client, sw_buf_slice(&request));
-    sw_buf_deinit(&request);
-    if (!sent) {
+    if (!ask_upgrade(client, url, key)) {
         return false;
     }
     size_t head_size = read_head(client);
     struct sw_slice head = sw_slice(client->in.data, head_size);
-    unsigned status = 0;
-    if (head_size == 0 || !read_status(head, &status) || status != 101 ||
-        !sw_slice_equal(header(head, "Sec-WebSocket-Accept"), sw_slice_of(accept))) {
-        char why[32];
-        snprintf(why, sizeof(why), "HTTP %u", status);
-        return fail(client, "no WebSocket is served there", status ? why : NULL);
+    if (head_size == 0) {
+        return fail(client, "the node did not answer", strerror(errno));
+    }
+    char why[32] = "no HTTP/1.1";
+    if (read_status(head, status)) {
+        snprintf(why, sizeof(why), "HTTP %u", *status);
+    }
+    struct sw_slice protocol = header(head, "Sec-WebSocket-Protocol");
+    if (*status != 101 || !sw_slice_equal_nocase(header(head, "Upgrade"), SW_SLICE("websocket")) ||
+        !sw_slice_equal(header(head, "Sec-WebSocket-Accept"), sw_slice_of(accept)) ||
+        (protocol.data && !sw_slice_equal(protocol, SW_SLICE("spillway.v1.json")))) {
+        return fail(client, "no Spillway WebSocket is served there", why);
     }
     sw_buf_consume(&client->in, head_size);
     return true;
 }
 
-/* ---- WebSocket ---- */
-
-static bool send_frame(struct sw_client *client, unsigned opcode, struct sw_slice payload)
+static bool send_frame(struct sw_client *client, enum opcode opcode, struct sw_slice payload)
 {
     struct sw_buf frame = {0};
     unsigned char mask[4];
     unsigned char head[10] = {(unsigned char)(0x80 | opcode)};
-    size_t n = 2;
-    sw_random_bytes(mask, sizeof(mask));
-    if (payload.size < 126) {
-        head[1] = (unsigned char)(0x80 | payload.size);
-    } else if (payload.size < 65536) {
-        head[1] = 0x80 | 126;
-        head[2] = (unsigned char)(payload.size >> 8);
-        head[3] = (unsigned char)payload.size;
-        n = 4;
-    } else {
-        head[1] = 0x80 | 127;
-        for (int i = 0; i < 8; i++) {
-            head[2 + i] = (unsigned char)((uint64_t)payload.size >> (56 - 8 * i));
-        }
-        n = 10;
+    size_t extended = payload.size < 126 ? 0 : payload.size < 65536 ? 2 : 8;
+    head[1] = (unsigned char)(0x80 | (extended == 0 ? payload.size : extended == 2 ? 126 : 127));
+    for (size_t i = 0; i < extended; i++) {
+        head[2 + i] = (unsigned char)((uint64_t)payload.size >> (8 * (extended - 1 - i)));
     }
-    sw_buf_append(&frame, head, n);
+    sw_random_bytes(mask, sizeof(mask));
+    sw_buf_append(&frame, head, 2 + extended);
     sw_buf_append(&frame, mask, sizeof(mask));
     char *out = sw_buf_reserve(&frame, payload.size);
     for (size_t i = 0; i < payload.size; i++) {
         out[i] = (char)(payload.data[i] ^ (char)mask[i % 4]);
     }
     frame.size += payload.size;
-    bool ok = sw_client_send(client, sw_buf_slice(&frame));
+    int reason = send_all(client, sw_buf_slice(&frame));
     sw_buf_deinit(&frame);
-    return ok;
+    return reason ? fail(client, "cannot send", strerror(reason)) : true;
 }
 
 bool sw_client_say(struct sw_client *client, struct sw_slice text)
 {
-    return send_frame(client, 1, text);
+    return send_frame(client, TEXT, text);
 }
 
-/* One whole frame in client->in? Its head's size and its payload's. */
-static bool frame_ready(const struct sw_buf *in, size_t *head, size_t *size)
+/* Is one whole frame in `in`? Its head's size and its payload's. */
+static bool frame_ready(const struct sw_buf *in, size_t *head, uint64_t *size)
 {
     const unsigned char *data = (const unsigned char *)in->data;
+    *size = 0;
     if (in->size < 2) {
         return false;
     }
-    uint64_t length = data[1] & 127;
-    *head = length == 126 ? 4 : length == 127 ? 10 : 2;
+    *size = data[1] & 127;
+    *head = *size == 126 ? 4 : *size == 127 ? 10 : 2;
     if (in->size < *head) {
+        *size = 0;
         return false;
     }
     if (*head > 2) {
-        length = 0;
+        *size = 0;
         for (size_t i = 2; i < *head; i++) {
-            length = length << 8 | data[i];
+            *size = *size << 8 | data[i];
         }
     }
-    *size = (size_t)length;
-    return in->size - *head >= length;
+    return in->size - *head >= *size;
 }
 
-/* What one frame came to; true: an event to return. */
+static void take_close(struct sw_client *client, struct sw_slice payload, struct sw_buf *text,
+                       unsigned *code)
+{
+    *code = 1005; /* RFC 6455: none was given */
+    sw_buf_clear(text);
+    if (payload.size >= 2) {
+        *code = (unsigned)(unsigned char)payload.data[0] << 8 | (unsigned char)payload.data[1];
+        sw_buf_append(text, payload.data + 2, payload.size - 2);
+    }
+    send_frame(client, CLOSE, sw_slice(payload.data, payload.size >= 2 ? 2 : 0));
+}
+
+/* What one frame comes to; true: *event is to be returned. */
 static bool take_frame(struct sw_client *client, size_t head, size_t size, struct sw_buf *text,
                        unsigned *code, enum sw_client_event *event)
 {
     unsigned char first = (unsigned char)client->in.data[0];
-    unsigned opcode = first & 15;
     struct sw_slice payload = sw_slice(client->in.data + head, size);
-    if (opcode == 9) {
-        send_frame(client, 10, payload);
-    } else if (opcode == 8) {
-        *code = size >= 2
-                    ? (unsigned)(unsigned char)payload.data[0] << 8 | (unsigned char)payload.data[1]
-                    : 1005;
-        sw_buf_clear(text);
-        if (size > 2) {
-            sw_buf_append(text, payload.data + 2, size - 2);
-        }
-        send_frame(client, 8, sw_slice(payload.data, size >= 2 ? 2 : 0));
-        *event = SW_CLIENT_CLOSED;
-        return true;
-    } else if (opcode <= 2) {
+    switch ((enum opcode)(first & 15)) {
+    case CONTINUATION:
+    case TEXT:
+    case BINARY:
         sw_buf_append_slice(text, payload);
         *event = SW_CLIENT_TEXT;
         return first & 0x80;
+    case CLOSE:
+        take_close(client, payload, text, code);
+        *event = SW_CLIENT_CLOSED;
+        return true;
+    case PING:
+        send_frame(client, PONG, payload);
+        return false;
+    case PONG:
+        return false;
     }
-    return false;
+    *event = SW_CLIENT_LOST;
+    return true;
 }
 
-enum sw_client_event sw_client_next(struct sw_client *client, struct sw_buf *text, unsigned *code,
-                                    const volatile int *stop)
+/* Waits until there is something to read. */
+static enum sw_client_event wait_readable(struct sw_client *client, uint64_t deadline_ms,
+                                          const volatile sig_atomic_t *stop)
 {
-    enum sw_client_event event = SW_CLIENT_LOST;
-    sw_buf_clear(text);
-    while (client->fd >= 0) {
-        size_t head;
-        size_t size;
-        if (frame_ready(&client->in, &head, &size)) {
-            bool done = take_frame(client, head, size, text, code, &event);
-            if (client->fd >= 0) {
-                sw_buf_consume(&client->in, head + size);
-            }
-            if (done) {
-                return event;
-            }
-            continue;
-        }
-        struct pollfd wait = {.fd = client->fd, .events = POLLIN};
-        int ready = poll(&wait, 1, 500);
+    fflush(stdout);
+    for (;;) {
+        uint64_t now = sw_clock_ms();
         if (*stop) {
             return SW_CLIENT_STOPPED;
         }
-        if (ready > 0 && !read_more(client)) {
-            break;
+        if (now >= deadline_ms) {
+            return SW_CLIENT_TIMEOUT;
+        }
+        struct pollfd wait = {.fd = client->fd, .events = POLLIN};
+        uint64_t ms = deadline_ms - now < STOP_MS ? deadline_ms - now : STOP_MS;
+        if (poll(&wait, 1, (int)ms) > 0) {
+            return SW_CLIENT_TEXT;
         }
     }
-    return SW_CLIENT_LOST;
+}
+
+enum sw_client_event sw_client_next(struct sw_client *client, struct sw_buf *text, unsigned *code,
+                                    uint64_t deadline_ms, const volatile sig_atomic_t *stop)
+{
+    enum sw_client_event event = SW_CLIENT_LOST;
+    bool done = false;
+    sw_buf_clear(text);
+    while (client->fd >= 0 && !done) {
+        size_t head;
+        uint64_t size;
+        if (frame_ready(&client->in, &head, &size)) {
+            done = take_frame(client, head, (size_t)size, text, code, &event);
+            if (client->fd >= 0) {
+                sw_buf_consume(&client->in, head + (size_t)size);
+            }
+        } else if (size > FRAME_BYTES || text->size > FRAME_BYTES) {
+            fail(client, "a message above 64 MB", NULL);
+        } else {
+            event = wait_readable(client, deadline_ms, stop);
+            if (event != SW_CLIENT_TEXT) {
+                return event;
+            }
+            if (!read_more(client)) {
+                fail(client, "connection lost", strerror(errno));
+            }
+        }
+    }
+    return done ? event : SW_CLIENT_LOST;
+}
+
+void sw_client_goodbye(struct sw_client *client)
+{
+    static const char normal[] = {0x03, (char)0xe8}; /* 1000 */
+    if (client->fd >= 0 && send_frame(client, CLOSE, sw_slice(normal, sizeof(normal)))) {
+        uint64_t end = sw_clock_ms() + GOODBYE_MS;
+        struct pollfd wait = {.fd = client->fd, .events = POLLIN};
+        /* Closing with unread bytes would be a reset, which says nothing about politeness. */
+        for (uint64_t now = sw_clock_ms(); now < end; now = sw_clock_ms()) {
+            if (poll(&wait, 1, (int)(end - now)) > 0) {
+                sw_buf_clear(&client->in);
+                if (!read_more(client)) {
+                    break;
+                }
+            }
+        }
+    }
+    sw_client_close(client);
 }

@@ -6,41 +6,56 @@
 
 #include "common/buf.h"
 
+#include <signal.h>
+
 struct sw_client_url {
-    char host[256];
+    char host[256]; /* without the brackets of an IPv6 address */
     char port[8];
-    char path[1024]; /* "/" where the URL has none */
+    char path[1024]; /* with its query; "/" where the URL has none */
 };
 
-/* http://, ws:// or nothing before host[:port][/path]. False: not of that form. */
-bool sw_client_url_parse(const char *text, struct sw_client_url *url);
+/* http://, ws:// or nothing before host[:port][/path]. False: *why says in words what is wrong. */
+bool sw_client_url_parse(const char *text, struct sw_client_url *url, const char **why);
+/* host:port as it stands in a Host header. */
+void sw_client_url_append_host(const struct sw_client_url *url, struct sw_buf *out);
 
 struct sw_client {
     int fd; /* -1: closed */
     struct sw_buf in;
+    uint64_t heard_ms; /* when bytes came last */
     char error[448];
 };
 
-/* Resolves and connects, within 10 s. */
+/* Resolves and connects, within 10 s for each address. */
 bool sw_client_connect(struct sw_client *client, const struct sw_client_url *url);
 void sw_client_close(struct sw_client *client);
-bool sw_client_send(struct sw_client *client, struct sw_slice bytes);
+/* Did the server leave an open connection as it was? A kept one may have ended meanwhile. */
+bool sw_client_alive(const struct sw_client *client);
 
-/* One response to one request: *status, and the body (replaced). The connection stays open if
- * *open. */
-bool sw_client_response(struct sw_client *client, unsigned *status, struct sw_buf *body,
-                        bool *open);
-/* The WebSocket handshake, checked as RFC 6455 section 4.1 asks; `key`: Bearer token or NULL. */
-bool sw_client_upgrade(struct sw_client *client, const struct sw_client_url *url,
-                       const char *token);
+/* One request and its response: *status, and the body (replaced). *keep: the connection may carry
+ * another one. */
+bool sw_client_request(struct sw_client *client, struct sw_slice request, unsigned *status,
+                       struct sw_buf *body, bool *keep);
+/* The WebSocket handshake, checked as RFC 6455 section 4.1 asks; *status: what was answered, or 0.
+ */
+bool sw_client_upgrade(struct sw_client *client, const struct sw_client_url *url, unsigned *status);
 /* One masked text frame. */
 bool sw_client_say(struct sw_client *client, struct sw_slice text);
 
-enum sw_client_event { SW_CLIENT_TEXT, SW_CLIENT_CLOSED, SW_CLIENT_LOST, SW_CLIENT_STOPPED };
+enum sw_client_event {
+    SW_CLIENT_TEXT,
+    SW_CLIENT_CLOSED,
+    SW_CLIENT_LOST,
+    SW_CLIENT_TIMEOUT,
+    SW_CLIENT_STOPPED
+};
 
 /* The next message into `text`; pings are answered. CLOSED: *code and `text` hold the close code
- * and words. LOST: the connection broke. STOPPED: *stop was set by a signal. */
+ * and words. LOST: the connection broke. TIMEOUT: the monotonic `deadline_ms` has come (UINT64_MAX:
+ * never). STOPPED: *stop was set by a signal. Before it waits it flushes standard output. */
 enum sw_client_event sw_client_next(struct sw_client *client, struct sw_buf *text, unsigned *code,
-                                    const volatile int *stop);
+                                    uint64_t deadline_ms, const volatile sig_atomic_t *stop);
+/* A polite end: a close frame, and up to a second for the server's. Closes the connection. */
+void sw_client_goodbye(struct sw_client *client);
 
 #endif

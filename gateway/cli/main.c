@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/cli.h"
+#include "common/mem.h"
 #include "node/config.h"
 
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,61 +12,83 @@ struct command {
     const char *help; /* NULL: not listed */
 };
 
+static int version(int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    printf("spillway %s\n", SW_VERSION);
+    return 0;
+}
+
+static int help(int argc, char **argv);
+
 static const struct command commands[] = {
     {"serve", sw_cli_serve, "run a node (the default)"},
     {"pub", sw_cli_pub, "publish messages through a node's admin listener"},
     {"sub", sw_cli_sub, "subscribe to topics and print what comes"},
     {"check", sw_cli_check, "check a configuration"},
+    {"version", version, "print the version"},
+    {"help", help, "print this"},
     {"docs", sw_cli_docs, NULL},
-    {NULL, NULL, NULL},
+    {"--version", version, NULL},
+    {"-V", version, NULL},
+    {"--help", help, NULL},
+    {"-h", help, NULL},
 };
 
-static int help(void)
+static const struct command *find(const char *name)
 {
-    printf(
-        "spillway %s: a real-time pub/sub fan-out gateway\n\nusage: spillway [command] [flags]\n\n",
-        SW_VERSION);
-    for (const struct command *command = commands; command->name; command++) {
-        if (command->help) {
-            printf("    %-8s %s\n", command->name, command->help);
+    for (size_t i = 0; i < SW_ARRAY_SIZE(commands); i++) {
+        if (strcmp(commands[i].name, name) == 0) {
+            return &commands[i];
         }
     }
+    return NULL;
+}
+
+static int help(int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
     struct sw_buf flags = {0};
     sw_config_help(&flags);
-    printf("\nspillway COMMAND --help says more. Flags of serve:\n\n%s", sw_buf_text(&flags));
+    printf("spillway %s: a real-time pub/sub fan-out gateway\n\n"
+           "usage: spillway [COMMAND] [ARGUMENTS]      (spillway COMMAND --help says more)\n\n",
+           SW_VERSION);
+    for (size_t i = 0; i < SW_ARRAY_SIZE(commands); i++) {
+        if (commands[i].help) {
+            printf("  %-8s %s\n", commands[i].name, commands[i].help);
+        }
+    }
+    printf("\nflags of serve:\n\n%s", sw_buf_text(&flags));
     sw_buf_deinit(&flags);
     return 0;
 }
 
 static int unknown(const char *word)
 {
-    const char *names[sizeof(commands) / sizeof(commands[0])] = {0};
-    for (size_t i = 0; commands[i].name; i++) {
-        names[i] = commands[i].help ? commands[i].name : "";
+    const char *names[SW_ARRAY_SIZE(commands) + 1] = {0};
+    size_t count = 0;
+    for (size_t i = 0; i < SW_ARRAY_SIZE(commands); i++) {
+        if (commands[i].help) {
+            names[count++] = commands[i].name;
+        }
     }
     const char *nearest = sw_config_nearest(word, names);
     fprintf(stderr, "spillway: unknown command \"%s\"%s%s%s\n", word,
-            nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
+            nearest ? "; did you mean \"" : "; spillway --help lists what there is",
+            nearest ? nearest : "", nearest ? "\"?" : "");
     return 2;
 }
 
 int main(int argc, char **argv)
 {
-    const char *word = argc > 1 ? argv[1] : "";
-    if (strcmp(word, "--version") == 0 || strcmp(word, "version") == 0) {
-        printf("spillway %s\n", SW_VERSION);
-        return 0;
+    if (argc < 2) {
+        return sw_cli_serve(0, argv + argc);
     }
-    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0) {
-        return help();
+    const struct command *command = find(argv[1]);
+    if (command) {
+        return command->run(argc - 2, argv + 2);
     }
-    if (!word[0] || word[0] == '-') {
-        return sw_cli_serve(argc - 1, argv + 1);
-    }
-    for (const struct command *command = commands; command->name; command++) {
-        if (strcmp(command->name, word) == 0) {
-            return command->run(argc - 2, argv + 2);
-        }
-    }
-    return unknown(word);
+    return argv[1][0] == '-' ? sw_cli_serve(argc - 1, argv + 1) : unknown(argv[1]);
 }

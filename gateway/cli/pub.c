@@ -1,33 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/cli.h"
 #include "cli/client.h"
+#include "cli/options.h"
 #include "common/json.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#define ANSWER_DEPTH 16
+
 struct publishing {
     struct sw_client client;
     struct sw_client_url url;
-    const char *key;
-    struct sw_buf path;
-    bool open;
+    struct sw_buf head; /* of every request, up to its length */
+    bool keep;          /* the connection may carry another request */
+    uint64_t line;      /* of standard input; 0: the data stands on the command line */
 };
 
-static int usage(FILE *out, int code)
+static bool fail(const struct publishing *at, const char *what)
 {
-    fprintf(out,
-            "usage: spillway pub TOPIC [DATA] [--admin-url URL] [--key KEY]\n\n"
-            "Publishes DATA, or each line of standard input, through a node's admin listener.\n"
-            "    --admin-url URL    [http://127.0.0.1:9000]\n"
-            "    --key KEY          an API key of that node\n");
-    return code;
+    if (at->line > 0) {
+        fprintf(stderr, "spillway pub: line %llu: %s\n", (unsigned long long)at->line, what);
+    } else {
+        fprintf(stderr, "spillway pub: %s\n", what);
+    }
+    return false;
 }
 
-static void encode_path(struct sw_buf *out, const char *topic)
+static void append_encoded(struct sw_buf *out, const char *topic)
 {
-    sw_buf_append_slice(out, SW_SLICE("/v1/topics/"));
     for (; *topic; topic++) {
         unsigned char c = (unsigned char)*topic;
         bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
@@ -40,60 +42,87 @@ static void encode_path(struct sw_buf *out, const char *topic)
     }
 }
 
-/* The server's own words, where its answer has some. */
-static void say_refusal(unsigned status, struct sw_buf *body)
+static void write_head(struct publishing *at, const char *topic, const char *key)
+{
+    size_t size = strlen(at->url.path);
+    while (size > 0 && at->url.path[size - 1] == '/') {
+        size--; /* behind a proxy the API may stand below a path */
+    }
+    sw_buf_printf(&at->head, "POST %.*s/v1/topics/", (int)size, at->url.path);
+    append_encoded(&at->head, topic);
+    sw_buf_append_slice(&at->head, SW_SLICE(" HTTP/1.1\r\nHost: "));
+    sw_client_url_append_host(&at->url, &at->head);
+    if (key) {
+        sw_buf_printf(&at->head, "\r\nAuthorization: Bearer %s", key);
+    }
+    sw_buf_append_slice(&at->head, SW_SLICE("\r\nContent-Length: "));
+}
+
+/* {"error":{"code","message"}}: the server's own words into `out`. */
+static bool read_refusal(const struct sw_buf *body, struct sw_buf *out)
 {
     static const char *const names[] = {"error"};
     static const char *const inner[] = {"code", "message"};
     struct sw_json_value error;
     struct sw_json_value words[2];
-    if (sw_json_validate(body->data, body->size, 16, NULL) == SW_JSON_OK &&
-        sw_json_value(sw_buf_slice(body)).type == SW_JSON_OBJECT &&
-        sw_json_members(sw_buf_slice(body), names, 1, &error, NULL) && error.raw.data &&
-        error.type == SW_JSON_OBJECT && sw_json_members(error.raw, inner, 2, words, NULL) &&
-        words[0].raw.data && words[1].raw.data) {
-        struct sw_buf message = {0};
-        sw_json_unescape(&message, words[1].raw);
-        fprintf(stderr, "spillway pub: %.*s: %s\n", (int)words[0].raw.size - 2,
-                words[0].raw.data + 1, sw_buf_text(&message));
-        sw_buf_deinit(&message);
-        return;
+    if (sw_json_validate(body->data, body->size, ANSWER_DEPTH, NULL) != SW_JSON_OK) {
+        return false;
     }
-    fprintf(stderr, "spillway pub: the node answered HTTP %u\n", status);
+    struct sw_json_value root = sw_json_value(sw_buf_slice(body));
+    if (root.type != SW_JSON_OBJECT || !sw_json_members(root.raw, names, 1, &error, NULL) ||
+        error.type != SW_JSON_OBJECT || !sw_json_members(error.raw, inner, 2, words, NULL) ||
+        words[0].type != SW_JSON_STRING || words[1].type != SW_JSON_STRING) {
+        return false;
+    }
+    sw_json_unescape(out, words[0].raw);
+    sw_buf_append_slice(out, SW_SLICE(": "));
+    sw_json_unescape(out, words[1].raw);
+    return true;
+}
+
+static bool fail_refused(const struct publishing *at, unsigned status, const struct sw_buf *body)
+{
+    struct sw_buf words = {0};
+    if (!read_refusal(body, &words)) {
+        sw_buf_clear(&words);
+        sw_buf_printf(&words, "the node answered HTTP %u", status);
+    }
+    if (status == 401) {
+        sw_buf_append_slice(&words, SW_SLICE(" (--key KEY)"));
+    }
+    fail(at, sw_buf_text(&words));
+    sw_buf_deinit(&words);
+    return false;
 }
 
 static bool publish(struct publishing *at, struct sw_slice data)
 {
-    if (!at->open && !sw_client_connect(&at->client, &at->url)) {
-        fprintf(stderr, "spillway pub: %s\n", at->client.error);
-        return false;
+    if (!at->keep || !sw_client_alive(&at->client)) {
+        sw_client_close(&at->client);
+        if (!sw_client_connect(&at->client, &at->url)) {
+            return fail(at, at->client.error);
+        }
     }
     struct sw_buf request = {0};
     struct sw_buf body = {0};
-    bool v6 = strchr(at->url.host, ':') != NULL;
-    sw_buf_printf(&request, "POST %s HTTP/1.1\r\nHost: %s%s%s:%s\r\nContent-Length: %zu\r\n",
-                  sw_buf_text(&at->path), v6 ? "[" : "", at->url.host, v6 ? "]" : "", at->url.port,
-                  data.size);
-    if (at->key) {
-        sw_buf_printf(&request, "Authorization: Bearer %s\r\n", at->key);
-    }
-    sw_buf_append_slice(&request, SW_SLICE("\r\n"));
-    sw_buf_append_slice(&request, data);
     unsigned status = 0;
-    bool ok = sw_client_send(&at->client, sw_buf_slice(&request)) &&
-              sw_client_response(&at->client, &status, &body, &at->open);
+    sw_buf_append_slice(&request, sw_buf_slice(&at->head));
+    sw_buf_printf(&request, "%zu\r\n\r\n", data.size);
+    sw_buf_append_slice(&request, data);
+    bool ok = sw_client_request(&at->client, sw_buf_slice(&request), &status, &body, &at->keep);
     if (!ok) {
-        fprintf(stderr, "spillway pub: %s\n", at->client.error);
-        at->open = false;
+        sw_buf_clear(&body);
+        sw_buf_printf(&body, "%s; it may have been published or not", at->client.error);
+        fail(at, sw_buf_text(&body));
     } else if (status != 200) {
-        say_refusal(status, &body);
-        ok = false;
+        ok = fail_refused(at, status, &body);
     }
     sw_buf_deinit(&request);
     sw_buf_deinit(&body);
     return ok;
 }
 
+/* Each line is a message; the first that fails ends it, so that none overtakes another. */
 static bool publish_lines(struct publishing *at)
 {
     char *line = NULL;
@@ -102,43 +131,82 @@ static bool publish_lines(struct publishing *at)
     bool ok = true;
     while (ok && (n = getline(&line, &capacity, stdin)) >= 0) {
         size_t size = n > 0 && line[n - 1] == '\n' ? (size_t)n - 1 : (size_t)n;
+        at->line++;
         ok = publish(at, sw_slice(line, size));
     }
     free(line);
+    if (ok && ferror(stdin)) {
+        return fail(at, "standard input cannot be read");
+    }
     return ok;
+}
+
+static int usage(const struct sw_option *options, FILE *out, int code)
+{
+    struct sw_buf text = {0};
+    sw_options_help(options, &text);
+    fprintf(out,
+            "usage: spillway pub TOPIC [DATA] [flags]\n\n"
+            "Publishes DATA, or each line of standard input as a message of its own, through a\n"
+            "node's admin listener. Silent when all went well; the first failure ends it (1).\n"
+            "Where TOPIC or DATA begin with --, write -- before them.\n\n%s",
+            sw_buf_text(&text));
+    sw_buf_deinit(&text);
+    return code;
+}
+
+/* A line break in a header would begin another one. */
+static bool key_is_plain(const char *key)
+{
+    for (; *key; key++) {
+        if ((unsigned char)*key <= ' ' || (unsigned char)*key >= 0x7f) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static int fail_usage(const char *what, const char *why)
+{
+    fprintf(stderr, "spillway pub: %s: %s\n", what, why);
+    return 2;
 }
 
 int sw_cli_pub(int argc, char **argv)
 {
-    const char *url = "http://127.0.0.1:9000";
-    const char *words[2] = {NULL, NULL};
-    int count = 0;
+    const char *admin_url = "http://127.0.0.1:9000";
+    const char *url = NULL;
+    const char *key = NULL;
+    const char *why;
+    bool help = false;
+    const struct sw_option options[] = {
+        {"--admin-url", "URL", "the admin listener; default http://127.0.0.1:9000", &admin_url,
+         NULL},
+        {"--key", "KEY", "an API key of that node", &key, NULL},
+        {"--url", "URL", "for sub; not used here, so that both may share their flags", &url, NULL},
+        {"--help", NULL, "this", NULL, &help},
+        {"--token", NULL, NULL, NULL, NULL},
+        {0},
+    };
     struct publishing at = {.client = {.fd = -1}};
-    for (int i = 0; i < argc; i++) {
-        if (strcmp(argv[i], "--help") == 0) {
-            return usage(stdout, 0);
-        }
-        if (strcmp(argv[i], "--admin-url") == 0 && i + 1 < argc) {
-            url = argv[++i];
-        } else if (strcmp(argv[i], "--key") == 0 && i + 1 < argc) {
-            at.key = argv[++i];
-        } else if (strncmp(argv[i], "--", 2) == 0 || count == 2) {
-            fprintf(stderr, "spillway pub: unexpected \"%s\"\n", argv[i]);
-            return usage(stderr, 2);
-        } else {
-            words[count++] = argv[i];
-        }
-    }
-    if (count == 0) {
-        return usage(stderr, 2);
-    }
-    if (!sw_client_url_parse(url, &at.url)) {
-        fprintf(stderr, "spillway pub: not a URL that can be used: %s\n", url);
+    struct sw_buf error = {0};
+    if (!sw_options_parse(options, &argc, argv, &error)) {
+        fprintf(stderr, "spillway pub: %s", sw_buf_text(&error));
+        sw_buf_deinit(&error);
         return 2;
     }
-    encode_path(&at.path, words[0]);
-    bool ok = words[1] ? publish(&at, sw_slice_of(words[1])) : publish_lines(&at);
+    if (help || argc < 1 || argc > 2) {
+        return usage(options, help ? stdout : stderr, help ? 0 : 2);
+    }
+    if (!sw_client_url_parse(admin_url, &at.url, &why)) {
+        return fail_usage("--admin-url", why);
+    }
+    if (key && !key_is_plain(key)) {
+        return fail_usage("--key", "a space or control byte has no place in it");
+    }
+    write_head(&at, argv[0], key);
+    bool ok = argc == 2 ? publish(&at, sw_slice_of(argv[1])) : publish_lines(&at);
     sw_client_close(&at.client);
-    sw_buf_deinit(&at.path);
+    sw_buf_deinit(&at.head);
     return ok ? 0 : 1;
 }

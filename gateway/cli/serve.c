@@ -8,19 +8,21 @@
 
 static int help(void)
 {
-    struct sw_buf out = {0};
-    sw_config_help(&out);
-    printf("usage: spillway [serve] [flags]\n\nRuns a node. Each flag may also stand in the "
-           "environment (SPILLWAY_NAME) or in the file of --config.\n\n%s",
-           sw_buf_text(&out));
-    sw_buf_deinit(&out);
+    struct sw_buf flags = {0};
+    sw_config_help(&flags);
+    printf("usage: spillway [serve] [flags]\n\n"
+           "Runs a node until SIGTERM or SIGINT, which drain it; a second one ends it at once.\n"
+           "Each flag may also stand in the environment (SPILLWAY_NAME) or, as \"name\" with _,\n"
+           "in the JSON file of --config; the flag is the strongest.\n\n%s",
+           sw_buf_text(&flags));
+    sw_buf_deinit(&flags);
     return 0;
 }
 
 int sw_cli_serve(int argc, char **argv)
 {
     for (int i = 0; i < argc; i++) {
-        if (strcmp(argv[i], "--help") == 0) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
             return help();
         }
     }

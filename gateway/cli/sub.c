@@ -1,141 +1,287 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/cli.h"
 #include "cli/client.h"
+#include "cli/options.h"
+#include "common/clock.h"
 #include "common/json.h"
+#include "common/mem.h"
 #include "common/random.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+/* Full jitter; reset by `welcome` (PROTOCOL.md, section 5). */
 #define BACKOFF_MS     500
 #define BACKOFF_MAX_MS 20000
+/* Beyond its heartbeat a node that says nothing is dead. */
+#define SILENCE_MS 10000
+#define WELCOME_MS 10000
+/* Topics in one request: 128 of 255 bytes stay below a node's limit for a frame. */
+#define TOPICS_PER_REQUEST 128
+#define RETRY_MS           1000
+/* A payload nests up to 512 deep, inside a frame. */
+#define FRAME_DEPTH 600
 
-static volatile int stop;
+static volatile sig_atomic_t stop;
+
+struct topic {
+    const char *name;
+    bool wanted; /* not asked for yet, or again after an error that passes */
+};
 
 struct subscribing {
     struct sw_client client;
     struct sw_client_url url;
-    const char *token;
-    char **topics;
-    int topic_count;
-    bool json;
+    struct topic *topics;
+    size_t topic_count;
+    uint64_t retry_at_ms; /* when what is wanted is asked for; UINT64_MAX: nothing is */
+    uint64_t heartbeat_ms;
     uint64_t left; /* messages still wanted; 0: no end */
+    bool json;
+    bool terminal; /* standard output is one */
     bool welcomed;
-    bool refused; /* a topic was */
 };
 
 enum next { GO_ON, COME_BACK, DONE, FAILED };
 
-static int usage(FILE *out, int code)
-{
-    fprintf(out, "usage: spillway sub TOPIC... [--url URL] [--json] [--count N] [--token TOKEN]\n\n"
-                 "Prints each message as a line: its topic and its data.\n"
-                 "    --url URL      [ws://127.0.0.1:8000/v1/ws]\n"
-                 "    --json         whole frames, as they came\n"
-                 "    --count N      ends after N messages\n"
-                 "    --token TOKEN  shown to the node as a bearer token\n");
-    return code;
-}
-
+/* The first signal asks for a polite end; a second one does not wait for a reader of ours. */
 static void on_signal(int number)
 {
     (void)number;
+    if (stop) {
+        _exit(0);
+    }
     stop = 1;
 }
 
-static bool say_subscribe(struct subscribing *at)
+/* ---- frames ---- */
+
+enum field { TYPE, TOPIC, DATA, TEXT, B64, SUBS, HEARTBEAT, FIELD_COUNT };
+static const char *const names[FIELD_COUNT] = {"type", "topic", "data",        "text",
+                                               "b64",  "subs",  "heartbeat_ms"};
+
+static bool ask_for(struct subscribing *at, size_t *from)
 {
     struct sw_buf text = {0};
+    size_t count = 0;
     sw_buf_append_slice(&text, SW_SLICE("{\"type\":\"subscribe\",\"id\":1,\"subs\":["));
-    for (int i = 0; i < at->topic_count; i++) {
-        sw_buf_append_slice(&text, i ? SW_SLICE(",{\"topic\":") : SW_SLICE("{\"topic\":"));
-        sw_json_append_string(&text, sw_slice_of(at->topics[i]));
-        sw_buf_append_byte(&text, '}');
+    for (; *from < at->topic_count && count < TOPICS_PER_REQUEST; ++*from) {
+        struct topic *topic = &at->topics[*from];
+        if (topic->wanted) {
+            topic->wanted = false;
+            sw_buf_append_slice(&text,
+                                count++ ? SW_SLICE(",{\"topic\":") : SW_SLICE("{\"topic\":"));
+            sw_json_append_string(&text, sw_slice_of(topic->name));
+            sw_buf_append_byte(&text, '}');
+        }
     }
     sw_buf_append_slice(&text, SW_SLICE("]}"));
-    bool ok = sw_client_say(&at->client, sw_buf_slice(&text));
+    bool ok = count == 0 || sw_client_say(&at->client, sw_buf_slice(&text));
     sw_buf_deinit(&text);
     return ok;
 }
 
-static void print_unescaped(struct sw_slice raw)
+static bool subscribe(struct subscribing *at)
+{
+    bool ok = true;
+    at->retry_at_ms = UINT64_MAX;
+    for (size_t from = 0; ok && from < at->topic_count;) {
+        ok = ask_for(at, &from);
+    }
+    return ok;
+}
+
+/* Control characters of a message must not steer the terminal that shows it; those of two bytes
+ * (U+0080 to U+009F, 0xc2 first) become 0xc2 0xbf, an inverted question mark. */
+static bool is_control(unsigned char before, unsigned char byte)
+{
+    return byte < ' ' || byte == 0x7f || (before == 0xc2 && byte >= 0x80 && byte < 0xa0);
+}
+
+static void print(const struct subscribing *at, struct sw_slice text)
+{
+    if (!at->terminal) {
+        fwrite(text.data, 1, text.size, stdout);
+        return;
+    }
+    unsigned char before = 0;
+    for (size_t i = 0; i < text.size; i++) {
+        unsigned char byte = (unsigned char)text.data[i];
+        putchar(is_control(before, byte) ? (byte < 0x80 ? '?' : 0xbf) : byte);
+        before = byte;
+    }
+}
+
+/* Text as it is, or with its escapes and quotes where it would not stay one line. */
+static void print_text(const struct subscribing *at, struct sw_slice raw)
 {
     struct sw_buf text = {0};
+    bool plain = true;
     sw_json_unescape(&text, raw);
-    fwrite(text.data, 1, text.size, stdout);
+    for (size_t i = 0; i < text.size; i++) {
+        plain &= !is_control(0, (unsigned char)text.data[i]);
+    }
+    print(at, plain ? sw_buf_slice(&text) : raw);
     sw_buf_deinit(&text);
 }
 
-enum field { TYPE, TOPIC, DATA, TEXT, B64, SUBS, FIELD_COUNT };
-static const char *const names[FIELD_COUNT] = {"type", "topic", "data", "text", "b64", "subs"};
-
-static void print_message(const struct sw_json_value *fields)
+static void print_message(const struct subscribing *at, const struct sw_json_value *fields)
 {
-    print_unescaped(fields[TOPIC].raw);
+    print_text(at, fields[TOPIC].raw);
     putchar(' ');
     if (fields[DATA].raw.data) {
-        fwrite(fields[DATA].raw.data, 1, fields[DATA].raw.size, stdout);
-    } else {
-        print_unescaped(fields[TEXT].raw.data ? fields[TEXT].raw : fields[B64].raw);
+        print(at, fields[DATA].raw);
+    } else if (fields[TEXT].type == SW_JSON_STRING) {
+        print_text(at, fields[TEXT].raw);
+    } else if (fields[B64].type == SW_JSON_STRING) {
+        fputs("base64:", stdout);
+        print_text(at, fields[B64].raw);
     }
     putchar('\n');
-    fflush(stdout);
 }
 
-/* Entries that were refused go to standard error. */
-static void look_for_refusals(struct subscribing *at, struct sw_slice subs)
+/* ---- what comes ---- */
+
+enum entry_field { ENTRY_TOPIC, ENTRY_ERROR, ENTRY_COUNT };
+enum error_field { ERROR_CODE, ERROR_MESSAGE, ERROR_RETRY, ERROR_RETRY_MS, ERROR_COUNT };
+
+static void want_again(struct subscribing *at, const char *name, struct sw_json_value retry_ms)
 {
-    static const char *const inner[] = {"error"};
-    struct sw_json_walk walk = sw_json_walk(subs);
-    struct sw_json_member member;
-    while (sw_json_next(&walk, &member)) {
-        struct sw_json_value error;
-        if (sw_json_members(member.value.raw, inner, 1, &error, NULL) && error.raw.data) {
-            fprintf(stderr, "spillway sub: %.*s\n", SW_SLICE_ARG(member.value.raw));
-            at->refused = true;
+    uint64_t ms;
+    if (!retry_ms.raw.data || !sw_json_to_u64(retry_ms, UINT32_MAX, &ms)) {
+        ms = RETRY_MS;
+    }
+    uint64_t when = sw_clock_ms() + ms;
+    at->retry_at_ms = when < at->retry_at_ms ? when : at->retry_at_ms;
+    for (size_t i = 0; i < at->topic_count; i++) {
+        at->topics[i].wanted |= strcmp(at->topics[i].name, name) == 0;
+    }
+}
+
+/* One entry's error goes to standard error. True: it may pass, and its topic will be asked for
+ * again. */
+static bool on_refusal(struct subscribing *at, struct sw_json_value topic,
+                       struct sw_json_value error)
+{
+    static const char *const fields[] = {"code", "message", "retry", "retry_ms"};
+    struct sw_json_value values[ERROR_COUNT];
+    struct sw_buf name = {0};
+    struct sw_buf words = {0};
+    if (topic.type == SW_JSON_STRING) {
+        sw_json_unescape(&name, topic.raw);
+    }
+    bool passes = false;
+    if (sw_json_members(error.raw, fields, ERROR_COUNT, values, NULL)) {
+        passes = values[ERROR_RETRY].type == SW_JSON_TRUE;
+        for (enum error_field i = ERROR_CODE; i <= ERROR_MESSAGE; i++) {
+            if (values[i].type == SW_JSON_STRING) {
+                sw_buf_append_slice(&words, SW_SLICE(": "));
+                sw_json_unescape(&words, values[i].raw);
+            }
         }
     }
+    fprintf(stderr, "spillway sub: %s%s%s\n", sw_buf_text(&name), sw_buf_text(&words),
+            passes ? " (trying again)" : "");
+    if (passes) {
+        want_again(at, sw_buf_text(&name), values[ERROR_RETRY_MS]);
+    }
+    sw_buf_deinit(&name);
+    sw_buf_deinit(&words);
+    return passes;
+}
+
+static enum next on_subscribed(struct subscribing *at, struct sw_slice subs)
+{
+    static const char *const fields[] = {"topic", "error"};
+    struct sw_json_walk walk = sw_json_walk(subs);
+    struct sw_json_member member;
+    enum next next = GO_ON;
+    while (sw_json_next(&walk, &member)) {
+        struct sw_json_value values[ENTRY_COUNT];
+        if (member.value.type == SW_JSON_OBJECT &&
+            sw_json_members(member.value.raw, fields, ENTRY_COUNT, values, NULL) &&
+            values[ENTRY_ERROR].type == SW_JSON_OBJECT &&
+            !on_refusal(at, values[ENTRY_TOPIC], values[ENTRY_ERROR])) {
+            next = FAILED;
+        }
+    }
+    return next;
+}
+
+static enum next on_message(struct subscribing *at, struct sw_slice text,
+                            const struct sw_json_value *fields)
+{
+    if (at->json) {
+        print(at, text);
+        putchar('\n');
+    } else {
+        print_message(at, fields);
+    }
+    return at->left && --at->left == 0 ? DONE : GO_ON;
+}
+
+static enum next on_welcome(struct subscribing *at, const struct sw_json_value *fields)
+{
+    at->welcomed = true;
+    if (!sw_json_to_u64(fields[HEARTBEAT], UINT32_MAX, &at->heartbeat_ms)) {
+        at->heartbeat_ms = UINT32_MAX;
+    }
+    return subscribe(at) ? GO_ON : COME_BACK;
+}
+
+static bool is(const struct sw_json_value *value, struct sw_slice word)
+{
+    return sw_slice_equal(value->raw, word);
 }
 
 static enum next on_text(struct subscribing *at, struct sw_slice text)
 {
     struct sw_json_value fields[FIELD_COUNT];
-    if (sw_json_validate(text.data, text.size, 600, NULL) != SW_JSON_OK ||
+    if (sw_json_validate(text.data, text.size, FRAME_DEPTH, NULL) != SW_JSON_OK ||
+        sw_json_value(text).type != SW_JSON_OBJECT ||
         !sw_json_members(sw_json_value(text).raw, names, FIELD_COUNT, fields, NULL)) {
-        return GO_ON;
+        fprintf(stderr, "spillway sub: a frame that is not of the protocol\n");
+        return FAILED;
     }
-    struct sw_slice type = fields[TYPE].raw;
-    if (sw_slice_equal(type, SW_SLICE("\"msg\""))) {
-        if (at->json) {
-            printf("%.*s\n", SW_SLICE_ARG(text));
-            fflush(stdout);
-        } else {
-            print_message(fields);
-        }
-        return at->left && --at->left == 0 ? DONE : GO_ON;
+    if (is(&fields[TYPE], SW_SLICE("\"msg\""))) {
+        return on_message(at, text, fields);
     }
-    if (sw_slice_equal(type, SW_SLICE("\"welcome\""))) {
-        at->welcomed = true;
-        return say_subscribe(at) ? GO_ON : COME_BACK;
+    if (is(&fields[TYPE], SW_SLICE("\"welcome\""))) {
+        return on_welcome(at, fields);
     }
-    if (sw_slice_equal(type, SW_SLICE("\"subscribed\"")) && fields[SUBS].raw.data) {
-        look_for_refusals(at, fields[SUBS].raw);
-        return at->refused ? FAILED : GO_ON;
+    if (is(&fields[TYPE], SW_SLICE("\"subscribed\""))) {
+        return fields[SUBS].type == SW_JSON_ARRAY ? on_subscribed(at, fields[SUBS].raw) : GO_ON;
     }
-    if (!sw_slice_equal(type, SW_SLICE("\"hb\""))) {
-        fprintf(stderr, "spillway sub: %.*s\n", SW_SLICE_ARG(text));
+    if (!is(&fields[TYPE], SW_SLICE("\"hb\""))) {
+        fflush(stdout); /* so that a gap is seen where it is */
+        fprintf(stderr, "%.*s\n", SW_SLICE_ARG(text));
     }
     return GO_ON;
 }
 
+/* ---- one connection ---- */
+
 /* Close codes after which coming back is of no use (PROTOCOL.md, section 5). */
-static bool final_code(unsigned code)
+static bool is_final(unsigned code)
 {
     return code == 1002 || code == 1003 || (code >= 1007 && code <= 1009) ||
            (code >= 4500 && code <= 4999);
+}
+
+static uint64_t silence_deadline(const struct subscribing *at)
+{
+    return at->client.heard_ms + (at->welcomed ? at->heartbeat_ms + SILENCE_MS : WELCOME_MS);
+}
+
+static enum next on_timeout(struct subscribing *at)
+{
+    if (sw_clock_ms() >= silence_deadline(at)) {
+        fprintf(stderr, "spillway sub: the node is silent\n");
+        return COME_BACK;
+    }
+    return subscribe(at) ? GO_ON : COME_BACK;
 }
 
 static enum next listen_once(struct subscribing *at)
@@ -144,17 +290,22 @@ static enum next listen_once(struct subscribing *at)
     enum next next = GO_ON;
     unsigned code = 0;
     while (next == GO_ON) {
-        switch (sw_client_next(&at->client, &text, &code, &stop)) {
+        uint64_t deadline = silence_deadline(at);
+        deadline = at->retry_at_ms < deadline ? at->retry_at_ms : deadline;
+        switch (sw_client_next(&at->client, &text, &code, deadline, &stop)) {
         case SW_CLIENT_TEXT:
             next = on_text(at, sw_buf_slice(&text));
             break;
         case SW_CLIENT_CLOSED:
-            fprintf(stderr, "spillway sub: closed: %u %s\n", code, sw_buf_text(&text));
-            next = final_code(code) ? FAILED : COME_BACK;
+            fprintf(stderr, "spillway sub: closed by the node: %u %s\n", code, sw_buf_text(&text));
+            next = is_final(code) ? FAILED : COME_BACK;
             break;
         case SW_CLIENT_LOST:
-            fprintf(stderr, "spillway sub: connection lost\n");
+            fprintf(stderr, "spillway sub: %s\n", at->client.error);
             next = COME_BACK;
+            break;
+        case SW_CLIENT_TIMEOUT:
+            next = on_timeout(at);
             break;
         case SW_CLIENT_STOPPED:
             next = DONE;
@@ -165,22 +316,41 @@ static enum next listen_once(struct subscribing *at)
     return next;
 }
 
-static void wait_ms(uint64_t ms)
-{
-    struct timespec time = {.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000};
-    nanosleep(&time, NULL);
-}
-
 static enum next attempt(struct subscribing *at)
 {
+    unsigned status = 0;
+    at->welcomed = false;
+    at->retry_at_ms = UINT64_MAX;
+    for (size_t i = 0; i < at->topic_count; i++) {
+        at->topics[i].wanted = true;
+    }
     if (!sw_client_connect(&at->client, &at->url) ||
-        !sw_client_upgrade(&at->client, &at->url, at->token)) {
-        fprintf(stderr, "spillway sub: %s\n", at->client.error);
-        return COME_BACK;
+        !sw_client_upgrade(&at->client, &at->url, &status)) {
+        if (!stop) {
+            fprintf(stderr, "spillway sub: %s\n", at->client.error);
+        }
+        bool refused = status >= 400 && status < 500 && status != 408 && status != 429;
+        return refused ? FAILED : COME_BACK;
     }
     enum next next = listen_once(at);
-    sw_client_close(&at->client);
+    fflush(stdout);
+    if (next == COME_BACK) {
+        sw_client_close(&at->client);
+    } else {
+        sw_client_goodbye(&at->client);
+    }
     return next;
+}
+
+/* In pieces: a signal that comes just before a long sleep would not end it. */
+static void wait_ms(uint64_t ms)
+{
+    uint64_t end = sw_clock_ms() + ms;
+    for (uint64_t now = sw_clock_ms(); now < end && !stop; now = sw_clock_ms()) {
+        uint64_t piece = end - now < 100 ? end - now : 100;
+        struct timespec time = {.tv_nsec = (long)piece * 1000000};
+        nanosleep(&time, NULL);
+    }
 }
 
 static int run(struct subscribing *at)
@@ -190,79 +360,97 @@ static int run(struct subscribing *at)
     bool ever = false;
     sw_random_init(&random);
     while (!stop) {
-        at->welcomed = false;
         enum next next = attempt(at);
-        if (next == DONE || next == FAILED) {
-            return next == DONE ? 0 : 1;
+        if (stop || next == DONE) {
+            break;
         }
-        if (!at->welcomed && !ever) {
-            return 1; /* it never worked: a person is waiting for the word */
+        ever |= at->welcomed;
+        if (next == FAILED || !ever) {
+            return 1; /* where it never worked a person is waiting for the word */
         }
-        ever = true;
+        uint64_t ms = sw_random_below(&random, at->welcomed ? BACKOFF_MS : backoff_ms);
         backoff_ms = at->welcomed ? BACKOFF_MS : backoff_ms * 2;
         backoff_ms = backoff_ms > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : backoff_ms;
-        wait_ms(sw_random_below(&random, backoff_ms));
+        fprintf(stderr, "spillway sub: connecting again in %llu ms\n", (unsigned long long)ms);
+        wait_ms(ms);
     }
     return 0;
 }
 
-/* Reads one flag and its value; 0: taken, else the exit code. */
-static int read_flag(struct subscribing *at, int argc, char **argv, int *i, const char **url)
+/* ---- the command line ---- */
+
+static int usage(const struct sw_option *options, FILE *out, int code)
 {
-    const char *word = argv[*i];
-    if (strcmp(word, "--json") == 0) {
-        at->json = true;
-        return 0;
+    struct sw_buf text = {0};
+    sw_options_help(options, &text);
+    fprintf(out,
+            "usage: spillway sub TOPIC... [flags]\n\n"
+            "Prints a line for each message: its topic and its data (what is not UTF-8 as\n"
+            "base64:...). Whatever else the node says, such as `dropped`, goes to standard error.\n"
+            "Comes back when the connection is lost. A topic may be a pattern: 'orders.>'.\n\n%s",
+            sw_buf_text(&text));
+    sw_buf_deinit(&text);
+    return code;
+}
+
+static int fail_usage(const char *what, const char *why)
+{
+    fprintf(stderr, "spillway sub: %s%s\n", what, why);
+    return 2;
+}
+
+static int start(struct subscribing *at, int argc, char **argv)
+{
+    struct sigaction action = {.sa_handler = on_signal};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    at->terminal = isatty(STDOUT_FILENO) != 0;
+    at->topic_count = (size_t)argc;
+    at->topics = sw_zalloc(at->topic_count * sizeof(*at->topics));
+    for (size_t i = 0; i < at->topic_count; i++) {
+        at->topics[i].name = argv[i];
     }
-    if (*i + 1 < argc) {
-        const char *value = argv[*i + 1];
-        ++*i;
-        if (strcmp(word, "--url") == 0) {
-            *url = value;
-            return 0;
-        }
-        if (strcmp(word, "--token") == 0) {
-            at->token = value;
-            return 0;
-        }
-        if (strcmp(word, "--count") == 0 &&
-            sw_slice_to_u64(sw_slice_of(value), UINT32_MAX, &at->left) && at->left) {
-            return 0;
-        }
+    if (strcmp(at->url.path, "/") == 0) {
+        snprintf(at->url.path, sizeof(at->url.path), "/v1/ws");
     }
-    fprintf(stderr, "spillway sub: cannot use \"%s\"\n", word);
-    return usage(stderr, 2);
+    int code = run(at);
+    sw_free(at->topics);
+    return code;
 }
 
 int sw_cli_sub(int argc, char **argv)
 {
     const char *url = "ws://127.0.0.1:8000/v1/ws";
-    struct subscribing at = {.client = {.fd = -1}, .topics = argv};
-    for (int i = 0; i < argc; i++) {
-        if (strcmp(argv[i], "--help") == 0) {
-            return usage(stdout, 0);
-        }
-        if (strncmp(argv[i], "--", 2) != 0) {
-            argv[at.topic_count++] = argv[i];
-            continue;
-        }
-        int code = read_flag(&at, argc, argv, &i, &url);
-        if (code) {
-            return code;
-        }
-    }
-    if (at.topic_count == 0) {
-        return usage(stderr, 2);
-    }
-    if (!sw_client_url_parse(url, &at.url)) {
-        fprintf(stderr, "spillway sub: not a URL that can be used: %s\n", url);
+    const char *count = NULL;
+    const char *other = NULL;
+    const char *why;
+    bool help = false;
+    struct subscribing at = {.client = {.fd = -1}};
+    const struct sw_option options[] = {
+        {"--url", "URL", "a node's public listener; default ws://127.0.0.1:8000/v1/ws", &url, NULL},
+        {"--json", NULL, "whole frames instead, as they came", NULL, &at.json},
+        {"--count", "N", "end after N messages", &count, NULL},
+        {"--admin-url", "URL", "for pub; not used here, so that both may share their flags", &other,
+         NULL},
+        {"--key", "KEY", "for pub; not used here", &other, NULL},
+        {"--help", NULL, "this", NULL, &help},
+        {"--token", NULL, NULL, NULL, NULL},
+        {0},
+    };
+    struct sw_buf error = {0};
+    if (!sw_options_parse(options, &argc, argv, &error)) {
+        fprintf(stderr, "spillway sub: %s", sw_buf_text(&error));
+        sw_buf_deinit(&error);
         return 2;
     }
-    if (strcmp(at.url.path, "/") == 0) {
-        strncpy(at.url.path, "/v1/ws", sizeof(at.url.path) - 1);
+    if (help || argc < 1) {
+        return usage(options, help ? stdout : stderr, help ? 0 : 2);
     }
-    struct sigaction action = {.sa_handler = on_signal};
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    return run(&at);
+    if (!sw_client_url_parse(url, &at.url, &why)) {
+        return fail_usage("--url: ", why);
+    }
+    if (count && (!sw_slice_to_u64(sw_slice_of(count), UINT32_MAX, &at.left) || at.left == 0)) {
+        return fail_usage("--count takes a number from 1, not ", count);
+    }
+    return start(&at, argc, argv);
 }

@@ -69,6 +69,7 @@ bool sw_fanout_due_pop(struct sw_fanout *fanout, uint32_t *stop, uint32_t *slot)
         *stop = fanout->due_tail; /* who becomes due from now on waits for the next turn */
         fanout->deadline_ns = fanout->end_ns;
         fanout->late = false;
+        fanout->step = 0;
     }
     sw_fanout_check_time(fanout);
     if (!fanout->due_head || *stop == UINT32_MAX || fanout->late) {

@@ -1,61 +1,83 @@
 // SPDX-License-Identifier: Apache-2.0
+/* The table as text: --help, CONFIG.md, and what `spillway check` says would run. */
 #include "node/config.h"
+#include "node/config_table.h"
 
-#include <ctype.h>
 #include <string.h>
 
 #define COLUMNS 100
-#define INDENT  8
+#define INDENT  32 /* where the words of --help begin */
 
-static void append_dashed(struct sw_buf *out, const char *name)
+/* Words from `column` on; further lines begin at INDENT. */
+static void append_wrapped(struct sw_buf *out, size_t column, const char *text)
 {
-    for (; *name; name++) {
-        sw_buf_append_byte(out, *name == '_' ? '-' : *name);
-    }
-}
-
-static void append_wrapped(struct sw_buf *out, const char *text)
-{
-    size_t column = 0;
+    bool start = true;
     while (*text) {
         size_t word = strcspn(text, " ");
-        if (column == 0 || column + 1 + word > COLUMNS) {
-            sw_buf_printf(out, "%s%*s", column ? "\n" : "", INDENT, "");
+        if (!start && column + 1 + word > COLUMNS) {
+            sw_buf_printf(out, "\n%*s", INDENT, "");
             column = INDENT;
-        } else {
+        } else if (!start) {
             sw_buf_append_byte(out, ' ');
             column++;
         }
+        start = false;
         sw_buf_append(out, text, word);
         column += word;
-        text += word + (text[word] == ' ');
+        text += word;
+        text += strspn(text, " ");
     }
     sw_buf_append_byte(out, '\n');
 }
 
-void sw_config_help(struct sw_buf *out)
+static void append_number(struct sw_buf *out, uint64_t number)
 {
-    for (int i = 0; i < SW_CONFIG_COUNT; i++) {
-        const struct sw_config_row *row = &sw_config_rows[i];
-        sw_buf_append_slice(out, SW_SLICE("    --"));
-        append_dashed(out, row->name);
-        if (row->unit[0]) {
-            sw_buf_printf(out, " %s", row->unit);
-        }
-        if (row->fallback[0] && row->type != SW_CONFIG_TYPE_flag) {
-            sw_buf_printf(out, "    [%s]", row->fallback);
-        }
-        sw_buf_append_byte(out, '\n');
-        append_wrapped(out, row->help);
+    sw_buf_printf(out, "%llu", (unsigned long long)number);
+}
+
+/* " ms", " bytes" or nothing. */
+static const char *unit_words(const struct sw_config_row *row)
+{
+    return strcmp(row->unit, "ms") == 0 ? " ms" : strcmp(row->unit, "bytes") == 0 ? " bytes" : "";
+}
+
+/* What --help adds to the words of the table. */
+static void append_facts(struct sw_buf *out, const struct sw_config_row *row)
+{
+    if (row->type == SW_CONFIG_TYPE_number) {
+        sw_buf_append_slice(out, SW_SLICE(" From "));
+        append_number(out, row->min);
+        sw_buf_append_slice(out, SW_SLICE(" to "));
+        append_number(out, row->max);
+        sw_buf_printf(out, "%s.", unit_words(row));
+    }
+    if (row->fallback[0] && row->type != SW_CONFIG_TYPE_flag) {
+        sw_buf_printf(out, " Default: %s", row->fallback);
     }
 }
 
-static void append_environment(struct sw_buf *out, const char *name)
+void sw_config_help(struct sw_buf *out)
 {
-    sw_buf_append_slice(out, SW_SLICE("SPILLWAY_"));
-    for (; *name; name++) {
-        sw_buf_append_byte(out, (char)toupper((unsigned char)*name));
+    struct sw_buf text = {0};
+    for (int i = 0; i < SW_CONFIG_COUNT; i++) {
+        const struct sw_config_row *row = &sw_config_rows[i];
+        size_t start = out->size;
+        sw_buf_append_slice(out, SW_SLICE("  "));
+        sw_config_append_name(out, row->name, SW_CONFIG_FLAG);
+        sw_buf_printf(out, "%s%s", row->unit[0] ? " " : "",
+                      row->type == SW_CONFIG_TYPE_number ? "N" : row->unit);
+        size_t column = out->size - start;
+        if (column + 2 > INDENT) {
+            sw_buf_append_byte(out, '\n');
+            column = 0;
+        }
+        sw_buf_printf(out, "%*s", (int)(INDENT - column), "");
+        sw_buf_clear(&text);
+        sw_buf_append_slice(&text, sw_slice_of(row->help));
+        append_facts(&text, row);
+        append_wrapped(out, INDENT, sw_buf_text(&text));
     }
+    sw_buf_deinit(&text);
 }
 
 /* '|' would end a cell. */
@@ -69,34 +91,99 @@ static void append_cell(struct sw_buf *out, const char *text)
     }
 }
 
+static void append_form(struct sw_buf *out, const struct sw_config_row *row)
+{
+    switch (row->type) {
+    case SW_CONFIG_TYPE_flag:
+        sw_buf_append_slice(out, SW_SLICE("true, false"));
+        break;
+    case SW_CONFIG_TYPE_number:
+        append_number(out, row->min);
+        sw_buf_append_slice(out, SW_SLICE(" to "));
+        append_number(out, row->max);
+        sw_buf_append_slice(out, sw_slice_of(unit_words(row)));
+        break;
+    case SW_CONFIG_TYPE_text:
+        append_cell(out, row->unit);
+        break;
+    case SW_CONFIG_TYPE_list:
+        sw_buf_printf(out, "list of %s", row->unit);
+        break;
+    }
+}
+
+static void append_row(struct sw_buf *out, const struct sw_config_row *row)
+{
+    sw_buf_append_slice(out, SW_SLICE("| `"));
+    sw_config_append_name(out, row->name, SW_CONFIG_FLAG);
+    sw_buf_append_slice(out, SW_SLICE("` | `"));
+    sw_config_append_name(out, row->name, SW_CONFIG_ENVIRONMENT);
+    sw_buf_append_slice(out, SW_SLICE("` | "));
+    if (strcmp(row->name, "config") != 0) { /* a file cannot name another one */
+        sw_buf_append_byte(out, '`');
+        sw_config_append_name(out, row->name, SW_CONFIG_FILE);
+        sw_buf_append_byte(out, '`');
+    }
+    sw_buf_append_slice(out, SW_SLICE(" | "));
+    append_form(out, row);
+    sw_buf_append_slice(out, SW_SLICE(" | "));
+    if (row->fallback[0]) {
+        sw_buf_printf(out, "`%s`", row->fallback);
+    }
+    sw_buf_append_slice(out, SW_SLICE(" | "));
+    append_cell(out, row->help);
+    sw_buf_append_slice(out, SW_SLICE(" |\n"));
+}
+
+static const char head[] =
+    "<!-- Generated by `spillway docs config`; a test keeps it fresh. -->\n"
+    "# Configuration\n\n"
+    "A flag is stronger than the environment, the environment than the file that `--config` names,"
+    " and the\nfile than the default. `--flag value` and `--flag=value` are the same; a switch is"
+    " `--demo`,\n`--demo=false` or `--no-demo`. A list's flag is repeated; in the environment it is"
+    " separated by commas, in\nthe file it is an array. The first mention replaces the default. An"
+    " empty variable of the environment\ncounts as not set. Sizes may be written as `64k` or `1m`"
+    " on the command line and in the environment.\n\n"
+    "The file is one JSON object; comments (`//` and `/* */`) are allowed:\n\n"
+    "```\n"
+    "{\n"
+    "  // one node of the fleet\n"
+    "  \"listen\": [\"127.0.0.1:8000\"],\n"
+    "  \"bus\": \"redis://127.0.0.1:6379\",\n"
+    "  \"workers\": 2\n"
+    "}\n"
+    "```\n\n"
+    "An unknown flag or key, a value out of range and settings that contradict each other end the"
+    " start with\nexit code 2 and say where and what to do. `spillway check --config FILE` says"
+    " whether a node would start.\n\n"
+    "| flag | environment | file | form | default | what it is for |\n"
+    "|---|---|---|---|---|---|\n";
+
 void sw_config_docs(struct sw_buf *out)
 {
-    sw_buf_append_slice(
-        out,
-        SW_SLICE(
-            "<!-- Generated by `spillway docs config`. -->\n# Configuration\n\n"
-            "A flag `--name` beats the environment, `SPILLWAY_NAME`, beats the JSON file's key "
-            "`name` (with `_`; `--config FILE`,\ncomments allowed), beats the default. "
-            "Lists: the flag is repeated; commas in the environment; an array in the "
-            "file.\nAn unknown flag or key is refused (exit 2) with the nearest valid name. "
-            "`spillway check --config FILE` checks a file.\n\n| flag | environment | form | "
-            "default | range | what it is for |\n|---|---|---|---|---|---|\n"));
+    sw_buf_append(out, head, sizeof(head) - 1);
     for (int i = 0; i < SW_CONFIG_COUNT; i++) {
-        const struct sw_config_row *row = &sw_config_rows[i];
-        sw_buf_append_slice(out, SW_SLICE("| `--"));
-        append_dashed(out, row->name);
-        sw_buf_append_slice(out, SW_SLICE("` | `"));
-        append_environment(out, row->name);
-        sw_buf_append_slice(out, SW_SLICE("` | "));
-        append_cell(out, row->type == SW_CONFIG_TYPE_flag ? "true, false" : row->unit);
-        sw_buf_printf(out, " | %s%s%s | ", row->fallback[0] ? "`" : "", row->fallback,
-                      row->fallback[0] ? "`" : "");
-        if (row->max) {
-            sw_buf_printf(out, "%llu to %llu", (unsigned long long)row->min,
-                          (unsigned long long)row->max);
+        append_row(out, &sw_config_rows[i]);
+    }
+    sw_buf_append_slice(out, SW_SLICE("\nReserved for later versions, and refused until then: "));
+    for (const char *const *name = sw_config_later; *name; name++) {
+        sw_buf_printf(out, "%s`%s`", name == sw_config_later ? "" : ", ", *name);
+    }
+    sw_buf_append_slice(out, SW_SLICE(".\n"));
+}
+
+void sw_config_describe(const struct sw_config *config, struct sw_buf *out)
+{
+    static const char *const sources[] = {"default", "file", "environment", "flag"};
+    for (int i = 0; i < SW_CONFIG_COUNT; i++) {
+        bool always = i == SW_CONFIG_listen || i == SW_CONFIG_admin_listen || i == SW_CONFIG_bus ||
+                      i == SW_CONFIG_workers;
+        if (always || config->sources[i] != SW_CONFIG_DEFAULT) {
+            sw_buf_append_slice(out, SW_SLICE("  "));
+            sw_config_append_name(out, sw_config_rows[i].name, SW_CONFIG_FLAG);
+            sw_buf_append_byte(out, ' ');
+            sw_config_append_value(config, i, out);
+            sw_buf_printf(out, "  (%s)\n", sources[config->sources[i]]);
         }
-        sw_buf_append_slice(out, SW_SLICE(" | "));
-        append_cell(out, row->help);
-        sw_buf_append_slice(out, SW_SLICE(" |\n"));
     }
 }

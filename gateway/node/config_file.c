@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The JSON file. Comments are blanked out, not cut out, so that every error can name its line and
- * column. */
+ * column. cJSON says where a file that does not parse breaks off; its tree keeps no positions, so
+ * the members are then read as spans (common/json.h). */
+#include "common/json.h"
 #include "common/mem.h"
-#include "node/config.h"
+#include "common/utf8.h"
+#include "node/config_table.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>
@@ -10,36 +13,72 @@
 #include <string.h>
 
 #define FILE_BYTES (1u << 20)
+#define FILE_DEPTH 64
+
+/* One file being read. */
+struct reading {
+    struct sw_config *config;
+    const char *path;
+    char *text; /* with a NUL behind it */
+    size_t size;
+    struct sw_buf *error;
+};
 
 static bool read_file(const char *path, struct sw_buf *text, struct sw_buf *error)
 {
     FILE *file = fopen(path, "re");
     if (!file) {
-        sw_buf_printf(error, "cannot read %s: %s\n", path, strerror(errno));
+        sw_buf_printf(error, "cannot read the config file %s: %s\n", path, strerror(errno));
         return false;
     }
     size_t n = fread(sw_buf_reserve(text, FILE_BYTES), 1, FILE_BYTES, file);
     text->size += n;
-    bool bad = ferror(file) != 0;
+    int failure = ferror(file) ? errno : 0;
     fclose(file);
-    if (bad || n == FILE_BYTES) {
-        sw_buf_printf(error, "%s: %s\n", path, bad ? "cannot be read" : "larger than 1 MB");
+    if (failure || n == FILE_BYTES) {
+        sw_buf_printf(error, "cannot read the config file %s: %s\n", path,
+                      failure ? strerror(failure) : "it is larger than 1 MB");
         return false;
     }
     sw_buf_text(text);
     return true;
 }
 
-/* Overwrites the comment that begins at `at` by spaces; returns what follows. */
+/* "FILE:3:9: ", lines and columns (in characters) from 1. */
+static void append_place(const struct reading *reading, const char *at, struct sw_buf *out)
+{
+    unsigned line = 1;
+    unsigned column = 1;
+    for (const char *c = reading->text; c < at; c++) {
+        if (*c == '\n') {
+            line++;
+            column = 1;
+        } else {
+            column += ((unsigned char)*c & 0xc0) != 0x80; /* not inside a character */
+        }
+    }
+    sw_buf_printf(out, "%s:%u:%u: ", reading->path, line, column);
+}
+
+static bool fail(const struct reading *reading, const char *at, const char *what)
+{
+    append_place(reading, at, reading->error);
+    sw_buf_printf(reading->error, "%s\n", what);
+    return false;
+}
+
+/* ---- comments ---- */
+
+/* Overwrites the comment that begins at `at` by spaces; returns what follows, or NULL where it has
+ * no end. */
 static char *blank_comment(char *at)
 {
     bool line = at[1] == '/';
-    char *end = line ? strchr(at, '\n') : strstr(at + 2, "*/");
+    char *end = line ? strchrnul(at, '\n') : strstr(at + 2, "*/");
     if (!end) {
-        end = at + strlen(at);
-    } else if (!line) {
-        end += 2;
+        return NULL;
     }
+    end += line ? 0 : 2;
     for (; at < end; at++) {
         if (*at != '\n') {
             *at = ' ';
@@ -48,186 +87,262 @@ static char *blank_comment(char *at)
     return end;
 }
 
-static void blank_comments(char *text)
+static bool blank_comments(const struct reading *reading)
 {
+    char *at = reading->text;
     bool string = false;
-    while (*text) {
-        if (string) {
-            if (*text == '\\' && text[1]) {
-                text++;
-            } else if (*text == '"') {
-                string = false;
+    if (strncmp(at, "\xef\xbb\xbf", 3) == 0) { /* a byte order mark */
+        memset(at, ' ', 3);
+    }
+    while (*at) {
+        if (!string && *at == '/' && (at[1] == '/' || at[1] == '*')) {
+            char *end = blank_comment(at);
+            if (!end) {
+                return fail(reading, at, "a comment without its end");
             }
-            text++;
-        } else if (*text == '/' && (text[1] == '/' || text[1] == '*')) {
-            text = blank_comment(text);
-        } else {
-            string = *text == '"';
-            text++;
+            at = end;
+            continue;
         }
-    }
-}
-
-static void append_place(struct sw_buf *error, const char *path, const char *text, const char *at)
-{
-    unsigned line = 1;
-    const char *start = text;
-    for (const char *c = text; c < at; c++) {
-        if (*c == '\n') {
-            line++;
-            start = c + 1;
+        if (string && *at == '\\' && at[1]) {
+            at++;
+        } else if (*at == '"') {
+            string = !string;
         }
-    }
-    sw_buf_printf(error, "%s:%u:%u: ", path, line, (unsigned)(at - start) + 1);
-}
-
-/* Where the n-th mention of a key stands, as well as text can tell. */
-static const char *find_key(const char *text, const char *key, unsigned n)
-{
-    char quoted[128];
-    snprintf(quoted, sizeof(quoted), "\"%s\"", key);
-    const char *at = strstr(text, quoted);
-    while (at && n-- > 1) {
-        const char *next = strstr(at + 1, quoted);
-        at = next ? next : at;
-        n = next ? n : 0;
-    }
-    return at ? at : text;
-}
-
-/* One file being read. */
-struct reading {
-    struct sw_config *config;
-    const char *path;
-    const char *text;
-    struct sw_buf *error;
-};
-
-static bool wrong_type(const struct reading *reading, const struct sw_config_row *row)
-{
-    static const char *const words[] = {"true or false", "a whole number", "a string",
-                                        "a string or an array of strings"};
-    append_place(reading->error, reading->path, reading->text,
-                 find_key(reading->text, row->name, 1));
-    sw_buf_printf(reading->error, "\"%s\" is %s\n", row->name, words[row->type]);
-    return false;
-}
-
-static bool set(const struct reading *reading, int index, const char *text, bool first)
-{
-    struct sw_buf where = {0};
-    const char *name = sw_config_rows[index].name;
-    append_place(&where, reading->path, reading->text, find_key(reading->text, name, 1));
-    sw_buf_printf(&where, "\"%s\"", name);
-    bool ok =
-        sw_config_set(reading->config, index, text, first, sw_buf_text(&where), reading->error);
-    sw_buf_deinit(&where);
-    return ok;
-}
-
-static bool set_list(const struct reading *reading, int index, const cJSON *array)
-{
-    bool first = true;
-    const cJSON *item;
-    if (cJSON_GetArraySize(array) == 0) {
-        return set(reading, index, "", true);
-    }
-    cJSON_ArrayForEach(item, array)
-    {
-        if (!cJSON_IsString(item)) {
-            return wrong_type(reading, &sw_config_rows[index]);
-        }
-        if (!set(reading, index, item->valuestring, first)) {
-            return false;
-        }
-        first = false;
+        at++;
     }
     return true;
 }
 
-static bool set_member(const struct reading *reading, int index, const cJSON *value)
+/* ---- what does not parse ---- */
+
+static bool is_space(char c)
 {
-    const struct sw_config_row *row = &sw_config_rows[index];
-    char number[32];
-    switch (row->type) {
-    case SW_CONFIG_TYPE_flag:
-        return cJSON_IsBool(value)
-                   ? set(reading, index, cJSON_IsTrue(value) ? "true" : "false", true)
-                   : wrong_type(reading, row);
-    case SW_CONFIG_TYPE_number:
-        if (!cJSON_IsNumber(value) || value->valuedouble < 0 || value->valuedouble > 9e15) {
-            return wrong_type(reading, row);
-        }
-        snprintf(number, sizeof(number), "%.15g", value->valuedouble);
-        return set(reading, index, number, true);
-    case SW_CONFIG_TYPE_text:
-        return cJSON_IsString(value) ? set(reading, index, value->valuestring, true)
-                                     : wrong_type(reading, row);
-    case SW_CONFIG_TYPE_list:
-        if (cJSON_IsString(value)) {
-            return set(reading, index, value->valuestring, true);
-        }
-        return cJSON_IsArray(value) ? set_list(reading, index, value) : wrong_type(reading, row);
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+/* Where a key should begin and does not, cJSON points one character too far. */
+static const char *exact_place(const struct reading *reading, const char *at)
+{
+    const char *before = at - 1;
+    if (at < reading->text + 2 || is_space(*before) || strchr("\"[{", *before)) {
+        return at;
+    }
+    do {
+        before--;
+    } while (before > reading->text && is_space(*before));
+    return *before == '{' || *before == ',' ? at - 1 : at;
+}
+
+static bool fail_parse(const struct reading *reading, const char *at)
+{
+    const char *end = reading->text + reading->size;
+    at = exact_place(reading, at < end ? at : end);
+    append_place(reading, at, reading->error);
+    if (*at >= ' ' && *at < 0x7f) {
+        sw_buf_printf(reading->error, "not valid JSON at '%c'\n", *at);
+    } else {
+        sw_buf_append_slice(reading->error, at == end
+                                                ? SW_SLICE("not valid JSON: the file ends here\n")
+                                                : SW_SLICE("not valid JSON here\n"));
     }
     return false;
 }
 
-static bool set_members(const struct reading *reading, const cJSON *root)
+static size_t number_span(const char *at)
 {
-    const cJSON *value;
-    uint64_t seen = 0;
-    cJSON_ArrayForEach(value, root)
-    {
-        int index = sw_config_find(value->string);
-        if (index < 0) {
-            append_place(reading->error, reading->path, reading->text,
-                         find_key(reading->text, value->string, 1));
-            sw_config_unknown(reading->error, "key", value->string, false);
-            return false;
-        }
-        if (seen >> index & 1) {
-            append_place(reading->error, reading->path, reading->text,
-                         find_key(reading->text, value->string, 2));
-            sw_buf_printf(reading->error, "\"%s\" stands twice\n", value->string);
-            return false;
-        }
-        seen |= UINT64_C(1) << index;
-        if (!set_member(reading, index, value)) {
-            return false;
-        }
-    }
-    return true;
+    return strspn(at, "0123456789+-.eE");
 }
 
-static bool parse(const struct reading *reading, size_t size)
+/* cJSON is more lenient than RFC 8259: what it lets pass is found here. */
+static bool fail_strict(const struct reading *reading)
+{
+    sw_utf8_state state = 0;
+    bool string = false;
+    for (const char *at = reading->text; at < reading->text + reading->size; at++) {
+        if (!sw_utf8_feed(&state, at, 1)) {
+            return fail(reading, at, "not valid UTF-8");
+        }
+        if (string && (unsigned char)*at < ' ') {
+            return fail(reading, at, "a control character in a string; write \\n or \\u....");
+        }
+        size_t number = string || *at == 'e' || *at == 'E' ? 0 : number_span(at);
+        if (number > 0) {
+            if (sw_json_validate(at, number, FILE_DEPTH, NULL) != SW_JSON_OK) {
+                return fail(reading, at, "not a number as JSON writes it");
+            }
+            at += number - 1;
+        } else if (string && *at == '\\') {
+            at++;
+        } else if (*at == '"') {
+            string = !string;
+        }
+    }
+    return fail(reading, reading->text, "not valid JSON (RFC 8259)");
+}
+
+static bool check_syntax(const struct reading *reading)
 {
     const char *end = NULL;
-    cJSON *root = cJSON_ParseWithLengthOpts(reading->text, size + 1, &end, true);
-    bool ok = cJSON_IsObject(root);
-    if (!root) {
-        append_place(reading->error, reading->path, reading->text, end ? end : reading->text);
-        sw_buf_append_slice(reading->error, SW_SLICE("not valid JSON here\n"));
-    } else if (!ok) {
-        sw_buf_printf(reading->error, "%s: the file holds one JSON object\n", reading->path);
-    } else {
-        ok = set_members(reading, root);
-    }
+    cJSON *root = cJSON_ParseWithLengthOpts(reading->text, reading->size + 1, &end, true);
     cJSON_Delete(root);
+    if (!root) {
+        return fail_parse(reading, end ? end : reading->text);
+    }
+    switch (sw_json_validate(reading->text, reading->size, FILE_DEPTH, NULL)) {
+    case SW_JSON_OK:
+        return true;
+    case SW_JSON_TOO_DEEP:
+        return fail(reading, reading->text, "nested too deep");
+    case SW_JSON_INVALID:
+        break;
+    }
+    return fail_strict(reading);
+}
+
+/* ---- members ---- */
+
+/* Appends a string's text with a NUL behind it; false where it holds one itself, which would cut it
+ * short. */
+static bool unescape(struct sw_slice raw, struct sw_buf *out)
+{
+    sw_json_unescape(out, raw);
+    return strlen(sw_buf_text(out)) == out->size;
+}
+
+/* `at`: where the value stands. */
+static bool set(const struct reading *reading, int row, const char *text, bool first,
+                const char *at)
+{
+    struct sw_buf words = {0};
+    append_place(reading, at, &words);
+    sw_config_append_name(&words, sw_config_rows[row].name, SW_CONFIG_FILE);
+    struct sw_config_place place = {.source = SW_CONFIG_FILE, .words = sw_buf_text(&words)};
+    bool ok = sw_config_set(reading->config, row, text, first, &place, reading->error);
+    sw_buf_deinit(&words);
     return ok;
+}
+
+static bool wrong_type(const struct reading *reading, int row, const char *at)
+{
+    static const char *const words[] = {"true or false", "a whole number", "a string",
+                                        "an array of strings"};
+    append_place(reading, at, reading->error);
+    sw_buf_printf(reading->error, "\"%s\" must be %s\n", sw_config_rows[row].name,
+                  words[sw_config_rows[row].type]);
+    return false;
+}
+
+static bool set_string(const struct reading *reading, int row, struct sw_json_value value,
+                       bool first)
+{
+    if (value.type != SW_JSON_STRING) {
+        return wrong_type(reading, row, value.raw.data);
+    }
+    struct sw_buf text = {0};
+    bool ok = unescape(value.raw, &text)
+                  ? set(reading, row, sw_buf_text(&text), first, value.raw.data)
+                  : fail(reading, value.raw.data, "a NUL in a string");
+    sw_buf_deinit(&text);
+    return ok;
+}
+
+static bool set_list(const struct reading *reading, int row, struct sw_json_value value)
+{
+    struct sw_json_walk walk = sw_json_walk(value.raw);
+    struct sw_json_member item;
+    bool first = true;
+    for (; sw_json_next(&walk, &item); first = false) {
+        if (!set_string(reading, row, item.value, first)) {
+            return false;
+        }
+    }
+    return !first ||
+           fail(reading, value.raw.data, "an empty array; leave the key out for the default");
+}
+
+static bool set_number(const struct reading *reading, int row, struct sw_json_value value)
+{
+    char *text = sw_strndup(value.raw.data, value.raw.size);
+    bool ok = set(reading, row, text, true, value.raw.data);
+    sw_free(text);
+    return ok;
+}
+
+static bool set_member(const struct reading *reading, int row, struct sw_json_value value)
+{
+    const char *at = value.raw.data;
+    switch (sw_config_rows[row].type) {
+    case SW_CONFIG_TYPE_flag:
+        if (value.type == SW_JSON_TRUE || value.type == SW_JSON_FALSE) {
+            return set(reading, row, value.type == SW_JSON_TRUE ? "true" : "false", true, at);
+        }
+        return wrong_type(reading, row, at);
+    case SW_CONFIG_TYPE_number:
+        return value.type == SW_JSON_NUMBER ? set_number(reading, row, value)
+                                            : wrong_type(reading, row, at);
+    case SW_CONFIG_TYPE_text:
+        return set_string(reading, row, value, true);
+    case SW_CONFIG_TYPE_list:
+        return value.type == SW_JSON_ARRAY ? set_list(reading, row, value)
+                                           : wrong_type(reading, row, at);
+    }
+    return false;
+}
+
+/* The row of a key, or -1 and an error. A file cannot name another one. */
+static int find_key(const struct reading *reading, struct sw_slice quoted)
+{
+    struct sw_buf name = {0};
+    bool whole = unescape(quoted, &name);
+    int row = whole ? sw_config_find(sw_buf_text(&name)) : -1;
+    if (row < 0) {
+        append_place(reading, quoted.data, reading->error);
+        sw_config_unknown(reading->error, sw_buf_text(&name), SW_CONFIG_FILE);
+    } else if (row == SW_CONFIG_config) {
+        row = -1;
+        fail(reading, quoted.data, "\"config\" cannot stand in the file itself");
+    }
+    sw_buf_deinit(&name);
+    return row;
+}
+
+static bool set_members(const struct reading *reading)
+{
+    struct sw_json_value root = sw_json_value(sw_slice(reading->text, reading->size));
+    if (root.type != SW_JSON_OBJECT) {
+        return fail(reading, root.raw.data, "the file must hold one object: { ... }");
+    }
+    struct sw_json_walk walk = sw_json_walk(root.raw);
+    struct sw_json_member member;
+    uint64_t seen = 0;
+    while (sw_json_next(&walk, &member)) {
+        struct sw_slice quoted = sw_slice(member.name.data - 1, member.name.size + 2);
+        int row = find_key(reading, quoted);
+        if (row < 0) {
+            return false;
+        }
+        if (seen >> row & 1) {
+            append_place(reading, quoted.data, reading->error);
+            sw_buf_printf(reading->error, "\"%s\" stands twice\n", sw_config_rows[row].name);
+            return false;
+        }
+        seen |= UINT64_C(1) << row;
+        if (!set_member(reading, row, member.value)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 bool sw_config_load_file(struct sw_config *config, const char *path, struct sw_buf *error)
 {
     struct sw_buf text = {0};
-    char *name = sw_strndup(path, strlen(path)); /* the file may set "config" itself */
-    bool ok = read_file(name, &text, error);
+    bool ok = read_file(path, &text, error);
     if (ok) {
-        blank_comments(text.data);
         struct reading reading = {
-            .config = config, .path = name, .text = text.data, .error = error};
-        ok = parse(&reading, text.size);
+            .config = config, .path = path, .text = text.data, .size = text.size, .error = error};
+        ok = blank_comments(&reading) && check_syntax(&reading) && set_members(&reading);
     }
     sw_buf_deinit(&text);
-    sw_free(name);
     return ok;
 }

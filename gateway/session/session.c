@@ -204,9 +204,17 @@ static void lane_grew(struct sw_session *session)
     sw_fanout_due(&session->all->fanout, session->slot);
 }
 
+/* Nothing goes behind the close frame, which stands in the lane once the peer's was heard, or the
+ * session was retired. */
+static bool may_speak(const struct sw_session *session)
+{
+    return !session->retired && !session->close_heard &&
+           sw_session_state(session) <= SW_CLOSING_STATE;
+}
+
 void sw_session_say(struct sw_session *session, struct sw_slice text)
 {
-    if (session->retired || sw_session_state(session) > SW_CLOSING_STATE) {
+    if (!may_speak(session)) {
         return;
     }
     session->transport->frame(session, text);
@@ -215,7 +223,7 @@ void sw_session_say(struct sw_session *session, struct sw_slice text)
 
 void sw_session_say_raw(struct sw_session *session, const void *data, size_t size)
 {
-    if (session->retired || sw_session_state(session) > SW_CLOSING_STATE) {
+    if (!may_speak(session)) {
         return;
     }
     sw_buf_append(&session->lane, data, size);

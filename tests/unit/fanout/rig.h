@@ -176,8 +176,7 @@ static inline void rig_open(struct rig *rig, uint32_t slot, int room)
     struct sw_reader *reader = sw_reader(&rig->fanout, slot);
     int fds[2];
     assert_false(at->open || reader->flags & SW_DUE);
-    assert_int_equal(
-        socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
     if (room) {
         assert_int_equal(setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room)), 0);
     }
@@ -194,6 +193,7 @@ static inline void rig_open(struct rig *rig, uint32_t slot, int room)
     at->retired = false;
     at->broken = false;
     sw_buf_clear(&at->got);
+    sw_buf_clear(&at->lane);
     *reader = (struct sw_reader){.fd = fds[0], .list = at->list};
     if (slot >= rig->fanout.slots_high) {
         rig->fanout.slots_high = slot + 1;
@@ -205,8 +205,7 @@ static inline void rig_open(struct rig *rig, uint32_t slot, int room)
 static inline void rig_unsubscribe_all(struct rig *rig, uint32_t slot)
 {
     while (sw_reader(&rig->fanout, slot)->subscriptions) {
-        sw_hub_unsubscribe(&rig->fanout, slot,
-                           sw_reader(&rig->fanout, slot)->subscriptions - 1u);
+        sw_hub_unsubscribe(&rig->fanout, slot, sw_reader(&rig->fanout, slot)->subscriptions - 1u);
     }
 }
 
@@ -287,9 +286,9 @@ static inline void rig_check_law(struct rig *rig)
         shed += sw_counter_read(&counters->shed_total[reason]);
     }
     sw_fanout_law(&rig->fanout);
-    assert_int_equal(sw_counter_read(&counters->due_total),
-                     sw_counter_read(&counters->sent_total) + shed +
-                         sw_counter_read(&counters->behind));
+    assert_int_equal(sw_counter_read(&counters->due_total), sw_counter_read(&counters->sent_total) +
+                                                                shed +
+                                                                sw_counter_read(&counters->behind));
 }
 
 static inline void rig_on_turn(void *owner)

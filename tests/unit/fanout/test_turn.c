@@ -73,7 +73,7 @@ static void items_gathered_for_one_reader_are_not_anothers(void **state)
         const char *topics;
         const char *text;
     } rows[] = {
-        {"ab", "a|b"}, {"ab", "a|b"},      {"abc", "a|b|c"}, {"bc", "b|c"}, {"ac", "a|c"},
+        {"ab", "a|b"}, {"ab", "a|b"},       {"abc", "a|b|c"}, {"bc", "b|c"}, {"ac", "a|c"},
         {"ab", "a|b"}, {"abcd", "a|b|c|d"}, {"cd", "c|d"},    {"ad", "a|d"}, {"bd", "b|d"},
     };
     struct rig rig;
@@ -99,7 +99,8 @@ static void items_gathered_for_one_reader_are_not_anothers(void **state)
     rig_deinit(&rig);
 }
 
-/* `tapes` tapes with one message of `size` bytes each: copied together, by sendmsg, or as cursors. */
+/* `tapes` tapes with one message of `size` bytes each: copied together, by sendmsg, or as cursors.
+ */
 static void turn_of_many_tapes(unsigned tapes, size_t size, int64_t writes)
 {
     struct rig rig;
@@ -230,6 +231,38 @@ static void one_who_may_not_be_written_to_directly_gets_it_by_the_flush(void **s
     sw_fanout_turned(&rig.fanout);
     assert_string_equal(rig_received(&rig, 0), "1");
     assert_int_equal(sw_reader(&rig.fanout, 0)->flags, SW_NEVER_DIRECT);
+    rig_deinit(&rig);
+}
+
+static void who_becomes_due_while_others_are_flushed_waits_for_the_next_turn(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_init(&rig, 3, QUEUE);
+    uint32_t stop = 0;
+    uint32_t slot;
+    assert_false(sw_fanout_due_pop(&rig.fanout, &stop, &slot));
+    sw_fanout_walk(&rig.fanout);
+    sw_fanout_due(&rig.fanout, 2);
+    sw_fanout_due(&rig.fanout, 0);
+    sw_fanout_due(&rig.fanout, 2); /* harmless */
+    stop = 0;
+    assert_true(sw_fanout_due_pop(&rig.fanout, &stop, &slot));
+    assert_int_equal(slot, 2);
+    sw_fanout_due(&rig.fanout, 2);
+    sw_fanout_due(&rig.fanout, 1);
+    assert_true(sw_fanout_due_pop(&rig.fanout, &stop, &slot));
+    assert_int_equal(slot, 0);
+    assert_false(sw_fanout_due_pop(&rig.fanout, &stop, &slot));
+    assert_true(sw_fanout_busy(&rig.fanout));
+    stop = 0;
+    assert_true(sw_fanout_due_pop(&rig.fanout, &stop, &slot));
+    assert_int_equal(slot, 2);
+    assert_true(sw_fanout_due_pop(&rig.fanout, &stop, &slot));
+    assert_int_equal(slot, 1);
+    assert_false(sw_fanout_due_pop(&rig.fanout, &stop, &slot));
+    assert_false(sw_fanout_busy(&rig.fanout));
+    sw_fanout_turned(&rig.fanout);
     rig_deinit(&rig);
 }
 
@@ -443,6 +476,7 @@ int main(void)
         cmocka_unit_test(reader_of_one_tape_is_written_to_at_once_beside_other_dirty_tapes),
         cmocka_unit_test(lane_goes_before_the_data_by_the_same_send),
         cmocka_unit_test(one_who_may_not_be_written_to_directly_gets_it_by_the_flush),
+        cmocka_unit_test(who_becomes_due_while_others_are_flushed_waits_for_the_next_turn),
         cmocka_unit_test(gap_is_told_in_its_place_and_counted_as_shed),
         cmocka_unit_test(gap_of_unknown_count_is_told_once_before_the_next_frame),
         cmocka_unit_test(turn_of_more_gaps_than_a_system_call_takes_is_told_whole),

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What a single value cannot tell: words, addresses, and settings that contradict each other. */
+#include "api/guard.h"
+#include "bus/bus.h"
+#include "net/address.h"
+#include "node/config_table.h"
+#include "node/worker.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#define PREFIX_BYTES 128
+
+/* One line that begins with the setting's name as whoever gave it wrote it. Always false. */
+static bool fail(const struct sw_config *config, enum sw_config_field field, struct sw_buf *error,
+                 const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+static bool fail(const struct sw_config *config, enum sw_config_field field, struct sw_buf *error,
+                 const char *format, ...)
+{
+    enum sw_config_source source = config->sources[field];
+    if (source == SW_CONFIG_FILE) {
+        sw_buf_printf(error, "%s: ", config->config[0] ? config->config : "file");
+    }
+    sw_config_append_name(error, sw_config_rows[field].name, source);
+    sw_buf_append_byte(error, ' ');
+    va_list arguments;
+    va_start(arguments, format);
+    sw_buf_vprintf(error, format, arguments);
+    va_end(arguments);
+    sw_buf_append_byte(error, '\n');
+    return false;
+}
+
+/* ---- addresses ---- */
+
+static bool is_option(struct sw_slice word)
+{
+    return sw_slice_equal(word, SW_SLICE("tls")) || sw_slice_equal(word, SW_SLICE("proxy"));
+}
+
+static bool check_listen(const struct sw_config *config, const char *text, struct sw_buf *error)
+{
+    struct sw_address address;
+    struct sw_slice rest = sw_slice_of(text);
+    struct sw_slice plain = sw_slice_split(&rest, ',');
+    struct sw_slice option = sw_slice_split(&rest, ',');
+    if (is_option(plain) || is_option(option)) {
+        return fail(config, SW_CONFIG_listen, error,
+                    "%s: ,tls and ,proxy are not supported by this version", text);
+    }
+    if (option.data) {
+        return fail(config, SW_CONFIG_listen, error,
+                    "%s: one address each; repeat --listen for another", text);
+    }
+    if (sw_address_parse(plain, &address)) {
+        return fail(config, SW_CONFIG_listen, error,
+                    "%s: an address is ADDR:PORT in numbers, like 127.0.0.1:8000 or [::1]:8000",
+                    text);
+    }
+    if (!sw_address_is_loopback(&address) && strcmp(config->auth, "none") != 0) {
+        return fail(config, SW_CONFIG_listen, error,
+                    "%s is not a loopback address, and nothing says who may connect: "
+                    "add --auth none if anybody may",
+                    text);
+    }
+    return true;
+}
+
+static bool check_listens(const struct sw_config *config, struct sw_buf *error)
+{
+    size_t count = 0;
+    for (char **text = config->listen; *text; text++, count++) {
+        if (!check_listen(config, *text, error)) {
+            return false;
+        }
+    }
+    if (count == 0 || count > SW_LISTENERS) {
+        return fail(config, SW_CONFIG_listen, error, "takes 1 to %d addresses", SW_LISTENERS);
+    }
+    return true;
+}
+
+static bool check_admin(const struct sw_config *config, struct sw_buf *error)
+{
+    struct sw_address address;
+    if (sw_address_parse(sw_slice_of(config->admin_listen), &address)) {
+        return fail(config, SW_CONFIG_admin_listen, error,
+                    "%s: an address is ADDR:PORT in numbers, like 127.0.0.1:9000",
+                    config->admin_listen);
+    }
+    bool loopback = sw_address_is_loopback(&address);
+    if (!loopback && !config->api_key_file[0]) {
+        return fail(config, SW_CONFIG_admin_listen, error,
+                    "%s is not a loopback address: it needs keys, add --api-key-file FILE",
+                    config->admin_listen);
+    }
+    struct sw_guard guard;
+    struct sw_buf why = {0};
+    bool ok = sw_guard_init(&guard, config->api_key_file, loopback, &why);
+    sw_guard_deinit(&guard);
+    if (!ok) {
+        struct sw_slice line = sw_buf_slice(&why);
+        line.size = sw_slice_find(line, '\n');
+        fail(config, SW_CONFIG_api_key_file, error, "%.*s", SW_SLICE_ARG(line));
+    }
+    sw_buf_deinit(&why);
+    return ok;
+}
+
+/* ---- words ---- */
+
+static bool check_word(const struct sw_config *config, enum sw_config_field field,
+                       const char *value, const char *const *words, struct sw_buf *error)
+{
+    for (const char *const *word = words; *word; word++) {
+        if (strcmp(value, *word) == 0) {
+            return true;
+        }
+    }
+    return fail(config, field, error, "is %s, not \"%s\"", sw_config_rows[field].unit, value);
+}
+
+static bool check_words(const struct sw_config *config, struct sw_buf *error)
+{
+    static const char *const levels[] = {"debug", "info", "warn", "error", NULL};
+    static const char *const formats[] = {"auto", "text", "json", NULL};
+    static const char *const auths[] = {"", "none", NULL};
+    if (strcmp(config->auth, "jwt") == 0 || strcmp(config->auth, "callback") == 0) {
+        return fail(config, SW_CONFIG_auth, error, "%s is not supported by this version",
+                    config->auth);
+    }
+    return check_word(config, SW_CONFIG_log_level, config->log_level, levels, error) &&
+           check_word(config, SW_CONFIG_log_format, config->log_format, formats, error) &&
+           check_word(config, SW_CONFIG_auth, config->auth, auths, error);
+}
+
+/* What would have to be escaped in a path, an origin or a channel. */
+static bool has_blank(const char *text)
+{
+    for (; *text; text++) {
+        if ((unsigned char)*text <= ' ' || *text == 0x7f) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Browsers send scheme://host[:port] and nothing behind it; anything else would match nobody. */
+static bool check_origins(const struct sw_config *config, struct sw_buf *error)
+{
+    for (char **origin = config->origin; *origin; origin++) {
+        const char *host = strstr(*origin, "://");
+        if (!host || host == *origin || !host[3] || strpbrk(host + 3, "/?#*@") ||
+            has_blank(*origin)) {
+            return fail(config, SW_CONFIG_origin, error,
+                        "%s: an origin is scheme://host[:port], like https://example.com, with "
+                        "nothing behind it",
+                        *origin);
+        }
+    }
+    return true;
+}
+
+static bool check_texts(const struct sw_config *config, struct sw_buf *error)
+{
+    const char *separator = config->topic_separator;
+    if (!separator[0] || separator[1] || !strchr(".:/", separator[0])) {
+        return fail(config, SW_CONFIG_topic_separator, error, "is one of . : / and not \"%s\"",
+                    separator);
+    }
+    if (strlen(config->prefix) > PREFIX_BYTES) {
+        return fail(config, SW_CONFIG_prefix, error, "has at most %d bytes", PREFIX_BYTES);
+    }
+    if (has_blank(config->prefix) || strpbrk(config->prefix, "{}")) {
+        return fail(config, SW_CONFIG_prefix, error,
+                    "has no braces, spaces or control bytes, unlike \"%s\"", config->prefix);
+    }
+    const char *echo = config->echo_path;
+    if (echo[0] && (echo[0] != '/' || has_blank(echo) || strpbrk(echo, "?#"))) {
+        return fail(config, SW_CONFIG_echo_path, error, "is a path like /echo, not \"%s\"", echo);
+    }
+    return check_origins(config, error);
+}
+
+/* The URL is not shown: it may hold a password. */
+static bool check_bus(const struct sw_config *config, struct sw_buf *error)
+{
+    static const char *const later[] = {"rediss://", "redis-sentinel://", "redis-cluster://", NULL};
+    for (const char *const *scheme = later; *scheme; scheme++) {
+        if (strncmp(config->bus, *scheme, strlen(*scheme)) == 0) {
+            return fail(config, SW_CONFIG_bus, error, "%s is not supported by this version",
+                        *scheme);
+        }
+    }
+    const char *why;
+    if (!sw_bus_url_check(config->bus, &why)) {
+        return fail(config, SW_CONFIG_bus, error, "cannot be used: %s", why);
+    }
+    return true;
+}
+
+/* ---- numbers ---- */
+
+static bool check_numbers(const struct sw_config *config, struct sw_buf *error)
+{
+    if (config->max_queued_bytes < 2 * config->max_message_bytes) {
+        return fail(config, SW_CONFIG_max_queued_bytes, error,
+                    "(%llu) must be at least twice --max-message-bytes (%llu)",
+                    (unsigned long long)config->max_queued_bytes,
+                    (unsigned long long)config->max_message_bytes);
+    }
+    if (config->stall_ms < config->pong_ms) {
+        return fail(config, SW_CONFIG_stall_ms, error,
+                    "(%llu) must not be below --pong-ms (%llu): who has unread data gets longer",
+                    (unsigned long long)config->stall_ms, (unsigned long long)config->pong_ms);
+    }
+    return true;
+}
+
+bool sw_config_check(const struct sw_config *config, struct sw_buf *error)
+{
+    return check_words(config, error) && check_texts(config, error) && check_bus(config, error) &&
+           check_numbers(config, error) && check_listens(config, error) &&
+           check_admin(config, error);
+}

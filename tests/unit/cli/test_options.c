@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The flags of the small subcommands. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "cli/options.h"
+
+struct parsed {
+    const char *url;
+    bool json;
+    bool help;
+    struct sw_buf error;
+};
+
+static bool parse(struct parsed *parsed, int *argc, char **argv)
+{
+    *parsed = (struct parsed){0};
+    const struct sw_option options[] = {
+        {"--url", "URL", "where", &parsed->url, NULL},
+        {"--json", NULL, "how", NULL, &parsed->json},
+        {"--help", NULL, "this", NULL, &parsed->help},
+        {"--token", NULL, NULL, NULL, NULL},
+        {0},
+    };
+    return sw_options_parse(options, argc, argv, &parsed->error);
+}
+
+static void test_good(void **state)
+{
+    (void)state;
+    struct parsed parsed;
+    char *argv[] = {"a", "--url", "x", "b", "--json", "--", "--url", "-h"};
+    int argc = 8;
+    assert_true(parse(&parsed, &argc, argv));
+    assert_int_equal(argc, 4);
+    assert_string_equal(argv[0], "a");
+    assert_string_equal(argv[1], "b");
+    assert_string_equal(argv[2], "--url");
+    assert_string_equal(argv[3], "-h");
+    assert_string_equal(parsed.url, "x");
+    assert_true(parsed.json);
+    assert_false(parsed.help);
+    char *other[] = {"--url=y=z", "-5", "-h"};
+    argc = 3;
+    assert_true(parse(&parsed, &argc, other));
+    assert_int_equal(argc, 1);
+    assert_string_equal(other[0], "-5");
+    assert_string_equal(parsed.url, "y=z");
+    assert_true(parsed.help);
+}
+
+static void test_bad(void **state)
+{
+    (void)state;
+    static const struct {
+        char *word;
+        const char *words;
+    } cases[] = {
+        {"--ulr", "unknown flag --ulr; did you mean --url?\n"},
+        {"--tokn", "unknown flag --tokn\n"},
+        {"--nothing-like-it", "unknown flag --nothing-like-it\n"},
+        {"--url", "--url needs a value: URL\n"},
+        {"--url=", "--url needs a value: URL\n"},
+        {"--json=1", "--json takes no value\n"},
+        {"--token", "--token is not supported by this version\n"},
+        {"--token=x", "--token is not supported by this version\n"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct parsed parsed;
+        char *argv[] = {cases[i].word};
+        int argc = 1;
+        assert_false(parse(&parsed, &argc, argv));
+        assert_string_equal(sw_buf_text(&parsed.error), cases[i].words);
+        sw_buf_deinit(&parsed.error);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_good),
+        cmocka_unit_test(test_bad),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

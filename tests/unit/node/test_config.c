@@ -1,0 +1,525 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The settings: order of strength, what is refused and in which words, places in the file. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/mem.h"
+#include "node/config.h"
+
+#define WORDS 16
+
+/* One attempt to load: what stands in the file, the environment and on the command line. */
+struct attempt {
+    const char *file; /* NULL: none; else it is named by --config */
+    char *environment[WORDS];
+    char *flags[WORDS];
+};
+
+struct outcome {
+    struct sw_config config;
+    struct sw_buf error;
+    bool ok;
+};
+
+static char config_flag[] = "--config";
+static char file_path[64];
+
+static void write_file(const char *text)
+{
+    FILE *file = fopen(file_path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+static void load(struct outcome *outcome, const struct attempt *attempt)
+{
+    char *argv[WORDS + 2];
+    int argc = 0;
+    *outcome = (struct outcome){0};
+    sw_config_init(&outcome->config);
+    if (attempt->file) {
+        write_file(attempt->file);
+        argv[argc++] = config_flag;
+        argv[argc++] = file_path;
+    }
+    for (int i = 0; attempt->flags[i]; i++) {
+        argv[argc++] = attempt->flags[i];
+    }
+    outcome->ok =
+        sw_config_load(&outcome->config, argc, argv, attempt->environment, &outcome->error);
+    assert_int_equal(outcome->ok, outcome->error.size == 0);
+}
+
+static void forget(struct outcome *outcome)
+{
+    sw_config_deinit(&outcome->config);
+    sw_buf_deinit(&outcome->error);
+}
+
+/* Loads and expects success; the caller forgets it. */
+static void accept_it(struct outcome *outcome, const struct attempt *attempt)
+{
+    load(outcome, attempt);
+    if (!outcome->ok) {
+        fail_msg("refused: %s", sw_buf_text(&outcome->error));
+    }
+}
+
+/* Loads and expects a refusal: one line with these words in it. */
+static void refuse(const struct attempt *attempt, const char *words)
+{
+    struct outcome outcome;
+    load(&outcome, attempt);
+    const char *said = sw_buf_text(&outcome.error);
+    if (outcome.ok || !strstr(said, words)) {
+        fail_msg("\"%s\" expected, said \"%s\"", words, said);
+    }
+    assert_ptr_equal(strchr(said, '\n'), said + outcome.error.size - 1);
+    forget(&outcome);
+}
+
+#define ATTEMPT(...)     (&(struct attempt){__VA_ARGS__})
+#define ENVIRONMENT(...) .environment = {__VA_ARGS__}
+#define FLAGS(...)       .flags = {__VA_ARGS__}
+
+static void assert_list(char **list, const char *first, const char *second)
+{
+    assert_non_null(list);
+    assert_string_equal(list[0], first);
+    if (second) {
+        assert_string_equal(list[1], second);
+    }
+    assert_null(list[second ? 2 : 1]);
+}
+
+/* ---- what is good ---- */
+
+static void test_defaults(void **state)
+{
+    (void)state;
+    struct outcome outcome;
+    accept_it(&outcome, ATTEMPT(0));
+    const struct sw_config *config = &outcome.config;
+    assert_list(config->listen, "127.0.0.1:8000", "[::1]:8000");
+    assert_string_equal(config->admin_listen, "127.0.0.1:9000");
+    assert_string_equal(config->bus, "memory");
+    assert_string_equal(config->topic_separator, ".");
+    assert_string_equal(config->prefix, "");
+    assert_non_null(config->origin);
+    assert_null(config->origin[0]);
+    assert_int_equal(config->max_message_bytes, 262144);
+    assert_false(config->client_publish);
+    for (enum sw_config_field i = 0; i < SW_CONFIG_COUNT; i++) {
+        assert_false(sw_config_is_set(config, i));
+    }
+    forget(&outcome);
+}
+
+static void test_order_of_strength(void **state)
+{
+    (void)state;
+    struct outcome outcome;
+    accept_it(&outcome, ATTEMPT(.file = "{\"workers\": 2, \"drain_ms\": 2, \"stall_ms\": 20000}",
+                                ENVIRONMENT("SPILLWAY_WORKERS=3", "SPILLWAY_DRAIN_MS=3"),
+                                FLAGS("--workers", "4")));
+    assert_int_equal(outcome.config.workers, 4);
+    assert_int_equal(outcome.config.drain_ms, 3);
+    assert_int_equal(outcome.config.stall_ms, 20000);
+    assert_int_equal(outcome.config.pong_ms, 10000);
+    assert_true(sw_config_is_set(&outcome.config, SW_CONFIG_stall_ms));
+    assert_false(sw_config_is_set(&outcome.config, SW_CONFIG_pong_ms));
+    forget(&outcome);
+}
+
+static void test_config_file_from_environment(void **state)
+{
+    (void)state;
+    struct outcome outcome;
+    char variable[80];
+    write_file("{\"workers\": 5}");
+    snprintf(variable, sizeof(variable), "SPILLWAY_CONFIG=%s", file_path);
+    accept_it(&outcome, ATTEMPT(ENVIRONMENT(variable)));
+    assert_int_equal(outcome.config.workers, 5);
+    assert_string_equal(outcome.config.config, file_path);
+    forget(&outcome);
+}
+
+static void test_lists(void **state)
+{
+    (void)state;
+    struct outcome outcome;
+    accept_it(&outcome, ATTEMPT(.file = "{\"listen\": [\"127.0.0.1:1\", \"[::1]:2\"]}"));
+    assert_list(outcome.config.listen, "127.0.0.1:1", "[::1]:2");
+    forget(&outcome);
+    accept_it(&outcome, ATTEMPT(.file = "{\"listen\": [\"127.0.0.1:1\"]}",
+                                ENVIRONMENT("SPILLWAY_LISTEN=127.0.0.1:3, [::1]:4")));
+    assert_list(outcome.config.listen, "127.0.0.1:3", "[::1]:4");
+    forget(&outcome);
+    accept_it(&outcome, ATTEMPT(ENVIRONMENT("SPILLWAY_LISTEN=127.0.0.1:3,[::1]:4"),
+                                FLAGS("--listen", "127.0.0.1:5", "--listen=[::1]:6")));
+    assert_list(outcome.config.listen, "127.0.0.1:5", "[::1]:6");
+    forget(&outcome);
+    accept_it(&outcome, ATTEMPT(FLAGS("--listen", "127.0.0.1:5")));
+    assert_list(outcome.config.listen, "127.0.0.1:5", NULL);
+    forget(&outcome);
+}
+
+static void test_switches(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *word;
+        bool on;
+    } cases[] = {{"--client-publish", true},    {"--client-publish=true", true},
+                 {"--client-publish=1", true},  {"--client-publish=false", false},
+                 {"--client-publish=0", false}, {"--no-client-publish", false}};
+    for (size_t i = 0; i < SW_ARRAY_SIZE(cases); i++) {
+        struct outcome outcome;
+        char *word = sw_strndup(cases[i].word, strlen(cases[i].word));
+        accept_it(&outcome, ATTEMPT(FLAGS(word)));
+        assert_int_equal(outcome.config.client_publish, cases[i].on);
+        assert_true(sw_config_is_set(&outcome.config, SW_CONFIG_client_publish));
+        forget(&outcome);
+        sw_free(word);
+    }
+}
+
+static void test_sizes(void **state)
+{
+    (void)state;
+    struct outcome outcome;
+    accept_it(&outcome, ATTEMPT(FLAGS("--max-message-bytes=64k", "--max-queued-bytes", "2M",
+                                      "--workers=07")));
+    assert_int_equal(outcome.config.max_message_bytes, 65536);
+    assert_int_equal(outcome.config.max_queued_bytes, 2097152);
+    assert_int_equal(outcome.config.workers, 7);
+    forget(&outcome);
+}
+
+static void test_foreign_environment(void **state)
+{
+    (void)state;
+    struct outcome outcome;
+    accept_it(&outcome, ATTEMPT(ENVIRONMENT(
+                            "SPILLWAY_SERVICE_HOST=10.0.0.1", "SPILLWAY_PORT=tcp://10.0.0.1:80",
+                            "SPILLWAY_WORKERS=", "SPILLWAY_", "spillway_workers=x", "PATH=/")));
+    assert_false(sw_config_is_set(&outcome.config, SW_CONFIG_workers));
+    forget(&outcome);
+}
+
+static void test_good_files(void **state)
+{
+    (void)state;
+    static const char *const files[] = {
+        "{}",
+        " \n{ }\n ",
+        "\xef\xbb\xbf{\"workers\": 1}",
+        "// first\n{\"workers\": /* in between */ 1} // last",
+        "/*/ not closed by its own slash */ {}",
+        "{\"prefix\": \"//no/*comment*/\"}",
+        "{\"prefix\": \"a\\\"//b\"}",
+        "{\"work\\u0065rs\": 3}",
+        "{\"api_key_file\": \"/dev/null\", \"admin_listen\": \"127.0.0.1:0\"}",
+    };
+    for (size_t i = 0; i < SW_ARRAY_SIZE(files) - 1; i++) {
+        struct outcome outcome;
+        accept_it(&outcome, ATTEMPT(.file = files[i]));
+        forget(&outcome);
+    }
+    struct outcome outcome; /* a file with a key is good, but this one holds none */
+    load(&outcome, ATTEMPT(.file = files[SW_ARRAY_SIZE(files) - 1]));
+    assert_false(outcome.ok);
+    forget(&outcome);
+}
+
+static void test_other_addresses(void **state)
+{
+    (void)state;
+    struct outcome outcome;
+    accept_it(&outcome, ATTEMPT(FLAGS("--listen", "0.0.0.0:0", "--auth", "none")));
+    forget(&outcome);
+    write_file("a-key\n");
+    struct attempt keyed = {FLAGS("--admin-listen", "0.0.0.0:9000", "--api-key-file", file_path)};
+    accept_it(&outcome, &keyed);
+    forget(&outcome);
+}
+
+/* ---- what is not ---- */
+
+static void test_bad_command_lines(void **state)
+{
+    (void)state;
+    refuse(ATTEMPT(FLAGS("--worker", "2")), "unknown flag --worker; did you mean --workers?");
+    refuse(ATTEMPT(FLAGS("--max_connections=5")), "did you mean --max-connections?");
+    refuse(ATTEMPT(FLAGS("--zzzzzzzzzz")), "unknown flag --zzzzzzzzzz; spillway --help");
+    refuse(ATTEMPT(FLAGS("--no-bus")), "unknown flag --no-bus");
+    refuse(ATTEMPT(FLAGS("--no-demo=true")), "unknown flag --no-demo");
+    refuse(ATTEMPT(FLAGS("workers")), "unexpected argument \"workers\"");
+    refuse(ATTEMPT(FLAGS("--")), "unexpected argument");
+    refuse(ATTEMPT(FLAGS("--=x")), "unexpected argument");
+    refuse(ATTEMPT(FLAGS("--bus")), "--bus needs a value: URL");
+    refuse(ATTEMPT(FLAGS("--bus", "--demo")), "--bus needs a value");
+    refuse(ATTEMPT(FLAGS("--bus=")), "--bus: the value is empty");
+    refuse(ATTEMPT(FLAGS("--origin", "")), "--origin: the value is empty");
+    refuse(ATTEMPT(FLAGS("--demo=maybe")), "--demo: true or false is needed");
+}
+
+static void test_bad_numbers(void **state)
+{
+    (void)state;
+    static const char *const values[] = {
+        "", "many", "-1", "65", "1e1", "1.5", "0x1", " 1", "1 ", "4k", "99999999999999999999"};
+    for (size_t i = 0; i < SW_ARRAY_SIZE(values); i++) {
+        char word[64];
+        snprintf(word, sizeof(word), "--workers=%s", values[i]);
+        refuse(ATTEMPT(FLAGS(word)), "--workers: a whole number from 0 to 64 is needed");
+    }
+    refuse(ATTEMPT(FLAGS("--drain-ms", "10s")), "--drain-ms: a whole number");
+    refuse(ATTEMPT(FLAGS("--max-message-bytes", "k")), "--max-message-bytes: a whole number");
+    refuse(ATTEMPT(FLAGS("--max-message-bytes", "1g")), "--max-message-bytes: a whole number");
+    refuse(ATTEMPT(ENVIRONMENT("SPILLWAY_WORKERS=x")), "SPILLWAY_WORKERS: a whole number");
+}
+
+static void test_later_versions(void **state)
+{
+    (void)state;
+    static const char *const flags[] = {"budget",        "tls-cert",        "tls-key",
+                                        "trusted-proxy", "jwt-secret-file", "jwt-key-file",
+                                        "jwt-issuer",    "jwt-audience",    "drain-delay-ms",
+                                        "service",       "environment"};
+    for (size_t i = 0; i < SW_ARRAY_SIZE(flags); i++) {
+        char word[64];
+        char words[128];
+        snprintf(word, sizeof(word), "--%s", flags[i]);
+        snprintf(words, sizeof(words), "%s is not supported by this version", word);
+        refuse(ATTEMPT(FLAGS(word, "x")), words);
+    }
+    refuse(ATTEMPT(.file = "{\"topics\": []}"), ":1:2: \"topics\" is not supported");
+    refuse(ATTEMPT(ENVIRONMENT("SPILLWAY_TLS_CERT=x")), "SPILLWAY_TLS_CERT is not supported");
+    refuse(ATTEMPT(FLAGS("--auth", "jwt")), "--auth jwt is not supported");
+    refuse(ATTEMPT(FLAGS("--auth", "callback")), "--auth callback is not supported");
+    refuse(ATTEMPT(FLAGS("--listen", "127.0.0.1:0,tls")), "are not supported");
+    refuse(ATTEMPT(ENVIRONMENT("SPILLWAY_LISTEN=127.0.0.1:0,proxy")), "are not supported");
+    refuse(ATTEMPT(FLAGS("--bus", "rediss://h")), "--bus rediss:// is not supported");
+    refuse(ATTEMPT(FLAGS("--bus", "redis-sentinel://h/m")), "redis-sentinel:// is not supported");
+    refuse(ATTEMPT(FLAGS("--bus", "redis-cluster://h")), "redis-cluster:// is not supported");
+}
+
+static void test_bad_values(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *flag;
+        const char *value;
+        const char *words;
+    } cases[] = {
+        {"--listen", "nonsense", "an address is ADDR:PORT"},
+        {"--listen", "127.0.0.1:65536", "an address is ADDR:PORT"},
+        {"--listen", "127.0.0.1:1,127.0.0.1:2", "repeat --listen"},
+        {"--listen", "0.0.0.0:80", "add --auth none"},
+        {"--listen", "[::]:80", "not a loopback address"},
+        {"--admin-listen", "127.0.0.1", "an address is ADDR:PORT"},
+        {"--admin-listen", "0.0.0.0:1", "add --api-key-file"},
+        {"--api-key-file", "/nonexistent/keys", "/nonexistent/keys"},
+        {"--topic-separator", "..", "one of . : /"},
+        {"--topic-separator", "*", "one of . : /"},
+        {"--prefix", "a{b}", "no braces"},
+        {"--prefix", "a b", "no braces"},
+        {"--prefix", "a\x7f", "no braces"},
+        {"--bus", "reddis://h", "--bus cannot be used"},
+        {"--auth", "maybe", "--auth is none"},
+        {"--log-level", "loud", "debug|info|warn|error"},
+        {"--log-format", "xml", "auto|text|json"},
+        {"--echo-path", "echo", "a path like /echo"},
+        {"--echo-path", "/a b", "a path like /echo"},
+        {"--origin", "example.com", "scheme://host"},
+        {"--origin", "https://example.com/", "nothing behind it"},
+        {"--origin", "*", "scheme://host"},
+        {"--stall-ms", "9999", "--pong-ms (10000)"},
+        {"--max-message-bytes", "524289", "at least twice --max-message-bytes"},
+        {"--config", "/nonexistent/file", "/nonexistent/file"},
+        {"--config", "/", "cannot read"},
+    };
+    for (size_t i = 0; i < SW_ARRAY_SIZE(cases); i++) {
+        char word[128];
+        snprintf(word, sizeof(word), "%s=%s", cases[i].flag, cases[i].value);
+        refuse(ATTEMPT(FLAGS(word)), cases[i].words);
+        refuse(ATTEMPT(FLAGS(word)),
+               cases[i].flag + (strcmp(cases[i].flag, "--config") == 0 ? 2 : 0));
+    }
+    refuse(ATTEMPT(.file = "{\"listen\": [\"0.0.0.0:1\"]}"), "\"listen\" 0.0.0.0:1");
+}
+
+static void test_too_many_listeners(void **state)
+{
+    (void)state;
+    refuse(ATTEMPT(ENVIRONMENT("SPILLWAY_LISTEN=[::1]:1,[::1]:2,[::1]:3,[::1]:4,[::1]:5,[::1]:6,"
+                               "[::1]:7,[::1]:8,[::1]:9")),
+           "SPILLWAY_LISTEN takes 1 to 8");
+    refuse(ATTEMPT(ENVIRONMENT("SPILLWAY_LISTEN=127.0.0.1:1,,")),
+           "SPILLWAY_LISTEN: the value is empty");
+}
+
+static void test_no_password_in_words(void **state)
+{
+    (void)state;
+    static const char *const urls[] = {"redis://u:hush@h:port", "rediss://u:hush@h", "u:hush@h",
+                                       "redis-cluster://u:hush@h"};
+    for (size_t i = 0; i < SW_ARRAY_SIZE(urls); i++) {
+        struct outcome outcome;
+        char word[64];
+        snprintf(word, sizeof(word), "--bus=%s", urls[i]);
+        load(&outcome, ATTEMPT(FLAGS(word)));
+        assert_false(outcome.ok);
+        assert_null(strstr(sw_buf_text(&outcome.error), "hush"));
+        forget(&outcome);
+    }
+    struct outcome outcome;
+    accept_it(&outcome, ATTEMPT(FLAGS("--bus", "redis://u:hush@h:1")));
+    struct sw_buf text = {0};
+    sw_config_describe(&outcome.config, &text);
+    assert_non_null(strstr(sw_buf_text(&text), "--bus redis://"));
+    assert_null(strstr(sw_buf_text(&text), "hush"));
+    sw_buf_deinit(&text);
+    forget(&outcome);
+}
+
+static void test_places_in_the_file(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *file;
+        const char *words;
+    } cases[] = {
+        {"", ":1:1: not valid JSON"},
+        {"{", ":1:2: not valid JSON"},
+        {"{\n  \"workers\": }\n", ":2:14: not valid JSON at '}'"},
+        {"{\n  \"workers\": 1,\n  \"bus\" \"memory\"\n}\n", ":3:9: not valid JSON"},
+        {"{\"workers\": 1} x", ":1:16: not valid JSON at 'x'"},
+        {"{\"workers\": 1,}", ":1:15: not valid JSON at '}'"},
+        {"{\n  workers: 1}", ":2:3: not valid JSON at 'w'"},
+        {"{\"listen\": [1,\n x]}", ":2:2: not valid JSON at 'x'"},
+        {"{\"bus\": \"memory}", "not valid JSON"},
+        {"/* two\nlines */ {\"workers\": }", ":2:22: not valid JSON"},
+        {"{} /* no end", ":1:4: a comment without its end"},
+        {"{\"workers\": 01}", ":1:13: not a number"},
+        {"{\"workers\": 1.}", ":1:13: not a number"},
+        {"{\"prefix\": \"a\tb\"}", ":1:14: a control character"},
+        {"{\n\"prefix\": \"\xff\"}", ":2:12: not valid UTF-8"},
+        {"{\"prefix\": \"\xc3\xa9\", \"worker\": 1}",
+         ":1:17: unknown key \"worker\"; did you mean \"workers\"?"},
+        {"[1]", ":1:1: the file must hold one object"},
+        {"\n 7", ":2:2: the file must hold one object"},
+        {"{\"workers\": 1,\n \"workers\": 1}", ":2:2: \"workers\" stands twice"},
+        {"{\"workers\": 1, \"work\\u0065rs\": 1}", ":1:16: \"workers\" stands twice"},
+        {"{\"prefix\": \"workers\",\n\"workers\": \"2\"}",
+         ":2:12: \"workers\" must be a whole number"},
+        {"{\"workers\": -1}", ":1:13: \"workers\": a whole number from 0 to 64"},
+        {"{\"workers\": 1.5}", "not \"1.5\""},
+        {"{\"workers\": null}", "\"workers\" must be a whole number"},
+        {"{\"bus\": 7}", ":1:9: \"bus\" must be a string"},
+        {"{\"bus\": \"\"}", ":1:9: \"bus\": the value is empty"},
+        {"{\"bus\": \"a\\u0000b\"}", ":1:9: a NUL in a string"},
+        {"{\"bus\\u0000\": \"memory\"}", ":1:2: unknown key"},
+        {"{\"demo\": \"yes\"}", "\"demo\" must be true or false"},
+        {"{\"listen\": \"127.0.0.1:0\"}", ":1:12: \"listen\" must be an array of strings"},
+        {"{\"listen\": [\"127.0.0.1:0\",\n 8000]}", ":2:2: \"listen\" must be an array of strings"},
+        {"{\"origin\": []}", ":1:12: an empty array"},
+        {"{\"config\": \"x\"}", ":1:2: \"config\" cannot stand in the file itself"},
+        {"{\"max-connections\": 1}", "did you mean \"max_connections\"?"},
+    };
+    for (size_t i = 0; i < SW_ARRAY_SIZE(cases); i++) {
+        refuse(ATTEMPT(.file = cases[i].file), cases[i].words);
+        refuse(ATTEMPT(.file = cases[i].file), file_path);
+    }
+}
+
+static void test_nearest(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"serve", "pub", "sub", "check", NULL};
+    assert_string_equal(sw_config_nearest("chek", names), "check");
+    assert_string_equal(sw_config_nearest("serv", names), "serve");
+    assert_string_equal(sw_config_nearest("usb", names), "sub");
+    assert_string_equal(sw_config_nearest("sub", names), "sub");
+    assert_null(sw_config_nearest("", names));
+    assert_null(sw_config_nearest("x", names));
+    assert_null(sw_config_nearest("version", names));
+    char huge[1000];
+    memset(huge, 'a', sizeof(huge) - 1);
+    huge[sizeof(huge) - 1] = 0;
+    assert_null(sw_config_nearest(huge, names));
+    char flag[1010];
+    snprintf(flag, sizeof(flag), "--%s", huge);
+    refuse(ATTEMPT(FLAGS(flag, "x")), "unknown flag --aaaa");
+}
+
+/* ---- the pages ---- */
+
+static void test_help_and_docs(void **state)
+{
+    (void)state;
+    struct sw_buf help = {0};
+    struct sw_buf docs = {0};
+    sw_config_help(&help);
+    sw_config_docs(&docs);
+    struct sw_slice rest = sw_buf_slice(&help);
+    while (rest.data) {
+        assert_true(sw_slice_split(&rest, '\n').size <= 100);
+    }
+    assert_non_null(strstr(sw_buf_text(&help), "  --unsubscribe-delay-ms N      A topic"));
+    assert_non_null(
+        strstr(sw_buf_text(&docs),
+               "| `--max-connections` | `SPILLWAY_MAX_CONNECTIONS` | `\"max_connections\"` |"));
+    assert_non_null(strstr(sw_buf_text(&docs), "| debug\\|info\\|warn\\|error |"));
+    sw_buf_deinit(&help);
+    sw_buf_deinit(&docs);
+}
+
+static int make_file(void **state)
+{
+    (void)state;
+    snprintf(file_path, sizeof(file_path), "/tmp/spillway-config-XXXXXX");
+    int fd = mkstemp(file_path);
+    return fd < 0 ? -1 : close(fd);
+}
+
+static int remove_file(void **state)
+{
+    (void)state;
+    return unlink(file_path);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_order_of_strength),
+        cmocka_unit_test(test_config_file_from_environment),
+        cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_switches),
+        cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_foreign_environment),
+        cmocka_unit_test(test_good_files),
+        cmocka_unit_test(test_other_addresses),
+        cmocka_unit_test(test_bad_command_lines),
+        cmocka_unit_test(test_bad_numbers),
+        cmocka_unit_test(test_later_versions),
+        cmocka_unit_test(test_bad_values),
+        cmocka_unit_test(test_too_many_listeners),
+        cmocka_unit_test(test_no_password_in_words),
+        cmocka_unit_test(test_places_in_the_file),
+        cmocka_unit_test(test_nearest),
+        cmocka_unit_test(test_help_and_docs),
+    };
+    return cmocka_run_group_tests(tests, make_file, remove_file);
+}

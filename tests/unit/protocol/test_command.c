@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "../common/unit.h"
+
+#include "common/mem.h"
+#include "core/limits.h"
+#include "protocol/command.h"
+
+#include <stdio.h>
+#include <time.h>
+
+/* The lines that whoever got it wrong is shown. */
+#define ANY         "{\"type\":\"ping\",\"id\":1}"
+#define HELLO       "{\"type\":\"hello\",\"id\":1}"
+#define SUBSCRIBE   "{\"type\":\"subscribe\",\"id\":1,\"subs\":[{\"topic\":\"orders.eu\"}]}"
+#define UNSUBSCRIBE "{\"type\":\"unsubscribe\",\"id\":1,\"topics\":[\"orders.eu\"]}"
+#define PUBLISH     "{\"type\":\"publish\",\"id\":1,\"topic\":\"orders.eu\",\"data\":{\"id\":7}}"
+#define REFRESH     "{\"type\":\"refresh\",\"id\":1,\"token\":\"...\"}"
+
+static void assert_raw(struct sw_slice slice, const char *text)
+{
+    if (!text) {
+        assert_null(slice.data);
+        return;
+    }
+    unit_assert_slice(slice, text);
+}
+
+static void good_requests_are_read(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        enum sw_command_kind kind;
+        uint64_t id;
+    } rows[] = {
+        {ANY, SW_COMMAND_PING, 1},
+        {HELLO, SW_COMMAND_HELLO, 1},
+        {SUBSCRIBE, SW_COMMAND_SUBSCRIBE, 1},
+        {UNSUBSCRIBE, SW_COMMAND_UNSUBSCRIBE, 1},
+        {PUBLISH, SW_COMMAND_PUBLISH, 1},
+        {REFRESH, SW_COMMAND_REFRESH, 1},
+        {"{\"type\":\"ping\"}", SW_COMMAND_PING, 0},
+        {" \r\n\t{ \"id\" : 9007199254740991 , \"type\" : \"ping\" } ", SW_COMMAND_PING,
+         9007199254740991},
+        {"{\"type\":\"ping\",\"of\":{\"a\":[1,{}]},\"the\":null,\"future\":-1e9}", SW_COMMAND_PING,
+         0},
+        {"{\"ty\\u0070e\":\"ping\",\"\\u0069d\":7}", SW_COMMAND_PING, 7},
+        {"{\"type\":\"hello\",\"token\":\"t\"}", SW_COMMAND_HELLO, 0},
+        {"{\"type\":\"refresh\"}", SW_COMMAND_REFRESH, 0},
+        {"{\"type\":\"subscribe\",\"topic\":\"a\"}", SW_COMMAND_SUBSCRIBE, 0},
+        {"{\"type\":\"unsubscribe\",\"topic\":\"a\"}", SW_COMMAND_UNSUBSCRIBE, 0},
+        {"{\"type\":\"unsubscribe\",\"topics\":[]}", SW_COMMAND_UNSUBSCRIBE, 0},
+        {"{\"type\":\"publish\",\"topic\":\"\",\"data\":null}", SW_COMMAND_PUBLISH, 0},
+        {"{\"type\":\"dance\",\"id\":3}", SW_COMMAND_UNKNOWN, 3},
+        {"{\"type\":\"\"}", SW_COMMAND_UNKNOWN, 0},
+        {"{\"type\":\"PING\"}", SW_COMMAND_UNKNOWN, 0},
+        {"{\"type\":\"ping \"}", SW_COMMAND_UNKNOWN, 0},
+    };
+    for (size_t i = 0; i < SW_ARRAY_SIZE(rows); i++) {
+        char *text = unit_exact_copy(rows[i].text, strlen(rows[i].text));
+        struct sw_command command = sw_command_parse(sw_slice(text, strlen(rows[i].text)));
+        if (command.kind != rows[i].kind) {
+            print_message("%s: %s\n", rows[i].text, command.problem ? command.problem : "");
+        }
+        assert_int_equal(command.kind, rows[i].kind);
+        assert_int_equal(command.id, rows[i].id);
+        free(text);
+    }
+}
+
+struct bad_row {
+    const char *text;
+    const char *problem;
+    const char *expected;
+    uint64_t id;
+};
+
+static const struct bad_row bad_rows[] = {
+    {"", "not valid JSON", ANY, 0},
+    {" ", "not valid JSON", ANY, 0},
+    {"{", "not valid JSON", ANY, 0},
+    {"{\"type\":\"ping\"}}", "not valid JSON", ANY, 0},
+    {"{\"type\":\"ping\"}{}", "not valid JSON", ANY, 0},
+    {"{\"type\":\"pi\xffng\"}", "not valid JSON", ANY, 0},
+    {"{'type':'ping'}", "not valid JSON", ANY, 0},
+    {"null", "a request is one JSON object", ANY, 0},
+    {"[{\"type\":\"ping\"}]", "a request is one JSON object", ANY, 0},
+    {"\"ping\"", "a request is one JSON object", ANY, 0},
+    {"{\"type\":\"ping\",\"type\":\"ping\"}", "a name stands twice", ANY, 0},
+    {"{\"type\":\"ping\",\"t\\u0079pe\":\"ping\"}", "a name stands twice", ANY, 0},
+    {"{\"type\":\"ping\",\"a\":1,\"a\":1}", "a name stands twice", ANY, 0},
+    {"{}", "a request needs a \"type\", a string", ANY, 0},
+    {"{\"id\":4}", "a request needs a \"type\", a string", ANY, 4},
+    {"{\"type\":7,\"id\":4}", "a request needs a \"type\", a string", ANY, 4},
+    {"{\"type\":null}", "a request needs a \"type\", a string", ANY, 0},
+    {"{\"type\":[\"ping\"]}", "a request needs a \"type\", a string", ANY, 0},
+    {"{\"type\":\"ping\",\"id\":0}", "\"id\" is an integer above 0", ANY, 0},
+    {"{\"type\":\"ping\",\"id\":-1}", "\"id\" is an integer above 0", ANY, 0},
+    {"{\"type\":\"ping\",\"id\":1.0}", "\"id\" is an integer above 0", ANY, 0},
+    {"{\"type\":\"ping\",\"id\":1e3}", "\"id\" is an integer above 0", ANY, 0},
+    {"{\"type\":\"ping\",\"id\":\"1\"}", "\"id\" is an integer above 0", ANY, 0},
+    {"{\"type\":\"ping\",\"id\":null}", "\"id\" is an integer above 0", ANY, 0},
+    {"{\"type\":\"ping\",\"id\":9007199254740992}", "\"id\" is an integer above 0", ANY, 0},
+    {"{\"type\":\"ping\",\"id\":99999999999999999999}", "\"id\" is an integer above 0", ANY, 0},
+    {"{\"type\":\"hello\",\"token\":1}", "\"token\" is a string", HELLO, 0},
+    {"{\"type\":\"refresh\",\"token\":{}}", "\"token\" is a string", REFRESH, 0},
+    {"{\"type\":\"subscribe\",\"id\":5}", "subscribe needs \"subs\" or one \"topic\"", SUBSCRIBE,
+     5},
+    {"{\"type\":\"subscribe\",\"topic\":\"a\",\"subs\":[{\"topic\":\"a\"}]}",
+     "subscribe needs \"subs\" or one \"topic\"", SUBSCRIBE, 0},
+    {"{\"type\":\"subscribe\",\"subs\":{}}", "\"subs\" is an array", SUBSCRIBE, 0},
+    {"{\"type\":\"subscribe\",\"subs\":null}", "\"subs\" is an array", SUBSCRIBE, 0},
+    {"{\"type\":\"subscribe\",\"subs\":[]}", "\"subs\" is empty", SUBSCRIBE, 0},
+    {"{\"type\":\"subscribe\",\"subs\":[\"a\"]}",
+     "an entry of \"subs\" is an object with a \"topic\"", SUBSCRIBE, 0},
+    {"{\"type\":\"subscribe\",\"subs\":[{\"topic\":\"a\"},{}]}",
+     "an entry of \"subs\" is an object with a \"topic\"", SUBSCRIBE, 0},
+    {"{\"type\":\"subscribe\",\"subs\":[{\"topic\":7}]}",
+     "an entry of \"subs\" is an object with a \"topic\"", SUBSCRIBE, 0},
+    {"{\"type\":\"subscribe\",\"subs\":[{\"topic\":\"a\",\"topic\":\"b\"}]}",
+     "an entry of \"subs\" is an object with a \"topic\"", SUBSCRIBE, 0},
+    {"{\"type\":\"subscribe\",\"subs\":[{\"topic\":\"a\",\"mode\":1}]}",
+     "an entry of \"subs\" is an object with a \"topic\"", SUBSCRIBE, 0},
+    {"{\"type\":\"subscribe\",\"topic\":[\"a\"]}", "\"topic\" and \"mode\" are strings", SUBSCRIBE,
+     0},
+    {"{\"type\":\"subscribe\",\"topic\":\"a\",\"mode\":null}", "\"topic\" and \"mode\" are strings",
+     SUBSCRIBE, 0},
+    {"{\"type\":\"unsubscribe\"}", "unsubscribe needs \"topics\" or one \"topic\"", UNSUBSCRIBE, 0},
+    {"{\"type\":\"unsubscribe\",\"topics\":[],\"topic\":\"a\"}",
+     "unsubscribe needs \"topics\" or one \"topic\"", UNSUBSCRIBE, 0},
+    {"{\"type\":\"unsubscribe\",\"topics\":\"a\"}", "\"topics\" is an array", UNSUBSCRIBE, 0},
+    {"{\"type\":\"unsubscribe\",\"topics\":[\"a\",1]}", "\"topics\" holds strings", UNSUBSCRIBE, 0},
+    {"{\"type\":\"unsubscribe\",\"topic\":1}", "\"topic\" is a string", UNSUBSCRIBE, 0},
+    {"{\"type\":\"publish\",\"data\":1}", "publish needs a \"topic\", a string", PUBLISH, 0},
+    {"{\"type\":\"publish\",\"topic\":1,\"data\":1}", "publish needs a \"topic\", a string",
+     PUBLISH, 0},
+    {"{\"type\":\"publish\",\"topic\":\"a\",\"id\":6}", "publish needs \"data\"", PUBLISH, 6},
+    {"{\"type\":\"publish\",\"topic\":\"a\",\"data\":1,\"key\":1}", "\"key\" is a string", PUBLISH,
+     0},
+};
+
+static void bad_requests_say_what_would_have_been_right(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < SW_ARRAY_SIZE(bad_rows); i++) {
+        const struct bad_row *row = &bad_rows[i];
+        char *text = unit_exact_copy(row->text, strlen(row->text));
+        struct sw_command command = sw_command_parse(sw_slice(text, strlen(row->text)));
+        if (command.kind != SW_COMMAND_BAD) {
+            print_message("%s\n", row->text);
+        }
+        assert_int_equal(command.kind, SW_COMMAND_BAD);
+        assert_string_equal(command.problem, row->problem);
+        assert_string_equal(command.expected, row->expected);
+        assert_int_equal(command.id, row->id);
+        free(text);
+    }
+}
+
+static void lines_that_are_shown_are_right(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < SW_ARRAY_SIZE(bad_rows); i++) {
+        struct sw_command command = sw_command_parse(sw_slice_of(bad_rows[i].expected));
+        assert_int_not_equal(command.kind, SW_COMMAND_BAD);
+        assert_int_not_equal(command.kind, SW_COMMAND_UNKNOWN);
+        assert_int_equal(command.id, 1);
+    }
+}
+
+static void publish_keeps_the_bytes_of_its_parts(void **state)
+{
+    (void)state;
+    struct sw_command command = sw_command_parse(
+        SW_SLICE("{\"data\": [1, {\"a\" : \"\\u00e9\"}] ,\"topic\":\"a\\u002eb\",\"key\":\"k\","
+                 "\"type\":\"publish\"}"));
+    assert_int_equal(command.kind, SW_COMMAND_PUBLISH);
+    assert_raw(command.topic, "\"a\\u002eb\"");
+    assert_raw(command.data, "[1, {\"a\" : \"\\u00e9\"}]");
+    assert_raw(command.key, "\"k\"");
+    command = sw_command_parse(SW_SLICE("{\"type\":\"publish\",\"topic\":\"a\",\"data\":\"x\"}"));
+    assert_raw(command.data, "\"x\"");
+    assert_raw(command.key, NULL);
+    command = sw_command_parse(SW_SLICE("{\"type\":\"b\\\"ar\",\"id\":2}"));
+    assert_raw(command.type, "b\\\"ar");
+}
+
+static void token_is_noticed_and_not_kept(void **state)
+{
+    (void)state;
+    assert_true(sw_command_parse(SW_SLICE("{\"type\":\"hello\",\"token\":\"\"}")).token);
+    assert_false(sw_command_parse(SW_SLICE("{\"type\":\"hello\"}")).token);
+    assert_true(sw_command_parse(SW_SLICE("{\"type\":\"refresh\",\"token\":\"t\"}")).token);
+}
+
+static void entries_of_a_subscribe_are_judged_one_by_one(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *topic;
+        enum sw_error error;
+        const char *message;
+    } rows[] = {
+        {"\"a\"", SW_ERROR_NONE, NULL},
+        {"\"b\"", SW_ERROR_NONE, NULL},
+        {"\"c\"", SW_ERROR_UNSUPPORTED, "mode \"latest\" is not supported"},
+        {"\"d\"", SW_ERROR_BAD_REQUEST, "unknown mode: \"all\" is the one there is"},
+        {"\"e\"", SW_ERROR_UNSUPPORTED, "this topic has no history: \"from\" is not supported"},
+        {"\"f\"", SW_ERROR_UNSUPPORTED, "this topic has no history: \"last\" is not supported"},
+        {"\"g\"", SW_ERROR_UNSUPPORTED, "\"max_hz\" is not supported"},
+        {"\"\"", SW_ERROR_NONE, NULL},
+    };
+    struct sw_command command = sw_command_parse(SW_SLICE(
+        "{\"type\":\"subscribe\",\"subs\":[{\"topic\":\"a\"}, {\"mode\":\"all\",\"topic\":\"b\"},"
+        "{\"topic\":\"c\",\"mode\":\"latest\"},{\"topic\":\"d\",\"mode\":\"some\"},"
+        "{\"topic\":\"e\",\"from\":null,\"last\":1},{\"topic\":\"f\",\"last\":0,\"mode\":\"x\"},"
+        "{\"topic\":\"g\",\"max_hz\":5},{\"topic\":\"\",\"colour\":\"red\"}]}"));
+    struct sw_command_walk at = {0};
+    struct sw_command_sub sub;
+    assert_false(command.single);
+    for (size_t i = 0; i < SW_ARRAY_SIZE(rows); i++) {
+        assert_true(sw_command_next_sub(&command, &at, &sub));
+        assert_raw(sub.topic, rows[i].topic);
+        assert_int_equal(sub.error, rows[i].error);
+        assert_true((sub.message == NULL) == (rows[i].message == NULL));
+        if (sub.message) {
+            assert_string_equal(sub.message, rows[i].message);
+        }
+    }
+    assert_false(sw_command_next_sub(&command, &at, &sub));
+    assert_false(sw_command_next_sub(&command, &at, &sub));
+}
+
+static void single_topic_is_a_list_of_one(void **state)
+{
+    (void)state;
+    struct sw_command command = sw_command_parse(
+        SW_SLICE(" {\"type\":\"subscribe\",\"topic\":\"a\",\"mode\":\"latest\"} "));
+    struct sw_command_walk at = {0};
+    struct sw_command_sub sub;
+    assert_true(sw_command_next_sub(&command, &at, &sub));
+    assert_raw(sub.topic, "\"a\"");
+    assert_int_equal(sub.error, SW_ERROR_UNSUPPORTED);
+    assert_false(sw_command_next_sub(&command, &at, &sub));
+
+    command = sw_command_parse(SW_SLICE("{\"type\":\"unsubscribe\",\"topic\":\"a\"}"));
+    at = (struct sw_command_walk){0};
+    struct sw_slice topic;
+    assert_true(sw_command_next_topic(&command, &at, &topic));
+    assert_raw(topic, "\"a\"");
+    assert_false(sw_command_next_topic(&command, &at, &topic));
+
+    command = sw_command_parse(SW_SLICE("{\"type\":\"unsubscribe\",\"topics\":[ \"a\" ,\"b.*\"]}"));
+    at = (struct sw_command_walk){0};
+    assert_true(sw_command_next_topic(&command, &at, &topic));
+    assert_raw(topic, "\"a\"");
+    assert_true(sw_command_next_topic(&command, &at, &topic));
+    assert_raw(topic, "\"b.*\"");
+    assert_false(sw_command_next_topic(&command, &at, &topic));
+}
+
+static void nesting_is_bounded(void **state)
+{
+    (void)state;
+    for (unsigned depth = SW_PAYLOAD_DEPTH - 2; depth <= SW_PAYLOAD_DEPTH + 1; depth++) {
+        struct sw_buf text = {0};
+        sw_buf_append_slice(&text, SW_SLICE("{\"type\":\"publish\",\"topic\":\"a\",\"data\":"));
+        memset(sw_buf_reserve(&text, 2 * depth), '[', depth);
+        memset(text.data + text.size + depth, ']', depth);
+        text.size += 2 * (size_t)depth;
+        sw_buf_append_byte(&text, '}');
+        struct sw_command command = sw_command_parse(sw_buf_slice(&text));
+        if (depth < SW_PAYLOAD_DEPTH) { /* the request itself is one level */
+            assert_int_equal(command.kind, SW_COMMAND_PUBLISH);
+        } else {
+            assert_int_equal(command.kind, SW_COMMAND_BAD);
+            assert_string_equal(command.problem, "nested too deeply");
+        }
+        sw_buf_deinit(&text);
+    }
+}
+
+static double cpu_ms(void)
+{
+    return (double)clock() * 1000 / CLOCKS_PER_SEC;
+}
+
+/* What a stranger may send in one frame costs a few milliseconds at most, whatever it is. */
+static void request_of_ten_thousand_members_is_read_in_time(void **state)
+{
+    (void)state;
+    struct sw_buf text = {0};
+    sw_buf_append_byte(&text, '{');
+    unsigned members = 0;
+    for (; members < 10000 && text.size < SW_FRAME_BYTES - 64; members++) {
+        sw_buf_printf(&text, "\"%x\":0,", members);
+    }
+    assert_true(members > 6000);
+    size_t size = text.size;
+    sw_buf_append_slice(&text, SW_SLICE("\"type\":\"ping\"}"));
+    double began = cpu_ms();
+    assert_int_equal(sw_command_parse(sw_buf_slice(&text)).kind, SW_COMMAND_PING);
+    text.size = size;
+    sw_buf_append_slice(&text, SW_SLICE("\"0\":0,\"type\":\"ping\"}"));
+    struct sw_command command = sw_command_parse(sw_buf_slice(&text));
+    double took = cpu_ms() - began;
+    assert_int_equal(command.kind, SW_COMMAND_BAD);
+    assert_string_equal(command.problem, "a name stands twice");
+    print_message("             %u members, twice: %.1f ms\n", members, took);
+    assert_true(took < 500);
+    sw_buf_deinit(&text);
+}
+
+/* Bytes changed, left out and doubled at random: whatever it answers, it reads nothing beyond its
+ * text (the copies end where the text does), and its lists can be walked. */
+static void damaged_requests_are_survived(void **state)
+{
+    (void)state;
+    static const char *const lines[] = {HELLO,       SUBSCRIBE,
+                                        UNSUBSCRIBE, PUBLISH,
+                                        REFRESH,     "{\"type\":\"subscribe\",\"topic\":\"a\"}"};
+    struct sw_random random = unit_seeded(4711);
+    for (unsigned i = 0; i < 60000; i++) {
+        const char *line = lines[sw_random_below(&random, SW_ARRAY_SIZE(lines))];
+        size_t size = strlen(line);
+        char *text = unit_exact_copy(line, size);
+        for (uint64_t n = 1 + sw_random_below(&random, 3); n > 0; n--) {
+            text[sw_random_below(&random, size)] =
+                "{}[]\":,\\u0t1 \xff"[sw_random_below(&random, sizeof("{}[]\":,\\u0t1 \xff") - 1)];
+        }
+        size -= sw_random_below(&random, 4) == 0 ? sw_random_below(&random, size) : 0;
+        char *exact = unit_exact_copy(text, size);
+        struct sw_command command = sw_command_parse(sw_slice(exact, size));
+        struct sw_command_walk at = {0};
+        struct sw_command_sub sub;
+        struct sw_slice topic;
+        while (command.kind == SW_COMMAND_SUBSCRIBE && sw_command_next_sub(&command, &at, &sub)) {
+            assert_true(sub.topic.size >= 2);
+        }
+        while (command.kind == SW_COMMAND_UNSUBSCRIBE &&
+               sw_command_next_topic(&command, &at, &topic)) {
+            assert_true(topic.size >= 2);
+        }
+        assert_true((command.kind == SW_COMMAND_BAD) == (command.problem != NULL));
+        free(exact);
+        free(text);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(good_requests_are_read),
+        cmocka_unit_test(bad_requests_say_what_would_have_been_right),
+        cmocka_unit_test(lines_that_are_shown_are_right),
+        cmocka_unit_test(publish_keeps_the_bytes_of_its_parts),
+        cmocka_unit_test(token_is_noticed_and_not_kept),
+        cmocka_unit_test(entries_of_a_subscribe_are_judged_one_by_one),
+        cmocka_unit_test(single_topic_is_a_list_of_one),
+        cmocka_unit_test(nesting_is_bounded),
+        cmocka_unit_test(request_of_ten_thousand_members_is_read_in_time),
+        cmocka_unit_test(damaged_requests_are_survived),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
