@@ -62,20 +62,22 @@ void sw_block_pool_deinit(struct sw_block_pool *pool)
     pool->free_bytes = 0;
 }
 
-bool sw_block_fits(const struct sw_block *block, size_t need, uint64_t tick)
+bool sw_block_fits(const struct sw_block *block, size_t need, uint64_t now_ms)
 {
+    uint64_t age = (now_ms - block->born_ms) / SW_BLOCK_TICK_MS;
     size_t table = 4 * ((size_t)block->frames + 1);
-    return !block->alone && block->frames < SW_BLOCK_FRAMES && tick - block->born < BLOCK_TICKS &&
+    return !block->alone && block->frames < SW_BLOCK_FRAMES && age < BLOCK_TICKS &&
            sizeof(*block) + block->bytes + need + table <= block->size;
 }
 
-void sw_block_add(struct sw_block *block, size_t need, uint64_t tick)
+void sw_block_add(struct sw_block *block, size_t need, uint64_t now_ms)
 {
+    uint64_t age = (now_ms - block->born_ms) / SW_BLOCK_TICK_MS;
     block->bytes += (uint32_t)need;
     if (!block->alone) {
         char *end = (char *)block + block->size;
         uint32_t *entry = (uint32_t *)(void *)(end - 4 * ((size_t)block->frames + 1));
-        *entry = block->bytes | (uint32_t)(tick - block->born) << 16;
+        *entry = block->bytes | (uint32_t)age << 16;
     }
     block->frames++;
 }

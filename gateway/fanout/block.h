@@ -18,8 +18,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SW_BLOCK_TIERS  4
-#define SW_BLOCK_FRAMES 1024
+#define SW_BLOCK_TIERS   4
+#define SW_BLOCK_FRAMES  1024
+#define SW_BLOCK_TICK_MS 10
 
 struct sw_block {
     uint32_t refs;
@@ -30,8 +31,8 @@ struct sw_block {
     uint64_t first; /* position before the first frame */
     uint32_t bytes; /* of frames */
     uint32_t pins;
-    uint64_t born;  /* tick of the first frame */
-    uint64_t count; /* a gap mark's; 0: unknown */
+    uint64_t born_ms; /* when the first frame was appended */
+    uint64_t count;   /* a gap mark's; 0: unknown */
     uint8_t tier;
     bool alone;   /* one frame, no table of ends */
     bool gap;     /* that frame is a gap mark */
@@ -51,10 +52,10 @@ struct sw_block *sw_block_create(struct sw_block_pool *pool, unsigned tier, size
                                  bool alone);
 void sw_block_free(struct sw_block_pool *pool, struct sw_block *block);
 void sw_block_pool_deinit(struct sw_block_pool *pool);
-/* Does a frame of `need` bytes fit behind the others at `tick`? */
-bool sw_block_fits(const struct sw_block *block, size_t need, uint64_t tick);
+/* Does a frame of `need` bytes fit behind the others at `now_ms`? */
+bool sw_block_fits(const struct sw_block *block, size_t need, uint64_t now_ms);
 /* Notes that the frame just written behind block->bytes has `need` bytes. */
-void sw_block_add(struct sw_block *block, size_t need, uint64_t tick);
+void sw_block_add(struct sw_block *block, size_t need, uint64_t now_ms);
 
 static inline char *sw_block_data(struct sw_block *block)
 {
@@ -78,10 +79,11 @@ static inline uint32_t sw_block_start(const struct sw_block *block, uint32_t fra
     return frame == 0 ? 0 : sw_block_end(block, frame - 1);
 }
 
-/* The tick at which the frame was appended. */
-static inline uint64_t sw_block_tick(const struct sw_block *block, uint32_t frame)
+/* When the frame was appended, to the tick; exact for the first. */
+static inline uint64_t sw_block_time_ms(const struct sw_block *block, uint32_t frame)
 {
-    return block->born + (block->alone ? 0 : *sw_block_entry(block, frame) >> 16);
+    uint64_t age = block->alone ? 0 : *sw_block_entry(block, frame) >> 16;
+    return block->born_ms + age * SW_BLOCK_TICK_MS;
 }
 
 /* The position of a reader that has read `frame` frames of the block. */

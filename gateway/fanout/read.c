@@ -47,10 +47,13 @@ static void books(struct sw_fanout *fanout, const struct sw_cursor *cursor,
 static void count_latency(struct sw_fanout *fanout, const struct sw_block *block, uint32_t frame,
                           uint32_t frames)
 {
-    uint64_t tick = sw_loop_now_ms(fanout->loop) / SW_WHEEL_TICK_MS;
-    uint64_t born = sw_block_tick(block, frame);
-    uint64_t ticks = tick > born ? tick - born : 0;
-    sw_histogram_add(&fanout->counters->deliver, ticks * SW_WHEEL_TICK_MS * 1000, frames);
+    if (block->gap) {
+        return;
+    }
+    uint64_t now_ms = sw_clock_ms();
+    uint64_t born_ms = sw_block_time_ms(block, frame);
+    uint64_t us = now_ms > born_ms ? (now_ms - born_ms) * 1000 : 0;
+    sw_histogram_add(&fanout->counters->deliver, us, frames);
 }
 
 /* A rest has left: its frame counts now. */
@@ -167,9 +170,9 @@ static unsigned collect(struct sw_fanout *fanout, const struct sw_reader *reader
 }
 
 static ssize_t write_pieces(struct sw_fanout *fanout, const struct sw_reader *reader,
-                            struct iovec *iov, unsigned count)
+                            struct iovec *iov, unsigned count, unsigned lead)
 {
-    sw_count(&fanout->counters->writes_total, 1);
+    sw_count(&fanout->counters->writes_total, count > lead); /* the lane's own are no deliveries */
     return count == 1 ? sw_conn_send(reader->fd, iov[0].iov_base, iov[0].iov_len)
                       : sw_conn_sendv(reader->fd, iov, count);
 }
@@ -190,7 +193,7 @@ static bool write_some(struct sw_fanout *fanout, uint32_t slot, struct sw_slice 
     if (n + lead == 0) {
         return true;
     }
-    ssize_t w = write_pieces(fanout, reader, iov, n + lead);
+    ssize_t w = write_pieces(fanout, reader, iov, n + lead, lead);
     if (w < 0) {
         fanout->events->on_broken(fanout->owner, slot, (int)w);
         return false;

@@ -137,16 +137,16 @@ void sw_tape_turned(struct sw_fanout *fanout, struct sw_tape *tape)
 
 /* The block for the next frame of `need` bytes: the last one, or a new one behind it. */
 static struct sw_block *room(struct sw_fanout *fanout, struct sw_tape *tape, size_t need,
-                             bool alone, uint64_t tick)
+                             bool alone, uint64_t now_ms)
 {
     struct sw_block *last = tape->last;
-    if (last && !alone && sw_block_fits(last, need, tick)) {
+    if (last && !alone && sw_block_fits(last, need, now_ms)) {
         return last;
     }
     struct sw_block *block = sw_block_create(&fanout->pool, tape->tier, need, alone);
     block->tape = tape->id;
     block->first = tape->top;
-    block->born = tick;
+    block->born_ms = now_ms;
     block->refs = 1; /* the tape's */
     tape->last = block;
     if (last) {
@@ -183,15 +183,15 @@ static struct sw_block *append(struct sw_fanout *fanout, struct sw_tape *tape,
                                const struct sw_push *push)
 {
     const struct sw_encoding *encoding = &fanout->encodings[tape->encoding];
-    uint64_t tick = sw_loop_now_ms(fanout->loop) / SW_WHEEL_TICK_MS;
+    uint64_t now_ms = sw_loop_now_ms(fanout->loop);
     size_t text_size;
     size_t size = sw_encoding_size(encoding, push, &text_size);
-    struct sw_block *block = room(fanout, tape, size, push->kind != SW_PUSH_MESSAGE, tick);
+    struct sw_block *block = room(fanout, tape, size, push->kind != SW_PUSH_MESSAGE, now_ms);
     make_dirty(fanout, tape, block);
     char *out = sw_block_data(block) + block->bytes;
     char *end = sw_encoding_write(encoding, push, text_size, out);
     SW_ASSERT(end == out + size);
-    sw_block_add(block, size, tick);
+    sw_block_add(block, size, now_ms);
     tape->turn.bytes += (uint32_t)size;
     return block;
 }
@@ -213,7 +213,7 @@ static void append_gap(struct sw_fanout *fanout, struct sw_tape *tape, uint64_t 
 }
 
 /* The bus was away: said directly before what follows, so that readers stay at TOP meanwhile. */
-static void tell_lost(struct sw_fanout *fanout, struct sw_tape *tape)
+void sw_tape_tell_lost(struct sw_fanout *fanout, struct sw_tape *tape)
 {
     if (tape->lost) {
         tape->lost = false;
@@ -236,7 +236,7 @@ void sw_tape_append(struct sw_fanout *fanout, struct sw_tape *tape,
     if (tape->readers == 0) {
         return;
     }
-    tell_lost(fanout, tape);
+    sw_tape_tell_lost(fanout, tape);
     struct sw_push push = {.kind = SW_PUSH_MESSAGE,
                            .name = sw_tape_name(tape),
                            .pattern = tape->pattern,
@@ -256,11 +256,11 @@ void sw_tape_append_gap(struct sw_fanout *fanout, struct sw_tape *tape, uint64_t
     if (tape->readers == 0) {
         return;
     }
-    if (count == 0) {
+    if (count == 0 || count > UINT32_MAX / 2) { /* no reader's account holds more */
         tape->lost = true;
         return;
     }
-    tell_lost(fanout, tape);
+    sw_tape_tell_lost(fanout, tape);
     append_gap(fanout, tape, count, reason);
     bound_turn(fanout, tape);
 }

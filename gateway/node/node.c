@@ -59,6 +59,7 @@ struct sw_node {
     const struct sw_counters **blocks;
 
     _Atomic uint32_t connections;
+    uint32_t max_connections;
     unsigned drained;
     bool draining;
     bool serving;
@@ -79,7 +80,7 @@ static enum sw_readiness readiness(struct sw_node *node)
     if (!sw_bus_ever_up(node->bus)) {
         return SW_STARTING;
     }
-    return SW_READY;
+    return atomic_load(&node->connections) < node->max_connections ? SW_READY : SW_FULL;
 }
 
 static bool bus_up(struct sw_node *node)
@@ -282,6 +283,7 @@ static unsigned choose_workers(const struct sw_config *config)
 
 static void create_workers(struct sw_node *node, const struct sw_descriptors *plan)
 {
+    node->max_connections = plan->connections;
     struct sw_worker_config config = {
         .config = node->config,
         .node = node->id,

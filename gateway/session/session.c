@@ -272,7 +272,7 @@ void sw_session_close_after_data(struct sw_session *session, enum sw_reason reas
 void sw_session_close_heard(struct sw_session *session, uint16_t code)
 {
     session->close_heard = true;
-    if (sw_session_state(session) == SW_OPEN) {
+    if (!session->retired && sw_session_state(session) <= SW_CLOSING_STATE) {
         sw_session_close(session, SW_REASON_CLIENT);
         /* echoed as RFC 6455 section 5.5.1 asks; 1005 cannot be sent, so none answers none */
         session->transport->close(session, code, sw_slice("", 0));

@@ -209,6 +209,9 @@ describe('too few file descriptors', () => {
       Client.connect(t, gateway.url),
       ({ refused: answer }) => answer.status === 503 && Number(answer.headers['retry-after']) > 0,
     );
+    const full = await gateway.get('/ready');
+    assert.equal(full.status, 503);
+    assert.equal(full.json.status, 'full');
     await clients[0].close(1000);
     await gateway.counted((metrics) => metrics.sum('spillway_connections') === 4, 'one has left');
     await Client.connect(t, gateway.url);
