@@ -18,10 +18,6 @@ static void grow(struct sw_tape *tape)
 void sw_hub_subscribe(struct sw_fanout *fanout, struct sw_tape *tape, uint32_t slot, uint32_t index)
 {
     SW_ASSERT(!fanout->turning);
-    if (tape->readers == 0) {
-        tape->lost = false;
-    }
-    sw_tape_tell_lost(fanout, tape); /* what was missed before is not missing to who comes now */
     if (tape->turn.block) {
         sw_walk_early(fanout, tape);
     }

@@ -12,11 +12,6 @@ void sw_block_hold(struct sw_block *block);
 void sw_block_leave(struct sw_fanout *fanout, struct sw_block *block);
 void sw_block_unpin(struct sw_fanout *fanout, struct sw_block *block);
 
-/* ---- tapes (tape.c) ---- */
-
-/* A gap of unknown count that waits for the next frame is appended now. */
-void sw_tape_tell_lost(struct sw_fanout *fanout, struct sw_tape *tape);
-
 /* ---- cursors (cursor.c) ---- */
 
 /* A new last cursor of the slot, at PLACE; its hub entry points to it. */
