@@ -157,10 +157,12 @@ static void on_accept(void *owner, int fd, const struct sw_address *peer)
 int sw_worker_listen(struct sw_worker *worker)
 {
     const struct sw_worker_config *config = &worker->config;
+    /* later than the session's own look, which knows why and says so */
+    unsigned user_timeout_ms = (unsigned)(config->config->stall_ms + config->config->ping_ms);
     SW_ASSERT(config->address_count <= SW_LISTENERS);
     for (unsigned i = 0; i < config->address_count; i++) {
         int status = sw_listener_open(&worker->listeners[i], worker->loop, &config->addresses[i],
-                                      (unsigned)config->config->stall_ms, on_accept, worker);
+                                      user_timeout_ms, on_accept, worker);
         if (status) {
             return status;
         }

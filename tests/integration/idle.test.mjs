@@ -126,3 +126,19 @@ test('a reader that never reads is closed with 4030 above the max mark, and nobo
   assert.ok(metrics.sum('spillway_shed_total', { reason: 'closed' }) > 0, 'what it was owed is shed');
   assert.equal(metrics.sum('spillway_queued_bytes'), 0);
 });
+
+test('a reader that takes nothing for stall_ms is closed with 4031, below the max mark too', async (t) => {
+  const gateway = await Gateway.start(t, ['--ping-ms', '1000', '--pong-ms', '500', '--stall-ms', '3000', '--linger-ms', '200']);
+  const raw = await RawSocket.upgrade(t, gateway.port, '/v1/ws?topic=idle.stalled');
+  assert.equal((await raw.json()).type, 'welcome');
+  assert.equal((await raw.json()).type, 'subscribed');
+  raw.pause();
+  for (let n = 0; n < 8; n++) await gateway.publish('idle.stalled', `"${'x'.repeat(100_000)}"`);
+  await gateway.counted((metrics) => metrics.sum('spillway_behind') > 0, 'the reader behind');
+  const end = await gateway.log(({ event }) => event === 'session_closed', 'the line of the end of the session');
+  assert.equal(end.reason, 'stalled');
+  const metrics = await gateway.counted(({ law }) => law.behind === 0, 'nobody behind');
+  assert.equal(metrics.sum('spillway_closed_total', { reason: 'stalled' }), 1);
+  assert.ok(metrics.sum('spillway_shed_total', { reason: 'closed' }) > 0);
+  raw.destroy();
+});
