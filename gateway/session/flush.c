@@ -4,18 +4,12 @@
 #include "common/mem.h"
 #include "session/internal.h"
 
-/* What the socket did not take of the lane. */
-struct lane_rest {
-    struct sw_session *session;
-    struct sw_buf bytes;
-};
-
 static void lane_done(struct sw_conn *conn, const struct sw_rest *rest, int status)
 {
     struct sw_session *session = sw_session_of(conn);
-    struct lane_rest *lane = rest->owner;
+    struct sw_buf *lane = rest->owner;
     sw_session_reader(session)->flags &= (uint8_t)~SW_WRITE_PENDING;
-    sw_buf_deinit(&lane->bytes);
+    sw_buf_deinit(lane);
     sw_free(lane);
     if (status == 0) {
         sw_fanout_due(&session->all->fanout, session->slot);
@@ -24,15 +18,16 @@ static void lane_done(struct sw_conn *conn, const struct sw_rest *rest, int stat
     }
 }
 
+/* What the socket did not take of the lane goes on alone; the lane begins anew. */
 static void write_lane_rest(struct sw_session *session, size_t taken)
 {
-    struct lane_rest *lane = sw_alloc(sizeof(*lane));
-    *lane = (struct lane_rest){.session = session, .bytes = session->lane};
+    struct sw_buf *lane = sw_alloc(sizeof(*lane));
+    *lane = session->lane;
     session->lane = (struct sw_buf){0};
     sw_session_reader(session)->flags |= SW_WRITE_PENDING;
     struct sw_rest rest = {
-        .done = lane_done, .owner = lane, .bytes = (uint32_t)(lane->bytes.size - taken)};
-    sw_conn_write_rest(&session->conn, lane->bytes.data + taken, &rest);
+        .done = lane_done, .owner = lane, .bytes = (uint32_t)(lane->size - taken)};
+    sw_conn_write_rest(&session->conn, lane->data + taken, &rest);
 }
 
 /* Its replies have been taken: it may ask again. */
