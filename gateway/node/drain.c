@@ -32,6 +32,9 @@ static void hurry(struct sw_worker *worker, bool reset)
         }
         struct sw_session *session = sw_session_at(all, slot);
         if (reset) {
+            if (state == SW_OPEN) { /* its upgrade came late */
+                sw_session_close(session, SW_REASON_DRAIN);
+            }
             sw_conn_reset(&session->conn);
         } else if (state == SW_HANDSHAKE) {
             sw_http_close(&session->conn);

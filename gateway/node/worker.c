@@ -14,6 +14,7 @@
 /* Room for a batch of SW_PUBLISH_BATCH small messages, or a few large ones. */
 #define PUBLISH_BODY_BYTES (8u << 20)
 #define FULL_RETRY_MS      5000
+#define DRAIN_RETRY_MS     1000
 
 void sw_note_send(struct sw_inbox *inbox, enum sw_node_post kind, uint64_t value)
 {
@@ -25,16 +26,26 @@ void sw_note_send(struct sw_inbox *inbox, enum sw_node_post kind, uint64_t value
 
 /* ---- the public site ---- */
 
+/* Who was at the door when the drain began goes elsewhere. */
+static void upgrade(struct sw_worker *worker, struct sw_http *http,
+                    const struct sw_request *request, bool echo)
+{
+    if (worker->draining) {
+        sw_http_reply_error(http, SW_ERROR_OVERLOADED, "the node is draining", DRAIN_RETRY_MS,
+                            NULL);
+        return;
+    }
+    sw_ws_upgrade(&worker->door, http, request, echo);
+}
+
 static void on_ws(void *context, struct sw_http *http, const struct sw_request *request)
 {
-    struct sw_worker *worker = context;
-    sw_ws_upgrade(&worker->door, http, request, false);
+    upgrade(context, http, request, false);
 }
 
 static void on_echo(void *context, struct sw_http *http, const struct sw_request *request)
 {
-    struct sw_worker *worker = context;
-    sw_ws_upgrade(&worker->door, http, request, true);
+    upgrade(context, http, request, true);
 }
 
 static void on_publish(void *context, struct sw_http *http, const struct sw_request *request)

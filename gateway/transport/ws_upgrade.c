@@ -11,6 +11,7 @@
 #define GUID        "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 #define SUBPROTOCOL "spillway.v1.json"
 #define KEY_BYTES   24
+#define MODE_BYTES  16
 
 bool sw_door_origin_allowed(const struct sw_ws_door *door, const struct sw_request *request)
 {
@@ -61,17 +62,20 @@ static bool choose_subprotocol(const struct sw_request *request, bool *chosen)
     return *chosen || sw_request_header_count(request, "Sec-WebSocket-Protocol") == 0;
 }
 
-/* Is there a parameter of that name? */
-static bool has_parameter(struct sw_slice query, struct sw_slice wanted)
+static unsigned count_parameter(struct sw_slice query, struct sw_slice wanted)
 {
     struct sw_slice name;
     struct sw_slice value;
+    unsigned count = 0;
     while (sw_query_next(&query, &name, &value)) {
-        if (sw_slice_equal(name, wanted)) {
-            return true;
-        }
+        count += sw_slice_equal(name, wanted);
     }
-    return false;
+    return count;
+}
+
+static bool has_parameter(struct sw_slice query, struct sw_slice wanted)
+{
+    return count_parameter(query, wanted) > 0;
 }
 
 /* 426 with the headers that say what to upgrade to. */
@@ -109,6 +113,8 @@ static bool check(const struct sw_ws_door *door, struct sw_http *http,
                has_parameter(request->query, SW_SLICE("ticket"))) {
         sw_http_reply_error(http, SW_ERROR_UNSUPPORTED, "raw and ticket are not supported", 0,
                             NULL);
+    } else if (count_parameter(request->query, SW_SLICE("topic")) > SW_SESSION_TOPICS) {
+        sw_http_reply_error(http, SW_ERROR_TOO_MANY_TOPICS, NULL, 0, NULL);
     } else {
         return true;
     }
@@ -156,22 +162,30 @@ static bool has_from(struct sw_slice query, struct sw_slice topic)
     return found;
 }
 
-static void append_sub(struct sw_buf *out, struct sw_slice query, struct sw_slice topic,
-                       struct sw_slice mode)
+/* What the URL asks for beside topics, looked for once. */
+struct asked {
+    struct sw_slice query;
+    struct sw_slice mode; /* data == NULL: none */
+    bool from;
+    bool max_hz;
+    bool last;
+};
+
+static void append_sub(struct sw_buf *out, const struct asked *asked, struct sw_slice topic)
 {
     sw_buf_append_slice(out, out->size ? SW_SLICE(",{\"topic\":") : SW_SLICE("{\"topic\":"));
     sw_json_append_string(out, topic);
-    if (mode.data) {
+    if (asked->mode.data) {
         sw_buf_append_slice(out, SW_SLICE(",\"mode\":"));
-        sw_json_append_string(out, mode);
+        sw_json_append_string(out, asked->mode);
     }
-    if (has_from(query, topic)) {
+    if (asked->from && has_from(asked->query, topic)) {
         sw_buf_append_slice(out, SW_SLICE(",\"from\":{}"));
     }
-    if (has_parameter(query, SW_SLICE("max_hz"))) {
+    if (asked->max_hz) {
         sw_buf_append_slice(out, SW_SLICE(",\"max_hz\":1"));
     }
-    if (has_parameter(query, SW_SLICE("last"))) {
+    if (asked->last) {
         sw_buf_append_slice(out, SW_SLICE(",\"last\":1"));
     }
     sw_buf_append_byte(out, '}');
@@ -189,6 +203,13 @@ static void collect_subs(struct sw_slice query, struct sw_buf *subs)
             moded = sw_percent_decode(&mode, value, true);
         }
     }
+    struct asked asked = {.query = query,
+                          .from = has_parameter(query, SW_SLICE("from")),
+                          .max_hz = has_parameter(query, SW_SLICE("max_hz")),
+                          .last = has_parameter(query, SW_SLICE("last"))};
+    if (moded) { /* no mode has a longer name: what is left of one is unknown, too */
+        asked.mode = sw_slice(sw_buf_text(&mode), mode.size < MODE_BYTES ? mode.size : MODE_BYTES);
+    }
     rest = query;
     while (sw_query_next(&rest, &name, &value)) {
         struct sw_buf topic = {0};
@@ -196,8 +217,7 @@ static void collect_subs(struct sw_slice query, struct sw_buf *subs)
             if (!sw_percent_decode(&topic, value, true) || !sw_utf8_valid(topic.data, topic.size)) {
                 sw_buf_clear(&topic);
             }
-            append_sub(subs, query, sw_slice(sw_buf_text(&topic), topic.size),
-                       moded ? sw_slice(sw_buf_text(&mode), mode.size) : sw_slice(NULL, 0));
+            append_sub(subs, &asked, sw_slice(sw_buf_text(&topic), topic.size));
         }
         sw_buf_deinit(&topic);
     }
