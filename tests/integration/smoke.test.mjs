@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { Client } from '../harness/client.mjs';
 import { Gateway } from '../harness/gateway.mjs';
+import { RawSocket, upgradeRequest } from '../harness/raw.mjs';
 import { within } from '../harness/until.mjs';
 
 test('a message published over HTTP reaches a WebSocket client byte for byte', async (t) => {
@@ -62,4 +63,18 @@ test('a draining node says so and takes no new clients', async (t) => {
   assert.equal((await gateway.get('/live')).status, 200);
   await assert.rejects(Client.connect(t, gateway.url), 'no new clients');
   assert.equal((await within(gateway.exited, 10000, 'the end of the drain')).code, 0);
+});
+
+test('an upgrade that is finished while the node drains is refused, and the node ends cleanly', async (t) => {
+  const gateway = await Gateway.start(t, ['--drain-ms', '500', '--linger-ms', '300']);
+  const raw = await RawSocket.connect(t, gateway.port);
+  const request = upgradeRequest();
+  raw.write(request.slice(0, 20));
+  await gateway.counted((metrics) => metrics.sum('spillway_connections') === 1, 'the one at the door');
+  const stopped = gateway.stop();
+  await gateway.log(({ event }) => event === 'draining', 'the drain');
+  raw.write(request.slice(20));
+  const { status } = await raw.response().catch(() => ({ status: 'cut' }));
+  assert.ok(status === 503 || status === 'cut', `answered ${status}`);
+  assert.equal(await stopped, 0);
 });
