@@ -6,6 +6,8 @@
 
 /* A topic or pattern (PROTOCOL.md, section 3). */
 #define SW_TOPIC_BYTES 255
+/* Topic rules of the config; each will be a label of metrics. */
+#define SW_RULES 64
 /* A conflation key or an idempotency id. */
 #define SW_KEY_BYTES 64
 /* Nesting of a payload that is still spliced as JSON. */

@@ -83,17 +83,38 @@ enum sw_topic_kind sw_topic_kind(struct sw_slice topic, char separator, const ch
     return pattern ? SW_TOPIC_PATTERN : SW_TOPIC_CONCRETE;
 }
 
+static bool is_token(struct sw_slice token, char wildcard)
+{
+    return token.size == 1 && token.data[0] == wildcard;
+}
+
 bool sw_topic_match(struct sw_slice pattern, struct sw_slice topic, char separator)
 {
     while (pattern.data && topic.data) {
         struct sw_slice wanted = sw_slice_split(&pattern, separator);
         struct sw_slice token = sw_slice_split(&topic, separator);
-        if (wanted.size == 1 && wanted.data[0] == '>') {
+        if (is_token(wanted, '>')) {
             return true;
         }
-        if (!(wanted.size == 1 && wanted.data[0] == '*') && !sw_slice_equal(wanted, token)) {
+        if (!is_token(wanted, '*') && !sw_slice_equal(wanted, token)) {
             return false;
         }
     }
     return !pattern.data && !topic.data;
+}
+
+/* As matching, token by token; only '*' does not hold all that '>' stands for. */
+bool sw_topic_covers(struct sw_slice pattern, struct sw_slice inner, char separator)
+{
+    while (pattern.data && inner.data) {
+        struct sw_slice wanted = sw_slice_split(&pattern, separator);
+        struct sw_slice token = sw_slice_split(&inner, separator);
+        if (is_token(wanted, '>')) {
+            return true;
+        }
+        if (is_token(wanted, '*') ? is_token(token, '>') : !sw_slice_equal(wanted, token)) {
+            return false;
+        }
+    }
+    return !pattern.data && !inner.data;
 }

@@ -18,5 +18,7 @@ enum sw_topic_kind { SW_TOPIC_CONCRETE, SW_TOPIC_PATTERN, SW_TOPIC_BAD };
 enum sw_topic_kind sw_topic_kind(struct sw_slice topic, char separator, const char **why);
 /* `pattern` and `topic` must be valid: does the pattern cover the topic? */
 bool sw_topic_match(struct sw_slice pattern, struct sw_slice topic, char separator);
+/* Both valid, either may be concrete: does the pattern cover every topic that `inner` covers? */
+bool sw_topic_covers(struct sw_slice pattern, struct sw_slice inner, char separator);
 
 #endif

@@ -140,6 +140,27 @@ static void star_is_one_token_and_the_end_sign_one_or_more(void **state)
     }
 }
 
+static void pattern_covers_all_or_nothing_of_another(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *pattern;
+        const char *inner;
+        bool covers;
+    } rows[] = {
+        {"a.b", "a.b", true},      {"a.b", "a.*", false},     {"a.*", "a.b", true},
+        {"a.*", "a.*", true},      {"a.*", "a.>", false},     {"a.>", "a.>", true},
+        {"a.>", "a.*", true},      {"a.>", "a.b.*.c", true},  {"a.>", "a", false},
+        {"a.*.>", "a.>", false},   {"a.*.>", "a.*.*", true},  {"a.*.>", "a.b.>", true},
+        {"a.*.c", "a.*.*", false}, {"a.*.*", "a.*.>", false},
+    };
+    for (size_t i = 0; i < SW_ARRAY_SIZE(rows); i++) {
+        assert_int_equal(
+            sw_topic_covers(sw_slice_of(rows[i].pattern), sw_slice_of(rows[i].inner), '.'),
+            rows[i].covers);
+    }
+}
+
 /* ---- against a model that cuts names into arrays of tokens ---- */
 
 #define MOST_TOKENS 6
@@ -199,6 +220,7 @@ static void random_patterns_match_like_the_model(void **state)
         assert_kind(name, SW_TOPIC_CONCRETE, NULL);
         bool expected = model_match(&pattern, &topic);
         assert_int_equal(sw_topic_match(by, name, '.'), expected);
+        assert_int_equal(sw_topic_covers(by, name, '.'), expected); /* the name is concrete */
         matches += expected;
     }
     assert_true(matches > 1000);
@@ -215,6 +237,7 @@ int main(void)
         cmocka_unit_test(name_has_at_most_255_bytes),
         cmocka_unit_test(separator_is_the_nodes),
         cmocka_unit_test(star_is_one_token_and_the_end_sign_one_or_more),
+        cmocka_unit_test(pattern_covers_all_or_nothing_of_another),
         cmocka_unit_test(random_patterns_match_like_the_model),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
