@@ -28,6 +28,9 @@ struct sw_language {
     size_t (*size)(const struct sw_push *push);
     /* Writes them; returns the end. */
     char *(*write)(const struct sw_push *push, char *out);
+    /* The part of a message's text that is the same, and nowhere else found, for all messages of
+     * its topic and key: newer ones replace older ones with the same. Never empty. */
+    struct sw_slice (*identity)(struct sw_slice text);
 };
 
 /* A framing: what stands before `size` bytes of text. `context` is its own, one for each worker. */
@@ -35,6 +38,8 @@ struct sw_framing {
     const char *name;
     size_t (*head_size)(size_t size);
     char *(*write_head)(void *context, size_t size, char *out);
+    /* The text within a frame. */
+    struct sw_slice (*text)(struct sw_slice frame);
     void *context;
 };
 
@@ -57,6 +62,13 @@ static inline char *sw_encoding_write(const struct sw_encoding *encoding,
 {
     const struct sw_framing *framing = encoding->framing;
     return encoding->language->write(push, framing->write_head(framing->context, text_size, out));
+}
+
+/* As sw_language.identity, of a rendered frame. */
+static inline struct sw_slice sw_encoding_identity(const struct sw_encoding *encoding,
+                                                   struct sw_slice frame)
+{
+    return encoding->language->identity(encoding->framing->text(frame));
 }
 
 #endif

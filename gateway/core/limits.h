@@ -79,6 +79,32 @@
 /* Items of one session in one turn. */
 #define SW_TURN_ITEMS 1024
 
+/* Topics and keys on one board: above, the oldest is told as missing. */
+#define SW_BOARD_ENTRIES 4096
+/* What was conflated or paced is told at most once a second, less the ticks' play. */
+#define SW_TOLD_STEPS 15 /* of SW_TOLD_MS */
+
+/* How long the oldest byte may wait before its reader is pressured; a healthy one takes 800 KB in
+ * 2 ms, so bytes alone do not say who is slow. */
+#define SW_PRESSURE_MS 250
+/* The high mark sheds only what has waited so long. */
+#define SW_SHED_AGE_MS 100
+/* Above the high mark so long, a `disconnect` subscription ends. */
+#define SW_DISCONNECT_MS 10000
+/* The kernel's queue of a pressured session is looked at so often, */
+#define SW_GATE_TICK_MS 20
+/* and may always hold this much unacknowledged, */
+#define SW_GATE_BYTES 8192
+/* or what was acknowledged within this time and two round trips. */
+#define SW_GATE_WINDOW_MS 250
+/* A pressure episode has ended when nothing has waited for so long. */
+#define SW_CALM_MS 1000
+/* Sessions that are looked at in one tick. */
+#define SW_GATE_LOOKS 1024
+/* Written to a session between two looks at its kernel's queue: the kernel swallows 120-200 KB of a
+ * slow client's bytes, seconds of them, before it says no. */
+#define SW_UNLOOKED_BYTES 32768
+
 /* What waits in the kernel but was not yet sent: a slow client's data waits as shared blocks in
  * user space instead (measured: 42 KB of kernel per silent client instead of 4 MB). */
 #define SW_NOTSENT_LOWAT 16384

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Cursors and the accounts of who is behind. */
+/* Cursors and the accounts of who is behind. A reader's cursors are a ring, so that whoever was
+ * served in part goes to its end by one store. */
 #include "fanout/internal.h"
 
-struct sw_cursor *sw_cursor_create(struct sw_fanout *fanout, uint32_t slot, struct sw_tape *tape,
-                                   uint32_t place, struct sw_block *block, uint32_t frame)
+static struct sw_cursor *create(struct sw_fanout *fanout, uint32_t slot, struct sw_tape *tape,
+                                uint32_t place)
 {
     uint32_t id = fanout->cursors_free;
     if (id) {
@@ -13,26 +14,74 @@ struct sw_cursor *sw_cursor_create(struct sw_fanout *fanout, uint32_t slot, stru
     }
     fanout->cursors_used++;
     struct sw_cursor *cursor = &fanout->cursors[id];
-    *cursor = (struct sw_cursor){
-        .block = block, .frame = frame, .slot = slot, .tape = tape->id, .place = place};
-    sw_block_hold(block);
     struct sw_reader *reader = sw_reader(fanout, slot);
-    if (reader->head) {
-        fanout->cursors[reader->tail].next = id;
-    } else {
-        reader->head = id;
+    uint32_t next = id;
+    if (reader->cursors) {
+        struct sw_cursor *last = &fanout->cursors[reader->cursors];
+        next = last->next;
+        last->next = id;
     }
-    reader->tail = id;
+    reader->cursors = id;
+    *cursor = (struct sw_cursor){.slot = slot, .tape = tape->id, .place = place, .next = next};
     SW_ASSERT(tape->hub[place].cursor == 0);
     tape->hub[place].cursor = id;
     return cursor;
 }
 
+struct sw_cursor *sw_cursor_place(struct sw_fanout *fanout, uint32_t slot, struct sw_tape *tape,
+                                  uint32_t place, struct sw_block *block, uint32_t frame)
+{
+    struct sw_cursor *cursor = create(fanout, slot, tape, place);
+    cursor->kind = SW_CURSOR_PLACE;
+    cursor->block = block;
+    cursor->frame = frame;
+    sw_block_hold(block);
+    return cursor;
+}
+
+struct sw_cursor *sw_cursor_board(struct sw_fanout *fanout, uint32_t slot, struct sw_tape *tape,
+                                  uint32_t place, uint64_t seq, uint64_t position)
+{
+    struct sw_cursor *cursor = create(fanout, slot, tape, place);
+    sw_cursor_to_board(fanout, cursor, seq, position);
+    return cursor;
+}
+
+void sw_cursor_to_board(struct sw_fanout *fanout, struct sw_cursor *cursor, uint64_t seq,
+                        uint64_t position)
+{
+    struct sw_tape *tape = fanout->tapes[cursor->tape];
+    const struct sw_entry_hub *entry = &tape->hub[cursor->place];
+    cursor->kind = SW_CURSOR_BOARD;
+    cursor->seq = seq;
+    cursor->position = position;
+    cursor->frame = 0;
+    cursor->told = (uint16_t)(sw_told_now(fanout) - SW_TOLD_STEPS);
+    cursor->reason = sw_entry_pace(entry) ? SW_SHED_PACED : SW_SHED_CONFLATED;
+    sw_board_hold(tape);
+}
+
+void sw_cursor_take_board(struct sw_fanout *fanout, struct sw_cursor *cursor)
+{
+    struct sw_owed owed;
+    sw_cursor_behind(fanout, cursor, &owed);
+    owed.behind = 0; /* it still is */
+    sw_reader_settle(fanout, sw_reader(fanout, cursor->slot), owed);
+    sw_board_take(fanout, cursor);
+}
+
+/* Lets go of what it stands on. */
 static void release(struct sw_fanout *fanout, uint32_t id)
 {
     struct sw_cursor *cursor = &fanout->cursors[id];
-    fanout->tapes[cursor->tape]->hub[cursor->place].cursor = 0;
-    sw_block_leave(fanout, cursor->block);
+    struct sw_tape *tape = fanout->tapes[cursor->tape];
+    tape->hub[cursor->place].cursor = 0;
+    if (cursor->kind == SW_CURSOR_PLACE) {
+        sw_block_leave(fanout, cursor->block);
+    } else {
+        sw_ticker_leave(fanout, cursor);
+        sw_board_leave(fanout, tape);
+    }
     cursor->next = fanout->cursors_free;
     fanout->cursors_free = id;
     fanout->cursors_used--;
@@ -50,79 +99,146 @@ void sw_cursor_move(struct sw_fanout *fanout, struct sw_cursor *cursor, struct s
     cursor->frame = frame;
 }
 
-void sw_cursor_destroy(struct sw_fanout *fanout, uint32_t slot, uint32_t cursor)
+/* Takes the one behind `before` out of the ring. */
+static void unlink_behind(struct sw_fanout *fanout, struct sw_reader *reader, uint32_t before)
 {
-    struct sw_reader *reader = sw_reader(fanout, slot);
-    uint32_t before = 0;
-    uint32_t id = reader->head;
-    while (id != cursor) {
-        SW_ASSERT(id != 0);
-        before = id;
-        id = fanout->cursors[id].next;
-    }
-    uint32_t next = fanout->cursors[id].next;
-    if (before) {
-        fanout->cursors[before].next = next;
+    uint32_t id = fanout->cursors[before].next;
+    if (id == before) {
+        reader->cursors = 0;
     } else {
-        reader->head = next;
-    }
-    if (reader->tail == id) {
-        reader->tail = before;
+        fanout->cursors[before].next = fanout->cursors[id].next;
+        if (reader->cursors == id) {
+            reader->cursors = before;
+        }
     }
     release(fanout, id);
 }
 
-void sw_cursor_drop_done(struct sw_fanout *fanout, struct sw_reader *reader)
+void sw_cursor_destroy(struct sw_fanout *fanout, uint32_t slot, uint32_t cursor)
 {
-    while (reader->head) {
-        uint32_t id = reader->head;
-        const struct sw_cursor *cursor = &fanout->cursors[id];
-        if (cursor->frame < cursor->block->frames || cursor->block->next) {
-            return;
-        }
-        reader->head = cursor->next;
-        release(fanout, id);
+    struct sw_reader *reader = sw_reader(fanout, slot);
+    uint32_t before = reader->cursors;
+    while (fanout->cursors[before].next != cursor) {
+        before = fanout->cursors[before].next;
+        SW_ASSERT(before != reader->cursors);
     }
-    reader->tail = 0;
+    unlink_behind(fanout, reader, before);
 }
 
-void sw_cursor_behind(struct sw_fanout *fanout, const struct sw_cursor *cursor, uint64_t *count,
-                      uint64_t *bytes)
+/* Has its reader seen and heard all that there is? */
+static bool is_done(struct sw_fanout *fanout, struct sw_cursor *cursor)
+{
+    const struct sw_tape *tape = fanout->tapes[cursor->tape];
+    if (cursor->gap || cursor->gap_unknown) {
+        return false;
+    }
+    if (cursor->kind == SW_CURSOR_PLACE) {
+        return cursor->frame >= cursor->block->frames && !cursor->block->next;
+    }
+    if (cursor->seq != sw_board_last(tape)) {
+        return false;
+    }
+    SW_ASSERT(cursor->passed >= 0);
+    unsigned pace = sw_entry_pace(&tape->hub[cursor->place]);
+    if (pace) { /* it stays until a tick finds nothing */
+        sw_ticker_join(fanout, cursor, pace);
+        return false;
+    }
+    return cursor->passed == 0;
+}
+
+void sw_cursors_tidy(struct sw_fanout *fanout, struct sw_reader *reader)
+{
+    uint32_t last = reader->cursors;
+    uint32_t before = last;
+    bool end = last == 0;
+    while (!end) {
+        uint32_t id = fanout->cursors[before].next;
+        end = id == last;
+        if (is_done(fanout, &fanout->cursors[id])) {
+            unlink_behind(fanout, reader, before);
+        } else {
+            before = id;
+        }
+    }
+}
+
+bool sw_cursor_waits(const struct sw_cursor *cursor)
+{
+    return cursor->kind == SW_CURSOR_BOARD && cursor->frame != 0;
+}
+
+bool sw_reader_owed(const struct sw_fanout *fanout, const struct sw_reader *reader)
+{
+    for (uint32_t id = reader->cursors; id;) {
+        id = fanout->cursors[id].next;
+        if (!sw_cursor_waits(&fanout->cursors[id])) {
+            return true;
+        }
+        if (id == reader->cursors) {
+            break;
+        }
+    }
+    return false;
+}
+
+void sw_cursor_behind(struct sw_fanout *fanout, const struct sw_cursor *cursor,
+                      struct sw_owed *owed)
 {
     const struct sw_tape *tape = fanout->tapes[cursor->tape];
     SW_ASSERT(!tape->turn.block);
-    *count = tape->walked - sw_block_position(cursor->block, cursor->frame);
-    *bytes = 0;
+    *owed = (struct sw_owed){0};
+    if (cursor->kind == SW_CURSOR_BOARD) {
+        owed->behind = tape->walked - cursor->position;
+        return;
+    }
+    owed->behind = tape->walked - sw_block_position(cursor->block, cursor->frame);
+    owed->queued = owed->behind;
     uint32_t frame = cursor->frame;
     for (const struct sw_block *block = cursor->block; block; block = block->next) {
-        *bytes += block->bytes - sw_block_start(block, frame);
+        owed->bytes += block->bytes - sw_block_start(block, frame);
         frame = 0;
     }
 }
 
-void sw_reader_owe(struct sw_fanout *fanout, struct sw_reader *reader, uint64_t count,
-                   uint64_t bytes)
+uint64_t sw_cursor_since_ms(struct sw_fanout *fanout, const struct sw_cursor *cursor)
 {
-    reader->behind += (uint32_t)count;
-    reader->queued_bytes += (uint32_t)bytes;
-    sw_count(&fanout->counters->behind, (int64_t)count);
-    sw_count(&fanout->counters->queued_bytes, (int64_t)bytes);
+    if (cursor->kind == SW_CURSOR_BOARD) {
+        return sw_board_since_ms(fanout->tapes[cursor->tape], cursor->seq);
+    }
+    if (cursor->frame < cursor->block->frames) {
+        return sw_block_time_ms(cursor->block, cursor->frame);
+    }
+    return cursor->block->next ? cursor->block->next->born_ms : UINT64_MAX;
 }
 
-void sw_reader_settle(struct sw_fanout *fanout, struct sw_reader *reader, uint64_t count,
-                      uint64_t bytes)
+void sw_reader_owe(struct sw_fanout *fanout, struct sw_reader *reader, struct sw_owed owed)
 {
-    SW_ASSERT(reader->behind >= count);
-    SW_ASSERT(reader->queued_bytes >= bytes);
-    reader->behind -= (uint32_t)count;
-    reader->queued_bytes -= (uint32_t)bytes;
-    sw_count(&fanout->counters->behind, -(int64_t)count);
-    sw_count(&fanout->counters->queued_bytes, -(int64_t)bytes);
+    if (reader->behind == 0) {
+        reader->since = (uint32_t)sw_loop_now_ms(fanout->loop);
+    }
+    reader->behind += (uint32_t)owed.behind;
+    reader->queued += (uint32_t)owed.queued;
+    reader->queued_bytes += (uint32_t)owed.bytes;
+    sw_count(&fanout->counters->behind, (int64_t)owed.behind);
+    sw_count(&fanout->counters->queued_bytes, (int64_t)owed.bytes);
+}
+
+void sw_reader_settle(struct sw_fanout *fanout, struct sw_reader *reader, struct sw_owed owed)
+{
+    SW_ASSERT(reader->behind >= owed.behind);
+    SW_ASSERT(reader->queued >= owed.queued);
+    SW_ASSERT(reader->queued_bytes >= owed.bytes);
+    reader->behind -= (uint32_t)owed.behind;
+    reader->queued -= (uint32_t)owed.queued;
+    reader->queued_bytes -= (uint32_t)owed.bytes;
+    sw_count(&fanout->counters->behind, -(int64_t)owed.behind);
+    sw_count(&fanout->counters->queued_bytes, -(int64_t)owed.bytes);
 }
 
 void sw_reader_shed(struct sw_fanout *fanout, struct sw_reader *reader, uint64_t count,
                     enum sw_shed reason)
 {
-    reader->shed += count;
+    reader->shed += (uint32_t)count;
     sw_count(&fanout->counters->shed_total[reason], (int64_t)count);
 }

@@ -9,7 +9,7 @@ static size_t cursors_bytes(const struct sw_fanout *fanout)
 }
 
 void sw_fanout_init(struct sw_fanout *fanout, struct sw_loop *loop, uint32_t slots,
-                    uint32_t max_queued_bytes, const struct sw_encoding *encodings,
+                    const struct sw_marks *marks, const struct sw_encoding *encodings,
                     const struct sw_fanout_events *events, void *owner,
                     struct sw_counters *counters)
 {
@@ -18,13 +18,16 @@ void sw_fanout_init(struct sw_fanout *fanout, struct sw_loop *loop, uint32_t slo
                                  .counters = counters,
                                  .encodings = encodings,
                                  .loop = loop,
-                                 .max_queued_bytes = max_queued_bytes,
+                                 .marks = *marks,
+                                 .high_bytes = marks->high_bytes,
                                  .slots = slots,
                                  .cursors_high = 1,
                                  .pool.counters = counters};
     fanout->readers = sw_reserve((size_t)slots * sizeof(*fanout->readers));
     fanout->cursors = sw_reserve(cursors_bytes(fanout));
     fanout->gather = sw_alloc(sizeof(*fanout->gather));
+    sw_tickers_init(fanout);
+    sw_gates_init(fanout);
 }
 
 void sw_fanout_deinit(struct sw_fanout *fanout)
@@ -37,6 +40,8 @@ void sw_fanout_deinit(struct sw_fanout *fanout)
         sw_map_deinit(&fanout->names[encoding][0]);
         sw_map_deinit(&fanout->names[encoding][1]);
     }
+    sw_tickers_deinit(fanout);
+    sw_gates_deinit(fanout);
     sw_block_pool_deinit(&fanout->pool);
     sw_release(fanout->readers, (size_t)fanout->slots * sizeof(*fanout->readers));
     sw_release(fanout->cursors, cursors_bytes(fanout));
@@ -94,8 +99,10 @@ bool sw_fanout_due_pop(struct sw_fanout *fanout, uint32_t *stop, uint32_t *slot)
 void sw_reader_close(struct sw_fanout *fanout, uint32_t slot)
 {
     struct sw_reader *reader = sw_reader(fanout, slot);
-    SW_ASSERT(reader->subscriptions == 0 && reader->head == 0);
-    uint64_t behind = reader->behind;
-    sw_reader_settle(fanout, reader, behind, reader->queued_bytes);
-    sw_reader_shed(fanout, reader, behind, SW_SHED_CLOSED);
+    SW_ASSERT(reader->subscriptions == 0 && reader->cursors == 0);
+    struct sw_owed owed = {
+        .behind = reader->behind, .queued = reader->queued, .bytes = reader->queued_bytes};
+    sw_reader_settle(fanout, reader, owed);
+    sw_reader_shed(fanout, reader, owed.behind, SW_SHED_CLOSED);
+    sw_gate_leave(fanout, slot);
 }

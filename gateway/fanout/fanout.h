@@ -22,14 +22,31 @@
 
 #define SW_ENCODINGS 1
 
+/* How far a slot may be behind (DESIGN: marks). */
+struct sw_marks {
+    uint32_t low_bytes;  /* shedding ends here */
+    uint32_t high_bytes; /* above: pressured; what is old is shed */
+    uint32_t high_messages;
+    uint32_t max_bytes; /* above: anything is shed at once, or the slot is ended */
+};
+
+struct sw_pressure {
+    bool begun;            /* else it has ended */
+    uint64_t ms;           /* how long it lasted */
+    uint64_t shed;         /* deliveries, meanwhile */
+    uint32_t queued_bytes; /* now */
+};
+
 /* What the owner of the slots is asked and told. */
 struct sw_fanout_events {
     struct sw_conn *(*conn)(void *owner, uint32_t slot);
     /* Writing failed: the connection is no good any more. Comes during walk and flush; must not
      * touch hubs. */
     void (*on_broken)(void *owner, uint32_t slot, int status);
-    /* The slot is behind by more than max_queued_bytes; must not touch hubs either. */
+    /* A `disconnect` subscription of the slot is too far behind; must not touch hubs either. */
     void (*on_over)(void *owner, uint32_t slot);
+    /* A pressure episode of the slot begins, or has ended; nor here. */
+    void (*on_pressure)(void *owner, uint32_t slot, const struct sw_pressure *pressure);
 };
 
 /* One reader at TOP that is owed one tape's turn; lives until the turn ends. */
@@ -61,13 +78,29 @@ struct sw_gather {
     char data[SW_GATHER_MAX_BYTES];
 };
 
+/* The paces that there are: max_hz of 1 2 5 10 20. */
+#define SW_PACES 5
+
+/* Who waits for the next tick of one pace. */
+struct sw_ticker {
+    struct sw_timer timer;
+    struct sw_fanout *fanout;
+    uint32_t *cursors;
+    uint32_t count;
+    uint32_t capacity;
+    uint32_t period_ms;
+};
+
+struct sw_gate;
+
 struct sw_fanout {
     const struct sw_fanout_events *events;
     void *owner;
     struct sw_counters *counters;
     const struct sw_encoding *encodings; /* SW_ENCODINGS of them */
     struct sw_loop *loop;
-    uint32_t max_queued_bytes; /* of one slot: the max mark */
+    struct sw_marks marks;
+    uint32_t high_bytes; /* marks.high_bytes, or less where memory is short */
 
     struct sw_reader *readers; /* by slot */
     uint32_t slots;            /* capacity */
@@ -106,11 +139,18 @@ struct sw_fanout {
     uint32_t pieces_count;
     uint32_t pieces_capacity;
     struct sw_gather *gather;
+
+    struct sw_ticker tickers[SW_PACES];
+    struct sw_gate *gates; /* dense */
+    uint32_t gates_count;
+    uint32_t gates_capacity;
+    uint32_t gates_next; /* where the next tick goes on */
+    struct sw_timer gates_timer;
 };
 
 /* `slots`: how many there may ever be. All borrowed. */
 void sw_fanout_init(struct sw_fanout *fanout, struct sw_loop *loop, uint32_t slots,
-                    uint32_t max_queued_bytes, const struct sw_encoding *encodings,
+                    const struct sw_marks *marks, const struct sw_encoding *encodings,
                     const struct sw_fanout_events *events, void *owner,
                     struct sw_counters *counters);
 /* Everybody is unsubscribed. */
@@ -136,13 +176,26 @@ void sw_tape_append_gap(struct sw_fanout *fanout, struct sw_tape *tape, uint64_t
 
 /* ---- who reads a tape ---- */
 
+/* The pace of a max_hz, which is one of those that there are, or 0. */
+uint8_t sw_pace_of(unsigned max_hz);
 /* `slot` reads the tape from here on; subscription `index` of its list is filled in. A dirty tape
  * is walked first, so that what stands on it is nobody's who comes now. */
-void sw_hub_subscribe(struct sw_fanout *fanout, struct sw_tape *tape, uint32_t slot,
-                      uint32_t index);
+void sw_hub_subscribe(struct sw_fanout *fanout, struct sw_tape *tape, uint32_t slot, uint32_t index,
+                      struct sw_manner manner);
+/* The subscription goes on where it is, in another manner. */
+void sw_hub_set_manner(struct sw_fanout *fanout, uint32_t slot, uint32_t index,
+                       struct sw_manner manner);
+/* What a subscription that ends has missed and was not told yet. */
+struct sw_untold {
+    uint32_t slow; /* deliveries */
+    uint32_t passed;
+    enum sw_shed passed_reason;
+    bool unknown; /* some of it has no count: then `slow` says nothing */
+    bool feed;    /* the bus was away, and nothing came since */
+};
 /* Ends subscription `index` of the slot: what was still to be sent is shed (closed). The last of
  * the slot's list takes its index. Never between walk and turned. */
-void sw_hub_unsubscribe(struct sw_fanout *fanout, uint32_t slot, uint32_t index);
+struct sw_untold sw_hub_unsubscribe(struct sw_fanout *fanout, uint32_t slot, uint32_t index);
 
 /* ---- slots ---- */
 
@@ -155,6 +208,10 @@ void sw_fanout_due(struct sw_fanout *fanout, uint32_t slot);
 /* The next due slot, taken off the list, or false. Slots that become due meanwhile come in the next
  * turn. False also when the turn's time for writing is over; the rest stays due. */
 bool sw_fanout_due_pop(struct sw_fanout *fanout, uint32_t *stop, uint32_t *slot);
+/* Does it wait for anything but a tick? */
+bool sw_reader_owed(const struct sw_fanout *fanout, const struct sw_reader *reader);
+/* The oldest byte that it was not sent has waited so long. */
+uint64_t sw_reader_lag_ms(struct sw_fanout *fanout, uint32_t slot);
 /* Unsubscribed from everything: what is left of the frame in flight is shed (closed). */
 void sw_reader_close(struct sw_fanout *fanout, uint32_t slot);
 
@@ -162,6 +219,8 @@ void sw_reader_close(struct sw_fanout *fanout, uint32_t slot);
 
 /* Each dirty tape, once. */
 void sw_fanout_walk(struct sw_fanout *fanout);
+/* In place of a flush while a rest is with the socket: what waits too long is shed. */
+void sw_fanout_look(struct sw_fanout *fanout, uint32_t slot);
 /* Writes what the slot is owed, behind `front` (frames of the control lane; may be empty), with as
  * few system calls as it takes. *taken: bytes of `front` that the socket took; if fewer than all,
  * nothing of the slot's own was written and the caller sends the rest. False: it stays due, since

@@ -15,9 +15,14 @@ static void grow(struct sw_tape *tape)
     tape->hub = sw_realloc(tape->hub, tape->capacity * sizeof(*tape->hub));
 }
 
-void sw_hub_subscribe(struct sw_fanout *fanout, struct sw_tape *tape, uint32_t slot, uint32_t index)
+void sw_hub_subscribe(struct sw_fanout *fanout, struct sw_tape *tape, uint32_t slot, uint32_t index,
+                      struct sw_manner manner)
 {
     SW_ASSERT(!fanout->turning);
+    if (tape->readers) {
+        sw_tape_tell_lost(fanout, tape); /* it is not the newcomer's */
+    }
+    tape->lost = false;
     if (tape->turn.block) {
         sw_walk_early(fanout, tape);
     }
@@ -25,33 +30,67 @@ void sw_hub_subscribe(struct sw_fanout *fanout, struct sw_tape *tape, uint32_t s
     SW_ASSERT(index == reader->subscriptions);
     if (index == 1) { /* what was the only one is not any more */
         struct sw_subscription *first = &reader->list[0];
-        fanout->tapes[first->tape]->hub[first->place].subscription &= ~1u;
+        fanout->tapes[first->tape]->hub[first->place].word &= ~SW_ENTRY_SOLO;
     }
     grow(tape);
     reader->list[index] =
         (struct sw_subscription){.tape = tape->id, .place = tape->readers, .start = tape->top};
     tape->hub[tape->readers] =
-        (struct sw_entry_hub){.slot = slot, .subscription = index << 1 | (index == 0)};
+        (struct sw_entry_hub){.slot = slot, .word = sw_entry_word(index, manner, index == 0)};
     tape->readers++;
+    tape->paced += manner.pace != 0;
     reader->subscriptions++;
     sw_count(&fanout->counters->subscriptions, 1);
 }
 
-/* What the subscription was still owed is shed. */
-static void forget(struct sw_fanout *fanout, uint32_t slot, const struct sw_entry_hub *entry)
+void sw_hub_set_manner(struct sw_fanout *fanout, uint32_t slot, uint32_t index,
+                       struct sw_manner manner)
 {
+    SW_ASSERT(!fanout->turning);
+    struct sw_reader *reader = sw_reader(fanout, slot);
+    const struct sw_subscription *subscription = &reader->list[index];
+    struct sw_tape *tape = fanout->tapes[subscription->tape];
+    struct sw_entry_hub *entry = &tape->hub[subscription->place];
+    if (tape->turn.block) {
+        sw_walk_early(fanout, tape);
+    }
+    struct sw_cursor *cursor = entry->cursor ? &fanout->cursors[entry->cursor] : NULL;
+    if (cursor && cursor->kind == SW_CURSOR_BOARD) {
+        sw_ticker_leave(fanout, cursor); /* it reads on at once, and then in its new manner */
+    }
+    tape->paced -= sw_entry_pace(entry) != 0;
+    tape->paced += manner.pace != 0;
+    entry->word = sw_entry_word(index, manner, entry->word & SW_ENTRY_SOLO);
+    if (cursor && cursor->kind == SW_CURSOR_PLACE && manner.pace) {
+        sw_cursor_take_board(fanout, cursor);
+    }
+    if (cursor && !(reader->flags & (SW_WRITE_PENDING | SW_GATED))) {
+        sw_fanout_due(fanout, slot);
+    }
+}
+
+/* What the subscription was still owed is shed. */
+static struct sw_untold forget(struct sw_fanout *fanout, uint32_t slot,
+                               const struct sw_entry_hub *entry)
+{
+    struct sw_untold untold = {0};
     if (!entry->cursor) {
-        return;
+        return untold;
     }
     struct sw_reader *reader = sw_reader(fanout, slot);
+    const struct sw_cursor *cursor = &fanout->cursors[entry->cursor];
+    untold.slow = cursor->gap;
+    untold.unknown = cursor->gap_unknown;
+    untold.passed = cursor->passed > 0 ? (uint32_t)cursor->passed : 0;
+    untold.passed_reason = (enum sw_shed)cursor->reason;
     if (!(reader->flags & SW_CLOSING)) { /* else its row is settled as a whole when it has closed */
-        uint64_t count;
-        uint64_t bytes;
-        sw_cursor_behind(fanout, &fanout->cursors[entry->cursor], &count, &bytes);
-        sw_reader_settle(fanout, reader, count, bytes);
-        sw_reader_shed(fanout, reader, count, SW_SHED_CLOSED);
+        struct sw_owed owed;
+        sw_cursor_behind(fanout, cursor, &owed);
+        sw_reader_settle(fanout, reader, owed);
+        sw_reader_shed(fanout, reader, owed.behind, SW_SHED_CLOSED);
     }
     sw_cursor_destroy(fanout, slot, entry->cursor);
+    return untold;
 }
 
 /* The last entry of the hub takes the place of one that left. */
@@ -64,7 +103,7 @@ static void leave_hub(struct sw_fanout *fanout, struct sw_tape *tape, uint32_t p
         if (moved->cursor) {
             fanout->cursors[moved->cursor].place = place;
         }
-        sw_reader(fanout, moved->slot)->list[moved->subscription >> 1].place = place;
+        sw_reader(fanout, moved->slot)->list[sw_entry_index(moved)].place = place;
     }
     if (tape->capacity > 16 && tape->readers < tape->capacity / 4) {
         tape->capacity /= 2;
@@ -72,7 +111,7 @@ static void leave_hub(struct sw_fanout *fanout, struct sw_tape *tape, uint32_t p
     }
 }
 
-void sw_hub_unsubscribe(struct sw_fanout *fanout, uint32_t slot, uint32_t index)
+struct sw_untold sw_hub_unsubscribe(struct sw_fanout *fanout, uint32_t slot, uint32_t index)
 {
     SW_ASSERT(!fanout->turning);
     struct sw_reader *reader = sw_reader(fanout, slot);
@@ -82,17 +121,25 @@ void sw_hub_unsubscribe(struct sw_fanout *fanout, uint32_t slot, uint32_t index)
     if (tape->turn.block) {
         sw_walk_early(fanout, tape);
     }
-    forget(fanout, slot, &tape->hub[subscription->place]);
+    const struct sw_entry_hub *gone = &tape->hub[subscription->place];
+    bool top = gone->cursor == 0;
+    tape->paced -= sw_entry_pace(gone) != 0;
+    struct sw_untold untold = forget(fanout, slot, gone);
+    untold.feed = tape->lost && top; /* else what is missing stands behind what it was not sent */
     leave_hub(fanout, tape, subscription->place);
     uint32_t last = --reader->subscriptions;
     if (index != last) {
         *subscription = reader->list[last];
         struct sw_entry_hub *entry = &fanout->tapes[subscription->tape]->hub[subscription->place];
-        entry->subscription = index << 1;
+        entry->word = sw_entry_word(index,
+                                    (struct sw_manner){.mode = sw_entry_mode(entry),
+                                                       .pace = (uint8_t)sw_entry_pace(entry)},
+                                    false);
     }
     if (last == 1) { /* what is left is the only one */
         struct sw_subscription *first = &reader->list[0];
-        fanout->tapes[first->tape]->hub[first->place].subscription |= 1u;
+        fanout->tapes[first->tape]->hub[first->place].word |= SW_ENTRY_SOLO;
     }
     sw_count(&fanout->counters->subscriptions, -1);
+    return untold;
 }

@@ -3,7 +3,13 @@
 #ifndef SW_FANOUT_INTERNAL_H
 #define SW_FANOUT_INTERNAL_H
 
+#include "fanout/board.h"
 #include "fanout/fanout.h"
+
+/* ---- tape.c ---- */
+
+/* The bus was away: said now, where somebody still has to hear it. */
+void sw_tape_tell_lost(struct sw_fanout *fanout, struct sw_tape *tape);
 
 /* ---- block holders (tape.c) ---- */
 
@@ -12,39 +18,120 @@ void sw_block_hold(struct sw_block *block);
 void sw_block_leave(struct sw_fanout *fanout, struct sw_block *block);
 void sw_block_unpin(struct sw_fanout *fanout, struct sw_block *block);
 
-/* ---- cursors (cursor.c) ---- */
-
-/* A new last cursor of the slot, at PLACE; its hub entry points to it. */
-struct sw_cursor *sw_cursor_create(struct sw_fanout *fanout, uint32_t slot, struct sw_tape *tape,
-                                   uint32_t place, struct sw_block *block, uint32_t frame);
-void sw_cursor_move(struct sw_fanout *fanout, struct sw_cursor *cursor, struct sw_block *block,
-                    uint32_t frame);
-/* Takes one out of its slot's list and frees it; the hub entry is at TOP again. */
-void sw_cursor_destroy(struct sw_fanout *fanout, uint32_t slot, uint32_t cursor);
-/* Frees the leading cursors of a slot that have reached the end: their readers are at TOP. */
-void sw_cursor_drop_done(struct sw_fanout *fanout, struct sw_reader *reader);
-/* What a cursor has not read of what was walked. */
-void sw_cursor_behind(struct sw_fanout *fanout, const struct sw_cursor *cursor, uint64_t *count,
-                      uint64_t *bytes);
-
 /* ---- accounts (cursor.c) ---- */
 
-/* `count` deliveries of `bytes` wait for the slot. */
-void sw_reader_owe(struct sw_fanout *fanout, struct sw_reader *reader, uint64_t count,
-                   uint64_t bytes);
-/* They do not wait any more. */
-void sw_reader_settle(struct sw_fanout *fanout, struct sw_reader *reader, uint64_t count,
-                      uint64_t bytes);
+/* What a reader, or one of its subscriptions, has not been sent yet. */
+struct sw_owed {
+    uint64_t behind; /* deliveries */
+    uint64_t queued; /* of these, those that a cursor holds in blocks */
+    uint64_t bytes;  /* of the queued */
+};
+
+/* That much more waits for the reader. */
+void sw_reader_owe(struct sw_fanout *fanout, struct sw_reader *reader, struct sw_owed owed);
+/* It does not wait any more. */
+void sw_reader_settle(struct sw_fanout *fanout, struct sw_reader *reader, struct sw_owed owed);
 void sw_reader_shed(struct sw_fanout *fanout, struct sw_reader *reader, uint64_t count,
                     enum sw_shed reason);
 
+/* ---- cursors (cursor.c) ---- */
+
+/* A new last cursor of the slot; its hub entry points to it. */
+struct sw_cursor *sw_cursor_place(struct sw_fanout *fanout, uint32_t slot, struct sw_tape *tape,
+                                  uint32_t place, struct sw_block *block, uint32_t frame);
+struct sw_cursor *sw_cursor_board(struct sw_fanout *fanout, uint32_t slot, struct sw_tape *tape,
+                                  uint32_t place, uint64_t seq, uint64_t position);
+/* It stands on its tape's board now; what it held is the caller's to leave. */
+void sw_cursor_to_board(struct sw_fanout *fanout, struct sw_cursor *cursor, uint64_t seq,
+                        uint64_t position);
+/* From its place on a clean tape to the tape's board. */
+void sw_cursor_take_board(struct sw_fanout *fanout, struct sw_cursor *cursor);
+void sw_cursor_move(struct sw_fanout *fanout, struct sw_cursor *cursor, struct sw_block *block,
+                    uint32_t frame);
+/* Takes one out of its reader's ring and frees it; the hub entry is at TOP again. */
+void sw_cursor_destroy(struct sw_fanout *fanout, uint32_t slot, uint32_t cursor);
+/* Whoever has reached the end is at TOP again, or waits for the next tick. */
+void sw_cursors_tidy(struct sw_fanout *fanout, struct sw_reader *reader);
+/* Does it only wait for its tick? */
+bool sw_cursor_waits(const struct sw_cursor *cursor);
+/* What it has not read of what was walked. */
+void sw_cursor_behind(struct sw_fanout *fanout, const struct sw_cursor *cursor,
+                      struct sw_owed *owed);
+/* When the next frame that it has not read came; UINT64_MAX: there is none. */
+uint64_t sw_cursor_since_ms(struct sw_fanout *fanout, const struct sw_cursor *cursor);
+
+/* ---- boards (board.c) ---- */
+
+/* The tape's turn goes onto its board, which begins here where a paced reader will need one. */
+void sw_board_turn(struct sw_fanout *fanout, struct sw_tape *tape);
+/* The board goes where nobody came to stand on it. */
+void sw_board_turned(struct sw_fanout *fanout, struct sw_tape *tape);
+/* A cursor that stands at a place of a clean tape stands on its board from now on. */
+void sw_board_take(struct sw_fanout *fanout, struct sw_cursor *cursor);
+void sw_board_hold(struct sw_tape *tape);
+void sw_board_leave(struct sw_fanout *fanout, struct sw_tape *tape);
+/* The number of its newest entry. */
+uint64_t sw_board_last(const struct sw_tape *tape);
+/* When the first entry behind `seq` came; UINT64_MAX: there is none. */
+uint64_t sw_board_since_ms(const struct sw_tape *tape, uint64_t seq);
+
+/* ---- paced readers (pace.c) ---- */
+
+/* The cursor waits for the next tick of its pace; harmless where it does. */
+void sw_ticker_join(struct sw_fanout *fanout, struct sw_cursor *cursor, unsigned pace);
+/* Harmless where it does not wait. */
+void sw_ticker_leave(struct sw_fanout *fanout, struct sw_cursor *cursor);
+
+void sw_tickers_init(struct sw_fanout *fanout);
+void sw_tickers_deinit(struct sw_fanout *fanout);
+
+/* ---- the gate (gate.c) ---- */
+
+void sw_gates_init(struct sw_fanout *fanout);
+void sw_gates_deinit(struct sw_fanout *fanout);
+
+/* From now on its kernel queue is looked at. */
+void sw_gate_watch(struct sw_fanout *fanout, uint32_t slot);
+/* It is pressured: only the gate lets more through. */
+void sw_gate_shut(struct sw_fanout *fanout, uint32_t slot);
+void sw_gate_leave(struct sw_fanout *fanout, uint32_t slot);
+/* Bytes that it may be written now. */
+size_t sw_gate_room(const struct sw_fanout *fanout, const struct sw_reader *reader);
+/* `bytes` were written to it. */
+void sw_gate_wrote(struct sw_fanout *fanout, uint32_t slot, size_t bytes);
+/* Counted for the log line of its episode. */
+void sw_gate_shed(struct sw_fanout *fanout, const struct sw_reader *reader, uint64_t count);
+
+/* As sw_gate_wrote, on the hot path: most are not looked at. */
+static inline void sw_gate_count(struct sw_fanout *fanout, uint32_t slot, struct sw_reader *reader,
+                                 uint32_t bytes)
+{
+    reader->unlooked = (uint16_t)(reader->unlooked + (bytes >> 4) + 1);
+    if (SW_UNLIKELY(reader->unlooked > SW_UNLOOKED_BYTES / 16)) {
+        sw_gate_wrote(fanout, slot, 0);
+    }
+}
+
 /* ---- pieces (read.c) ---- */
+
+enum sw_piece_kind {
+    SW_PIECE_FRAMES, /* of a block on the tape */
+    SW_PIECE_ENTRY,  /* one of the tape's board */
+    SW_PIECE_GAP,    /* the cursor's `gap`, told */
+    SW_PIECE_PASSED, /* its `passed` */
+};
 
 /* A run of frames of one block, as one entry of an iovec. */
 struct sw_piece {
     uint32_t cursor; /* 0: not a cursor's */
     uint32_t frame;
     uint32_t frames;
+    uint8_t kind;       /* enum sw_piece_kind */
+    bool unknown;       /* GAP: without a count */
+    uint32_t told;      /* GAP, PASSED: the count that it says */
+    uint32_t passed;    /* ENTRY: positions passed before it */
+    uint64_t seq;       /* ENTRY */
+    uint64_t position;  /* ENTRY: behind it */
     struct sw_block *block;
 };
 
@@ -52,6 +139,24 @@ struct sw_piece {
  * flight goes to a write request. True: all were taken. */
 bool sw_pieces_advance(struct sw_fanout *fanout, uint32_t slot, const struct sw_piece *pieces,
                        unsigned count, size_t taken);
+
+/* ---- policy (policy.c) ---- */
+
+/* What is to become of a reader that is behind; before its flush, and behind it (`flushed`): what
+ * the socket took is not held against a reader, so the max mark is looked at behind only. */
+void sw_policy_look(struct sw_fanout *fanout, uint32_t slot, bool flushed);
+/* Is more queued than a reader may have in peace? */
+static inline bool sw_policy_over_high(const struct sw_fanout *fanout,
+                                       const struct sw_reader *reader)
+{
+    return reader->queued_bytes > fanout->high_bytes ||
+           reader->queued > fanout->marks.high_messages;
+}
+/* Has it a cursor of that mode? */
+bool sw_reader_has(const struct sw_fanout *fanout, const struct sw_reader *reader,
+                   enum sw_mode mode);
+/* After a flush that left something: when the oldest of it came. */
+void sw_policy_since(struct sw_fanout *fanout, struct sw_reader *reader);
 
 /* ---- the turn (walk.c) ---- */
 
@@ -66,6 +171,12 @@ void sw_items_to_cursors(struct sw_fanout *fanout, uint32_t slot);
 void sw_items_flush(struct sw_fanout *fanout, uint32_t slot);
 /* Everything of the tape's turn has been handed out. */
 void sw_tape_turned(struct sw_fanout *fanout, struct sw_tape *tape);
+
+/* The time, as sw_cursor.told. */
+static inline uint16_t sw_told_now(const struct sw_fanout *fanout)
+{
+    return (uint16_t)(sw_loop_now_ms(fanout->loop) / SW_TOLD_MS);
+}
 
 /* ---- the law's books: per subscription, in debug builds only ---- */
 

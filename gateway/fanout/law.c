@@ -11,49 +11,58 @@ static uint64_t position(struct sw_fanout *fanout, const struct sw_tape *tape,
         return tape->walked;
     }
     const struct sw_cursor *cursor = &fanout->cursors[entry->cursor];
+    if (cursor->kind == SW_CURSOR_BOARD) {
+        return cursor->position;
+    }
     return sw_block_position(cursor->block, cursor->frame);
 }
 
 static void check_subscription(struct sw_fanout *fanout, uint32_t slot, uint32_t index,
-                               uint64_t *behind, uint64_t *bytes)
+                               struct sw_owed *sum)
 {
     const struct sw_subscription *subscription = &sw_reader(fanout, slot)->list[index];
     const struct sw_tape *tape = fanout->tapes[subscription->tape];
     const struct sw_entry_hub *entry = &tape->hub[subscription->place];
     SW_ASSERT(entry->slot == slot);
-    SW_ASSERT(entry->subscription >> 1 == index);
-    SW_ASSERT((entry->subscription & 1) == (sw_reader(fanout, slot)->subscriptions == 1));
+    SW_ASSERT(sw_entry_index(entry) == index);
+    SW_ASSERT((entry->word & SW_ENTRY_SOLO) == (sw_reader(fanout, slot)->subscriptions == 1));
     uint64_t at = position(fanout, tape, entry);
     SW_ASSERT(at == subscription->start + subscription->sent + subscription->shed +
                         subscription->in_flight);
-    *behind += subscription->in_flight;
+    sum->behind += subscription->in_flight;
+    sum->queued += subscription->in_flight;
     if (entry->cursor) {
         const struct sw_cursor *cursor = &fanout->cursors[entry->cursor];
         SW_ASSERT(cursor->slot == slot && cursor->place == subscription->place);
-        uint64_t count;
-        uint64_t more;
-        sw_cursor_behind(fanout, cursor, &count, &more);
-        *behind += count;
-        *bytes += more;
+        struct sw_owed owed;
+        sw_cursor_behind(fanout, cursor, &owed);
+        sum->behind += owed.behind;
+        sum->queued += owed.queued;
+        sum->bytes += owed.bytes;
     }
 }
 
 void sw_fanout_law(struct sw_fanout *fanout)
 {
+    for (uint32_t id = 0; id < fanout->tapes_count; id++) {
+        const struct sw_tape *tape = fanout->tapes[id];
+        SW_ASSERT(!tape || !tape->board || sw_board_sane(tape->board));
+    }
     for (uint32_t slot = 0; slot < fanout->slots_high; slot++) {
         const struct sw_reader *reader = sw_reader(fanout, slot);
-        uint64_t behind = 0;
-        uint64_t bytes = 0;
+        struct sw_owed sum = {0};
         if (reader->subscriptions == 0 || reader->flags & SW_CLOSING) {
             continue;
         }
         for (uint32_t i = 0; i < reader->subscriptions; i++) {
-            check_subscription(fanout, slot, i, &behind, &bytes);
+            check_subscription(fanout, slot, i, &sum);
         }
         /* a frame in flight may belong to a subscription that has ended */
-        SW_ASSERT(reader->behind == behind || (reader->flags & SW_WRITE_PENDING));
-        SW_ASSERT(reader->queued_bytes == bytes || (reader->flags & SW_WRITE_PENDING));
-        SW_ASSERT(!reader->head || reader->flags & (SW_DUE | SW_WRITE_PENDING));
+        bool pending = reader->flags & SW_WRITE_PENDING;
+        SW_ASSERT(reader->behind == sum.behind || pending);
+        SW_ASSERT(reader->queued == sum.queued || pending);
+        SW_ASSERT(reader->queued_bytes == sum.bytes || pending);
+        SW_ASSERT(pending || reader->flags & (SW_DUE | SW_GATED) || !sw_reader_owed(fanout, reader));
     }
 }
 

@@ -8,7 +8,7 @@ struct sw_subscription *sw_law_entry(struct sw_fanout *fanout, const struct sw_t
                                      uint32_t place)
 {
     const struct sw_entry_hub *entry = &tape->hub[place];
-    return &sw_reader(fanout, entry->slot)->list[entry->subscription >> 1];
+    return &sw_reader(fanout, entry->slot)->list[sw_entry_index(entry)];
 }
 #endif
 
@@ -56,6 +56,8 @@ static void count_latency(struct sw_fanout *fanout, const struct sw_block *block
     sw_histogram_add(&fanout->counters->deliver, us, frames);
 }
 
+/* ---- the frame in flight ---- */
+
 /* A rest has left: its frame counts now. */
 static void rest_done(struct sw_conn *conn, const struct sw_rest *rest, int status)
 {
@@ -66,14 +68,17 @@ static void rest_done(struct sw_conn *conn, const struct sw_rest *rest, int stat
     struct sw_reader *reader = sw_reader(fanout, slot);
     reader->flags &= (uint8_t)~SW_WRITE_PENDING;
     if (status == 0) {
-        sw_reader_settle(fanout, reader, positions(block, 1), rest->bytes);
+        uint64_t n = positions(block, 1);
+        sw_reader_settle(fanout, reader,
+                         (struct sw_owed){.behind = n, .queued = n, .bytes = rest->bytes});
         count_left(fanout, reader, block, 1);
+        sw_gate_wrote(fanout, slot, rest->bytes);
 #ifdef SW_LAW
         for (uint32_t i = 0; i < reader->subscriptions; i++) {
             struct sw_subscription *subscription = &reader->list[i];
             if (subscription->tape == block->tape && subscription->in_flight) {
                 subscription->in_flight = 0;
-                *(block->gap ? &subscription->shed : &subscription->sent) += positions(block, 1);
+                *(block->gap ? &subscription->shed : &subscription->sent) += n;
             }
         }
 #endif
@@ -84,9 +89,39 @@ static void rest_done(struct sw_conn *conn, const struct sw_rest *rest, int stat
     sw_block_unpin(fanout, block);
 }
 
-/* The frame that the socket cut: what is left of it must leave before anything else. */
-static void cut(struct sw_fanout *fanout, uint32_t slot, struct sw_cursor *cursor,
-                const struct sw_piece *piece, size_t taken)
+/* What the socket did not take of a frame must leave before anything else: `bytes` from `at`. */
+static void write_rest(struct sw_fanout *fanout, uint32_t slot, struct sw_block *block, uint32_t at,
+                       uint32_t bytes)
+{
+    block->pins++;
+    sw_reader(fanout, slot)->flags |= SW_WRITE_PENDING;
+    struct sw_rest request = {
+        .done = rest_done, .owner = fanout, .pin = block, .bytes = bytes, .tag = slot};
+    sw_conn_write_rest(fanout->events->conn(fanout->owner, slot), sw_block_data(block) + at,
+                       &request);
+}
+
+/* ---- what a piece that has left means ---- */
+
+static void frames_left(struct sw_fanout *fanout, struct sw_reader *reader,
+                        struct sw_cursor *cursor, struct sw_block *block, uint32_t frame,
+                        uint32_t frames)
+{
+    if (frames == 0) {
+        return;
+    }
+    uint64_t n = positions(block, frames);
+    uint64_t bytes = sw_block_end(block, frame + frames - 1) - sw_block_start(block, frame);
+    sw_reader_settle(fanout, reader, (struct sw_owed){.behind = n, .queued = n, .bytes = bytes});
+    count_left(fanout, reader, block, frames);
+    count_latency(fanout, block, frame, frames);
+    books(fanout, cursor, block, frames, false);
+    sw_cursor_move(fanout, cursor, block, frame + frames);
+}
+
+/* The frame that the socket cut. */
+static void frames_cut(struct sw_fanout *fanout, uint32_t slot, struct sw_cursor *cursor,
+                       const struct sw_piece *piece, size_t taken)
 {
     struct sw_block *block = piece->block;
     struct sw_reader *reader = sw_reader(fanout, slot);
@@ -101,111 +136,411 @@ static void cut(struct sw_fanout *fanout, uint32_t slot, struct sw_cursor *curso
             low = middle + 1;
         }
     }
-    uint32_t whole = low - piece->frame;
-    sw_reader_settle(fanout, reader, whole, taken);
-    if (whole) {
-        count_left(fanout, reader, block, whole);
-        count_latency(fanout, block, piece->frame, whole);
-        books(fanout, cursor, block, whole, false);
-    }
-    uint32_t rest = sw_block_end(block, low) - at;
+    frames_left(fanout, reader, cursor, block, piece->frame, low - piece->frame);
+    sw_reader_settle(fanout, reader, (struct sw_owed){.bytes = at - sw_block_start(block, low)});
     books(fanout, cursor, block, 1, true);
-    block->pins++;
+    write_rest(fanout, slot, block, at, sw_block_end(block, low) - at);
     sw_cursor_move(fanout, cursor, block, low + 1);
-    reader->flags |= SW_WRITE_PENDING;
-    struct sw_rest request = {
-        .done = rest_done, .owner = fanout, .pin = block, .bytes = rest, .tag = slot};
-    sw_conn_write_rest(fanout->events->conn(fanout->owner, slot), sw_block_data(block) + at,
-                       &request);
+}
+
+/* Positions that a reader of a board goes past. */
+static void pass(struct sw_fanout *fanout, struct sw_reader *reader, struct sw_cursor *cursor,
+                 uint64_t count)
+{
+    sw_reader_settle(fanout, reader, (struct sw_owed){.behind = count});
+    sw_reader_shed(fanout, reader, count, (enum sw_shed)cursor->reason);
+    sw_gate_shed(fanout, reader, count);
+    SW_LAW_ADD(fanout, fanout->tapes[cursor->tape], cursor->place, shed, count);
+    cursor->passed += (int32_t)count;
+    cursor->position += count;
+}
+
+/* An entry of the board has left, or its first `taken` bytes. */
+static void entry_left(struct sw_fanout *fanout, uint32_t slot, struct sw_cursor *cursor,
+                       const struct sw_piece *piece, size_t taken)
+{
+    struct sw_reader *reader = sw_reader(fanout, slot);
+    struct sw_block *block = piece->block;
+    bool whole = taken == block->bytes;
+    uint64_t n = positions(block, 1);
+    pass(fanout, reader, cursor, piece->passed);
+    cursor->position += n;
+    SW_ASSERT(cursor->position == piece->position);
+    cursor->seq = piece->seq;
+    books(fanout, cursor, block, 1, !whole);
+    if (whole) {
+        sw_reader_settle(fanout, reader, (struct sw_owed){.behind = n});
+        count_left(fanout, reader, block, 1);
+        count_latency(fanout, block, 0, 1);
+    } else {
+        uint32_t rest = block->bytes - (uint32_t)taken;
+        sw_reader_owe(fanout, reader, (struct sw_owed){.queued = n, .bytes = rest});
+        write_rest(fanout, slot, block, (uint32_t)taken, rest);
+    }
+}
+
+/* A told gap has left, or its first `taken` bytes. */
+static void told_left(struct sw_fanout *fanout, uint32_t slot, struct sw_cursor *cursor,
+                      const struct sw_piece *piece, size_t taken)
+{
+    struct sw_block *block = piece->block;
+    if (piece->kind == SW_PIECE_GAP) {
+        cursor->gap = 0;
+        cursor->gap_unknown = false;
+    } else {
+        const struct sw_entry_hub *entry = &fanout->tapes[cursor->tape]->hub[cursor->place];
+        cursor->passed -= (int32_t)piece->told;
+        cursor->told = sw_told_now(fanout);
+        if (cursor->passed == 0) {
+            cursor->reason = sw_entry_pace(entry) ? SW_SHED_PACED : SW_SHED_CONFLATED;
+        }
+    }
+    if (taken < block->bytes) {
+        uint32_t rest = block->bytes - (uint32_t)taken;
+        sw_reader_owe(fanout, sw_reader(fanout, slot), (struct sw_owed){.bytes = rest});
+        write_rest(fanout, slot, block, (uint32_t)taken, rest);
+    } else {
+        sw_block_free(&fanout->pool, block);
+    }
+}
+
+static bool is_told(const struct sw_piece *piece)
+{
+    return piece->kind == SW_PIECE_GAP || piece->kind == SW_PIECE_PASSED;
+}
+
+static size_t piece_bytes(const struct sw_piece *piece)
+{
+    return sw_block_end(piece->block, piece->frame + piece->frames - 1) -
+           sw_block_start(piece->block, piece->frame);
+}
+
+/* `taken`: of its bytes; not 0. */
+static void piece_left(struct sw_fanout *fanout, uint32_t slot, const struct sw_piece *piece,
+                       size_t taken)
+{
+    struct sw_cursor *cursor = &fanout->cursors[piece->cursor];
+    if (piece->kind == SW_PIECE_ENTRY) {
+        entry_left(fanout, slot, cursor, piece, taken);
+    } else if (is_told(piece)) {
+        told_left(fanout, slot, cursor, piece, taken);
+    } else if (taken < piece_bytes(piece)) {
+        frames_cut(fanout, slot, cursor, piece, taken);
+    } else {
+        frames_left(fanout, sw_reader(fanout, slot), cursor, piece->block, piece->frame,
+                    piece->frames);
+    }
 }
 
 bool sw_pieces_advance(struct sw_fanout *fanout, uint32_t slot, const struct sw_piece *pieces,
                        unsigned count, size_t taken)
 {
-    struct sw_reader *reader = sw_reader(fanout, slot);
-    for (unsigned i = 0; i < count; i++) {
-        const struct sw_piece *piece = &pieces[i];
-        struct sw_cursor *cursor = &fanout->cursors[piece->cursor];
-        struct sw_block *block = piece->block;
-        size_t bytes = sw_block_end(block, piece->frame + piece->frames - 1) -
-                       sw_block_start(block, piece->frame);
-        if (taken < bytes) {
-            cut(fanout, slot, cursor, piece, taken);
-            return false;
-        }
-        taken -= bytes;
-        sw_reader_settle(fanout, reader, positions(block, piece->frames), bytes);
-        count_left(fanout, reader, block, piece->frames);
-        count_latency(fanout, block, piece->frame, piece->frames);
-        books(fanout, cursor, block, piece->frames, false);
-        sw_cursor_move(fanout, cursor, block, piece->frame + piece->frames);
+    unsigned i = 0;
+    bool all = true;
+    sw_gate_wrote(fanout, slot, taken);
+    for (; i < count && taken; i++) {
+        size_t bytes = piece_bytes(&pieces[i]);
+        size_t of = taken < bytes ? taken : bytes;
+        piece_left(fanout, slot, &pieces[i], of);
+        all = of == bytes;
+        taken -= of;
     }
-    return true;
+    for (unsigned rest = i; rest < count; rest++) { /* said another time */
+        if (is_told(&pieces[rest])) {
+            sw_block_free(&fanout->pool, pieces[rest].block);
+        }
+    }
+    return all && i == count;
 }
 
-/* The pieces that the slot's cursors are owed, in turn. */
-static unsigned collect(struct sw_fanout *fanout, const struct sw_reader *reader, size_t budget,
-                        struct iovec *iov, struct sw_piece *pieces, unsigned room, size_t *bytes)
+/* ---- what a reader is owed ---- */
+
+struct collecting {
+    struct iovec iov[SW_FLUSH_PIECES];
+    struct sw_piece pieces[SW_FLUSH_PIECES];
+    unsigned count;
+    unsigned lead; /* pieces in front that are not a cursor's */
+    size_t bytes;
+    size_t budget;
+    bool exact; /* no more than the budget, but a frame at least */
+};
+
+static bool has_room(const struct collecting *to)
 {
-    unsigned n = 0;
-    *bytes = 0;
-    for (uint32_t id = reader->head; id && n < room && *bytes < budget;
-         id = fanout->cursors[id].next) {
-        const struct sw_cursor *cursor = &fanout->cursors[id];
-        uint32_t frame = cursor->frame;
-        for (struct sw_block *block = cursor->block; block && n < room; block = block->next) {
-            if (frame < block->frames) {
-                uint32_t start = sw_block_start(block, frame);
-                iov[n].iov_base = sw_block_data(block) + start;
-                iov[n].iov_len = block->bytes - start;
-                *bytes += iov[n].iov_len;
-                pieces[n] = (struct sw_piece){
-                    .cursor = id, .frame = frame, .frames = block->frames - frame, .block = block};
-                n++;
-            }
-            frame = 0;
-        }
+    return to->count < SW_FLUSH_PIECES && to->bytes < to->budget;
+}
+
+static void put(struct collecting *to, struct sw_piece piece)
+{
+    size_t bytes = piece_bytes(&piece);
+    to->iov[to->count].iov_base =
+        sw_block_data(piece.block) + sw_block_start(piece.block, piece.frame);
+    to->iov[to->count].iov_len = bytes;
+    to->pieces[to->count] = piece;
+    to->bytes += bytes;
+    to->count++;
+}
+
+/* Renders what is missing: a block that the piece owns until it has left. */
+static void put_told(struct sw_fanout *fanout, struct collecting *to, uint32_t id,
+                     struct sw_piece piece, enum sw_shed reason)
+{
+    const struct sw_cursor *cursor = &fanout->cursors[id];
+    const struct sw_tape *tape = fanout->tapes[cursor->tape];
+    struct sw_push push = {.kind = SW_PUSH_DROPPED,
+                           .name = sw_tape_name(tape),
+                           .pattern = tape->pattern,
+                           .count = piece.unknown ? 0 : piece.told,
+                           .reason = reason};
+    const struct sw_encoding *encoding = &fanout->encodings[tape->encoding];
+    size_t text_size;
+    size_t size = sw_encoding_size(encoding, &push, &text_size);
+    uint64_t now_ms = sw_loop_now_ms(fanout->loop);
+    piece.block = sw_block_create(&fanout->pool, 0, size, true);
+    piece.block->tape = tape->id;
+    piece.block->gap = true; /* of no count: what it tells was counted when it was shed */
+    piece.block->born_ms = now_ms;
+    sw_encoding_write(encoding, &push, text_size, sw_block_data(piece.block));
+    sw_block_add(piece.block, size, now_ms);
+    piece.cursor = id;
+    piece.frames = 1;
+    put(to, piece);
+}
+
+static void put_gap(struct sw_fanout *fanout, struct collecting *to, uint32_t id)
+{
+    const struct sw_cursor *cursor = &fanout->cursors[id];
+    if ((cursor->gap || cursor->gap_unknown) && has_room(to)) {
+        put_told(fanout, to, id,
+                 (struct sw_piece){.kind = SW_PIECE_GAP,
+                                   .told = cursor->gap,
+                                   .unknown = cursor->gap_unknown},
+                 SW_SHED_SLOW);
+    }
+}
+
+/* Frames of the block from `frame` on that the budget allows. */
+static uint32_t frames_within(const struct collecting *to, const struct sw_block *block,
+                              uint32_t frame)
+{
+    uint32_t n = block->frames - frame;
+    if (!to->exact) {
+        return n;
+    }
+    uint32_t start = sw_block_start(block, frame);
+    size_t room = to->budget - to->bytes;
+    while (n > 1 && sw_block_end(block, frame + n - 1) - start > room) {
+        n--;
     }
     return n;
 }
 
-static ssize_t write_pieces(struct sw_fanout *fanout, const struct sw_reader *reader,
-                            struct iovec *iov, unsigned count, unsigned lead)
+static void collect_place(struct collecting *to, const struct sw_cursor *cursor, uint32_t id)
 {
-    sw_count(&fanout->counters->writes_total, count > lead); /* the lane's own are no deliveries */
-    return count == 1 ? sw_conn_send(reader->fd, iov[0].iov_base, iov[0].iov_len)
-                      : sw_conn_sendv(reader->fd, iov, count);
+    uint32_t frame = cursor->frame;
+    for (struct sw_block *block = cursor->block; block && has_room(to); block = block->next) {
+        while (frame < block->frames && has_room(to)) {
+            uint32_t n = frames_within(to, block, frame);
+            put(to, (struct sw_piece){.kind = SW_PIECE_FRAMES,
+                                      .cursor = id,
+                                      .frame = frame,
+                                      .frames = n,
+                                      .block = block});
+            frame += n;
+        }
+        if (frame < block->frames) {
+            return;
+        }
+        frame = 0;
+    }
 }
 
-/* One system call's worth; false: the socket is full or broken. */
-static bool write_some(struct sw_fanout *fanout, uint32_t slot, struct sw_slice front,
-                       size_t budget, size_t *taken, size_t *written)
+/* What has fallen off the board before it was read was not conflated: it is missing. */
+static void note_fallen(struct sw_fanout *fanout, struct sw_reader *reader,
+                        struct sw_cursor *cursor, const struct sw_board *board)
+{
+    uint64_t count = board->fell - cursor->position;
+    if (cursor->passed < 0) { /* told as passed, ahead */
+        uint64_t told = (uint64_t)-cursor->passed;
+        told = told < count ? told : count;
+        pass(fanout, reader, cursor, told);
+        count -= told;
+    }
+    sw_reader_settle(fanout, reader, (struct sw_owed){.behind = count});
+    sw_reader_shed(fanout, reader, count, SW_SHED_SLOW);
+    sw_gate_shed(fanout, reader, count);
+    SW_LAW_ADD(fanout, fanout->tapes[cursor->tape], cursor->place, shed, count);
+    cursor->gap += (uint32_t)count;
+    cursor->gap_unknown = cursor->gap_unknown || board->fell_unknown;
+    cursor->position = board->fell;
+    cursor->seq = board->fell_seq;
+}
+
+/* What one reading of a board takes: the entries within the budget, and what is passed on the way.
+ */
+struct reading {
+    unsigned entries;
+    uint64_t passed;
+    bool end; /* nothing is left behind them */
+};
+
+static uint32_t passed_before(const struct sw_board_entry *entry, uint64_t position)
+{
+    return (uint32_t)(entry->position - positions(entry->frame, 1) - position);
+}
+
+static struct reading measure(const struct collecting *to, const struct sw_board *board,
+                              const struct sw_cursor *cursor)
+{
+    struct reading reading = {0};
+    size_t bytes = to->bytes;
+    uint64_t position = cursor->position;
+    const struct sw_board_entry *entry = sw_board_behind(board, cursor->seq);
+    while (entry && to->count + reading.entries + 1 < SW_FLUSH_PIECES && bytes < to->budget) {
+        reading.passed += passed_before(entry, position);
+        position = entry->position;
+        bytes += entry->frame->bytes;
+        reading.entries++;
+        entry = sw_board_next(board, entry);
+    }
+    reading.end = entry == NULL;
+    return reading;
+}
+
+/* Is it time to tell what was passed? Once a second, and when nothing more will come for now. */
+static bool tells(struct sw_fanout *fanout, const struct sw_cursor *cursor,
+                  const struct reading *reading)
+{
+    if (cursor->passed + (int64_t)reading->passed <= 0) {
+        return false;
+    }
+    unsigned pace = sw_entry_pace(&fanout->tapes[cursor->tape]->hub[cursor->place]);
+    bool last = reading->end && (pace == 0 || reading->entries == 0);
+    return last || (uint16_t)(sw_told_now(fanout) - cursor->told) >= SW_TOLD_STEPS;
+}
+
+static void collect_board(struct sw_fanout *fanout, struct sw_reader *reader,
+                          struct collecting *to, uint32_t id)
+{
+    struct sw_cursor *cursor = &fanout->cursors[id];
+    const struct sw_board *board = fanout->tapes[cursor->tape]->board;
+    if (cursor->seq < board->fell_seq) {
+        note_fallen(fanout, reader, cursor, board);
+    }
+    put_gap(fanout, to, id);
+    struct reading reading = measure(to, board, cursor);
+    if (has_room(to) && tells(fanout, cursor, &reading)) {
+        put_told(fanout, to, id,
+                 (struct sw_piece){
+                     .kind = SW_PIECE_PASSED,
+                     .told = (uint32_t)(cursor->passed + (int64_t)reading.passed)},
+                 (enum sw_shed)cursor->reason);
+    }
+    uint64_t position = cursor->position;
+    const struct sw_board_entry *entry = sw_board_behind(board, cursor->seq);
+    for (unsigned i = 0; i < reading.entries; i++) {
+        put(to, (struct sw_piece){.kind = SW_PIECE_ENTRY,
+                                  .cursor = id,
+                                  .frames = 1,
+                                  .passed = passed_before(entry, position),
+                                  .seq = entry->seq,
+                                  .position = entry->position,
+                                  .block = entry->frame});
+        position = entry->position;
+        entry = sw_board_next(board, entry);
+    }
+}
+
+/* The pieces that the slot's cursors are owed, in turn. */
+static void collect(struct sw_fanout *fanout, struct sw_reader *reader, struct collecting *to)
+{
+    uint32_t last = reader->cursors;
+    uint32_t id = last;
+    while (id && has_room(to)) {
+        id = fanout->cursors[id].next;
+        const struct sw_cursor *cursor = &fanout->cursors[id];
+        if (cursor->kind == SW_CURSOR_PLACE) {
+            put_gap(fanout, to, id);
+            collect_place(to, cursor, id);
+        } else if (!sw_cursor_waits(cursor)) {
+            collect_board(fanout, reader, to, id);
+        }
+        if (id == last) {
+            return;
+        }
+    }
+}
+
+/* ---- the flush ---- */
+
+static ssize_t write_pieces(struct sw_fanout *fanout, const struct sw_reader *reader,
+                            struct collecting *from)
+{
+    sw_count(&fanout->counters->writes_total,
+             from->count > from->lead); /* the lane's own are no deliveries */
+    return from->count == 1
+               ? sw_conn_send(reader->fd, from->iov[0].iov_base, from->iov[0].iov_len)
+               : sw_conn_sendv(reader->fd, from->iov, from->count);
+}
+
+enum wrote {
+    WROTE_NOTHING, /* there was nothing to write */
+    WROTE_ALL,
+    WROTE_PART, /* the socket is full, or broken */
+};
+
+/* One system call's worth, `front` first; *taken: bytes of `front` that the socket took. */
+static enum wrote write_some(struct sw_fanout *fanout, uint32_t slot, struct sw_slice front,
+                             struct collecting *to, size_t *taken)
 {
     struct sw_reader *reader = sw_reader(fanout, slot);
-    struct iovec iov[SW_FLUSH_PIECES];
-    struct sw_piece pieces[SW_FLUSH_PIECES];
-    unsigned lead = front.size ? 1 : 0;
-    size_t bytes;
-    iov[0] = (struct iovec){.iov_base = (char *)(uintptr_t)front.data, .iov_len = front.size};
-    unsigned n =
-        collect(fanout, reader, budget, iov + lead, pieces, SW_FLUSH_PIECES - lead, &bytes);
-    *written = 0;
-    if (n + lead == 0) {
-        return true;
+    to->bytes = 0;
+    to->lead = front.size != 0;
+    to->count = to->lead;
+    to->iov[0] = (struct iovec){.iov_base = (char *)(uintptr_t)front.data, .iov_len = front.size};
+    collect(fanout, reader, to);
+    if (to->count == 0) {
+        return WROTE_NOTHING;
     }
-    ssize_t w = write_pieces(fanout, reader, iov, n + lead, lead);
+    ssize_t w = write_pieces(fanout, reader, to);
+    size_t wrote = w > 0 ? (size_t)w : 0;
+    *taken = wrote < front.size ? wrote : front.size;
+    sw_gate_wrote(fanout, slot, *taken);
+    bool all = sw_pieces_advance(fanout, slot, to->pieces + to->lead, to->count - to->lead,
+                                 wrote - *taken);
     if (w < 0) {
         fanout->events->on_broken(fanout->owner, slot, (int)w);
-        return false;
+        return WROTE_PART;
     }
-    *taken = (size_t)w < front.size ? (size_t)w : front.size;
-    if (*taken < front.size) {
-        return false;
+    if (reader->cursors && to->count > to->lead) {
+        /* who got something goes to the end of the ring, so that the next one is served next */
+        reader->cursors = to->pieces[to->count - 1].cursor;
     }
-    *written = (size_t)w;
-    bool all = sw_pieces_advance(fanout, slot, pieces, n, (size_t)w - front.size);
-    sw_cursor_drop_done(fanout, reader);
-    return all;
+    sw_cursors_tidy(fanout, reader);
+    return all && *taken == front.size ? WROTE_ALL : WROTE_PART;
+}
+
+/* False: its share of this turn is used up. */
+static bool flush_cursors(struct sw_fanout *fanout, uint32_t slot, struct sw_slice front,
+                          size_t *taken)
+{
+    struct sw_reader *reader = sw_reader(fanout, slot);
+    struct collecting to = {.budget = sw_gate_room(fanout, reader),
+                            .exact = reader->flags & SW_GATED};
+    while (front.size || reader->cursors) {
+        size_t front_taken = 0;
+        enum wrote wrote = write_some(fanout, slot, front, &to, &front_taken);
+        *taken += front_taken;
+        if (wrote != WROTE_ALL) {
+            return true;
+        }
+        front.size = 0;
+        if (to.bytes >= to.budget) {
+            return reader->flags & SW_GATED || !sw_reader_owed(fanout, reader);
+        }
+        to.budget -= to.bytes;
+    }
+    return true;
 }
 
 bool sw_fanout_flush(struct sw_fanout *fanout, uint32_t slot, struct sw_slice front, size_t *taken)
@@ -220,23 +555,13 @@ bool sw_fanout_flush(struct sw_fanout *fanout, uint32_t slot, struct sw_slice fr
         }
         sw_items_to_cursors(fanout, slot);
     }
-    size_t budget = SW_FLUSH_BYTES;
-    while (front.size || reader->head) {
-        size_t written;
-        size_t front_taken = 0;
-        if (!write_some(fanout, slot, front, budget, &front_taken, &written)) {
-            *taken += front_taken;
-            break;
-        }
-        *taken += front_taken;
-        front.size = 0;
-        if (written >= budget) {
-            return reader->head == 0;
-        }
-        budget -= written;
+    if (reader->cursors) {
+        sw_policy_look(fanout, slot, false);
     }
-    if (reader->queued_bytes > fanout->max_queued_bytes) {
-        fanout->events->on_over(fanout->owner, slot);
+    bool done = flush_cursors(fanout, slot, front, taken);
+    if (reader->cursors) {
+        sw_policy_since(fanout, reader);
+        sw_policy_look(fanout, slot, true);
     }
-    return true;
+    return done;
 }

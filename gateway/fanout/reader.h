@@ -3,7 +3,8 @@
  * and a cursor for each subscription that is behind. Who is up to date costs no more than its hub
  * entry.
  *
- * The byte of flags must be 0 for a direct write: then nothing is owed before it. */
+ * The byte of flags must be 0 for a direct write: then nothing is owed before it. A cursor that
+ * only waits for its tick sets none. */
 #ifndef SW_FANOUT_READER_H
 #define SW_FANOUT_READER_H
 
@@ -15,6 +16,7 @@ enum {
     SW_CLOSING = 4,       /* gets nothing new */
     SW_NEVER_DIRECT = 8,  /* io that cannot take shared bytes as they are (TLS) */
     SW_TURN = 16,         /* has items of this turn, and nothing else due */
+    SW_GATED = 32,        /* the kernel holds enough of its bytes: see fanout/gate.c */
 };
 
 /* One subscription; in an array that the session owns. */
@@ -34,32 +36,50 @@ struct sw_reader {
     uint8_t state; /* the session's */
     uint8_t flags;
     uint16_t items_count;
-    uint32_t head; /* cursors, in turn; 0: none */
-    uint32_t tail;
-    uint32_t due_next; /* slot + 1 */
-    uint32_t queued_bytes;
-    uint32_t behind; /* deliveries due and not yet sent: cursors' and the frame in flight */
-    uint32_t sent;   /* deliveries; wraps */
+    uint32_t cursors;      /* a ring, by its last one; 0: none */
+    uint32_t due_next;     /* slot + 1 */
+    uint32_t queued_bytes; /* what its cursors hold in blocks, and the rest of the frame in flight */
+    uint32_t queued;       /* deliveries that these bytes are */
+    uint32_t behind;       /* deliveries due and not yet sent: `queued`, and those on boards */
+    uint32_t sent;         /* deliveries; wraps */
+    uint32_t shed;         /* deliveries; wraps */
+    uint32_t since;        /* ms: no byte that waits came before it; wraps */
     uint32_t generation;
     uint32_t items; /* of this turn, newest first; 0: none */
-    uint32_t items_bytes;
+    uint32_t gate;  /* fanout/gate.c, index + 1; 0: none */
     uint16_t subscriptions;
-    uint16_t unused;
+    uint16_t unlooked; /* written since the kernel's queue was looked at, in units of 16 bytes */
     struct sw_subscription *list; /* the session's; moves when it grows */
-    uint64_t shed;
 };
 _Static_assert(sizeof(struct sw_reader) == 64, "the row is one cache line");
 
-/* A subscription that is behind. PLACE: it has read `frame` frames of `block`, which it holds. */
+enum sw_cursor_kind {
+    SW_CURSOR_PLACE, /* it has read `frame` frames of `block`, which it holds */
+    SW_CURSOR_BOARD, /* it has read its tape's board up to `seq`, and holds nothing */
+};
+
+/* A subscription that is behind. What is missing directly before it and not yet told: `gap` (shed
+ * as slow) and `passed` (conflated or paced). */
 struct sw_cursor {
-    struct sw_block *block;
-    uint32_t frame;
-    uint32_t next; /* of the same reader */
+    union {
+        struct sw_block *block;
+        uint64_t seq;
+    };
+    uint64_t position; /* BOARD: of the tape, behind what it has read or passed */
+    uint32_t frame;    /* BOARD: its index + 1 at the ticker, or 0 */
+    uint32_t next;     /* of the same reader's ring */
     uint32_t slot;
     uint32_t tape;
     uint32_t place; /* in the hub */
-    uint32_t unused;
+    uint32_t gap;
+    int32_t passed; /* below 0: told already, not passed yet */
+    uint16_t told;  /* when `passed` was last told; SW_TOLD_MS, wraps */
+    uint8_t kind : 1;        /* enum sw_cursor_kind */
+    uint8_t gap_unknown : 1; /* a gap without a count is in `gap` */
+    uint8_t reason;          /* enum sw_shed of `passed` */
 };
-_Static_assert(sizeof(struct sw_cursor) == 32, "two to a cache line");
+_Static_assert(sizeof(struct sw_cursor) == 48, "cursors are dense");
+
+#define SW_TOLD_MS 64
 
 #endif

@@ -212,8 +212,8 @@ static void append_gap(struct sw_fanout *fanout, struct sw_tape *tape, uint64_t 
     tape->top += count;
 }
 
-/* The bus was away: said directly before what follows, so that readers stay at TOP meanwhile. */
-static void tell_lost(struct sw_fanout *fanout, struct sw_tape *tape)
+/* Said directly before what follows, so that readers stay at TOP meanwhile. */
+void sw_tape_tell_lost(struct sw_fanout *fanout, struct sw_tape *tape)
 {
     if (tape->lost) {
         tape->lost = false;
@@ -236,7 +236,7 @@ void sw_tape_append(struct sw_fanout *fanout, struct sw_tape *tape,
     if (tape->readers == 0) {
         return;
     }
-    tell_lost(fanout, tape);
+    sw_tape_tell_lost(fanout, tape);
     struct sw_push push = {.kind = SW_PUSH_MESSAGE,
                            .name = sw_tape_name(tape),
                            .pattern = tape->pattern,
@@ -260,7 +260,7 @@ void sw_tape_append_gap(struct sw_fanout *fanout, struct sw_tape *tape, uint64_t
         tape->lost = true;
         return;
     }
-    tell_lost(fanout, tape);
+    sw_tape_tell_lost(fanout, tape);
     append_gap(fanout, tape, count, reason);
     bound_turn(fanout, tape);
 }

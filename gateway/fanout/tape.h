@@ -10,6 +10,7 @@
 
 #include "common/list.h"
 #include "core/encoding.h"
+#include "core/rule.h"
 #include "fanout/block.h"
 
 enum sw_tape_state {
@@ -21,9 +22,35 @@ enum sw_tape_state {
 /* One reader in the hub: 12 bytes, walked at every turn. */
 struct sw_entry_hub {
     uint32_t slot;
-    uint32_t cursor;       /* 0: at TOP */
-    uint32_t subscription; /* index << 1 | SOLO: it is the session's only one */
+    uint32_t cursor; /* 0: at TOP */
+    uint32_t word;   /* index of the subscription, mode, pace, SOLO */
 };
+
+#define SW_ENTRY_SOLO 1u /* it is the session's only subscription */
+#define SW_ENTRY_PACE 14u
+
+/* How a reader wants its tape when it is behind, or faster than it likes. */
+struct sw_manner {
+    enum sw_mode mode;
+    uint8_t pace; /* 0: none; else 1 + the index of its rate in fanout's tickers */
+};
+
+static inline uint32_t sw_entry_index(const struct sw_entry_hub *entry)
+{
+    return entry->word >> 6;
+}
+static inline enum sw_mode sw_entry_mode(const struct sw_entry_hub *entry)
+{
+    return (enum sw_mode)(entry->word >> 4 & 3);
+}
+static inline unsigned sw_entry_pace(const struct sw_entry_hub *entry)
+{
+    return (entry->word & SW_ENTRY_PACE) >> 1;
+}
+static inline uint32_t sw_entry_word(uint32_t index, struct sw_manner manner, bool solo)
+{
+    return index << 6 | (uint32_t)manner.mode << 4 | (uint32_t)manner.pace << 1 | solo;
+}
 
 /* What was appended since the last walk. */
 struct sw_tape_turn {
@@ -46,9 +73,11 @@ struct sw_tape {
     uint8_t name_size;
     uint32_t dirty_next; /* id + 1 */
     uint32_t readers;
+    uint32_t paced; /* readers with a pace */
     uint32_t capacity;
     struct sw_entry_hub *hub;
-    struct sw_block *last; /* held */
+    struct sw_block *last;   /* held */
+    struct sw_board *board;  /* while somebody stands on it */
     struct sw_tape_turn turn;
     uint64_t top;
     uint64_t walked;

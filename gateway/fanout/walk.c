@@ -16,7 +16,9 @@ struct walk {
     struct iovec iov[SW_FLUSH_PIECES];
     struct sw_piece pieces[SW_FLUSH_PIECES];
     unsigned count;
-    uint64_t due; /* positions */
+    uint64_t due;         /* positions */
+    struct sw_owed waits; /* for who is not written to at once */
+    uint64_t board_seq;   /* of the tape's board, before this turn */
     bool direct;  /* everybody who is free is written to at once */
     bool solo;    /* those whose only subscription this is are */
     bool items;
@@ -31,6 +33,8 @@ static void walk_init(struct walk *walk, struct sw_tape *tape, bool alone, bool 
     walk->tape = tape;
     walk->count = 0;
     walk->due = tape->turn.messages + tape->turn.gaps;
+    walk->waits = (struct sw_owed){
+        .behind = walk->due, .queued = walk->due, .bytes = tape->turn.bytes};
     walk->owed = 0;
     walk->sent = 0;
     walk->writes = 0;
@@ -93,9 +97,9 @@ static struct sw_cursor *place_before(struct sw_fanout *fanout, struct walk *wal
     struct sw_tape *tape = walk->tape;
     uint32_t slot = tape->hub[place].slot;
     struct sw_reader *reader = sw_reader(fanout, slot);
-    sw_reader_owe(fanout, reader, walk->due, tape->turn.bytes);
-    return sw_cursor_create(fanout, slot, tape, place, walk->pieces[0].block,
-                            walk->pieces[0].frame);
+    sw_reader_owe(fanout, reader, walk->waits);
+    return sw_cursor_place(fanout, slot, tape, place, walk->pieces[0].block,
+                           walk->pieces[0].frame);
 }
 
 /* Nothing is owed before it: the turn goes out at once. */
@@ -110,7 +114,8 @@ static void write_direct(struct sw_fanout *fanout, struct walk *walk, uint32_t p
                                  : sw_conn_sendv(reader->fd, walk->iov, walk->count);
     if (SW_LIKELY(w == (ssize_t)bytes)) {
         reader->sent += tape->turn.messages;
-        reader->shed += tape->turn.gaps;
+        reader->shed += (uint32_t)tape->turn.gaps;
+        sw_gate_count(fanout, slot, reader, bytes);
         SW_LAW_ADD(fanout, tape, place, sent, tape->turn.messages);
         SW_LAW_ADD(fanout, tape, place, shed, tape->turn.gaps);
         walk->sent++;
@@ -129,7 +134,7 @@ static void write_direct(struct sw_fanout *fanout, struct walk *walk, uint32_t p
         pieces[i].cursor = id;
     }
     sw_pieces_advance(fanout, slot, pieces, walk->count, (size_t)w);
-    sw_cursor_drop_done(fanout, reader);
+    sw_cursors_tidy(fanout, reader);
 }
 
 void sw_fanout_check_time(struct sw_fanout *fanout)
@@ -156,7 +161,6 @@ static void add_item(struct sw_fanout *fanout, struct walk *walk, uint32_t place
         (struct sw_item){.next = reader->items, .place = place, .piece = walk->piece};
     reader->items = id;
     reader->items_count++;
-    reader->items_bytes += walk->tape->turn.bytes;
     if (reader->flags == 0) {
         reader->flags = SW_TURN;
         sw_fanout_due(fanout, slot);
@@ -175,18 +179,25 @@ static void owe(struct sw_fanout *fanout, struct walk *walk, uint32_t place,
                 struct sw_reader *reader, uint32_t slot)
 {
     struct sw_tape *tape = walk->tape;
-    if (tape->hub[place].cursor) {
-        sw_reader_owe(fanout, reader, walk->due, tape->turn.bytes);
-    } else {
-        if (reader->flags & SW_TURN) {
-            sw_items_to_cursors(fanout, slot);
-        }
-        place_before(fanout, walk, place);
+    const struct sw_entry_hub *entry = &tape->hub[place];
+    const struct sw_cursor *cursor = entry->cursor ? &fanout->cursors[entry->cursor] : NULL;
+    bool paced = entry->word & SW_ENTRY_PACE;
+    if (!cursor && reader->flags & SW_TURN) {
+        sw_items_to_cursors(fanout, slot);
     }
-    if (!(reader->flags & SW_WRITE_PENDING)) {
+    if (cursor && cursor->kind == SW_CURSOR_PLACE) {
+        sw_reader_owe(fanout, reader, walk->waits);
+    } else if (cursor || paced) {
+        sw_reader_owe(fanout, reader, (struct sw_owed){.behind = walk->due});
+        if (!cursor) {
+            cursor = sw_cursor_board(fanout, slot, tape, place, walk->board_seq, tape->walked);
+        }
+    } else {
+        cursor = place_before(fanout, walk, place);
+    }
+    bool stuck = reader->flags & (SW_WRITE_PENDING | SW_GATED);
+    if (stuck ? sw_policy_over_high(fanout, reader) : !sw_cursor_waits(cursor)) {
         sw_fanout_due(fanout, slot);
-    } else if (reader->queued_bytes > fanout->max_queued_bytes) {
-        fanout->events->on_over(fanout->owner, slot);
     }
 }
 
@@ -200,9 +211,10 @@ static void visit(struct sw_fanout *fanout, struct walk *walk, uint32_t place)
         return;
     }
     walk->owed++;
-    if (SW_UNLIKELY(entry->cursor)) {
+    if (SW_UNLIKELY(entry->cursor | (entry->word & SW_ENTRY_PACE))) {
         owe(fanout, walk, place, reader, slot);
-    } else if ((walk->direct || (walk->solo && (entry->subscription & 1))) && reader->flags == 0) {
+    } else if ((walk->direct || (walk->solo && (entry->word & SW_ENTRY_SOLO))) &&
+               reader->flags == 0) {
         write_direct(fanout, walk, place);
         check_time(fanout, walk);
     } else if (walk->items && takes_items(reader)) {
@@ -228,6 +240,8 @@ static void walk_tape(struct sw_fanout *fanout, struct sw_tape *tape, bool alone
 {
     struct walk walk;
     walk_init(&walk, tape, alone, fanout->turning);
+    walk.board_seq = tape->board ? sw_board_last(tape) : SW_BOARD_FIRST;
+    sw_board_turn(fanout, tape);
     if (fanout->late) {
         walk.direct = false;
         walk.solo = false;
@@ -250,6 +264,7 @@ static void walk_tape(struct sw_fanout *fanout, struct sw_tape *tape, bool alone
                          walk.sent * tape->turn.messages);
     }
     tape->walked = tape->top;
+    sw_board_turned(fanout, tape);
 }
 
 static void start_clock(struct sw_fanout *fanout)
@@ -327,14 +342,16 @@ void sw_items_to_cursors(struct sw_fanout *fanout, uint32_t slot)
     }
     reader->items = 0;
     reader->items_count = 0;
-    reader->items_bytes = 0;
     reader->flags &= (uint8_t)~SW_TURN;
     for (uint32_t i = 0; i < n; i++) {
         const struct sw_item *item = &fanout->items[order[i]];
         const struct sw_piece_turn *piece = &fanout->pieces[item->piece];
-        sw_reader_owe(fanout, reader, piece->messages, piece->bytes);
-        sw_cursor_create(fanout, slot, fanout->tapes[piece->tape], item->place, piece->block,
-                         piece->frame);
+        sw_reader_owe(fanout, reader,
+                      (struct sw_owed){.behind = piece->messages,
+                                       .queued = piece->messages,
+                                       .bytes = piece->bytes});
+        sw_cursor_place(fanout, slot, fanout->tapes[piece->tape], item->place, piece->block,
+                        piece->frame);
     }
 }
 
@@ -366,7 +383,8 @@ static void gather(struct sw_fanout *fanout, const struct sw_reader *reader)
         list->bytes += piece->bytes;
         list->messages += piece->messages;
     }
-    list->copied = n > SW_FLUSH_PIECES || (n > 1 && list->bytes <= SW_GATHER_BYTES);
+    list->copied = list->bytes <= SW_GATHER_MAX_BYTES &&
+                   (n > SW_FLUSH_PIECES || (n > 1 && list->bytes <= SW_GATHER_BYTES));
     char *out = list->data;
     for (i = 0; list->copied && i < n; i++) {
         const struct sw_piece_turn *piece = &fanout->pieces[list->ids[i]];
@@ -402,45 +420,55 @@ static void items_sent(struct sw_fanout *fanout, struct sw_reader *reader)
     sw_count(&fanout->counters->sent_total, fanout->gather->messages);
     reader->items = 0;
     reader->items_count = 0;
-    reader->items_bytes = 0;
     reader->flags &= (uint8_t)~SW_TURN;
 }
 
-/* The socket took a part: the items become cursors, which stand in the items' order, and move on.
- */
+/* The socket took a part: the items become cursors, which move on in the items' order. */
 static void items_cut(struct sw_fanout *fanout, uint32_t slot, size_t taken)
 {
     struct sw_reader *reader = sw_reader(fanout, slot);
     struct sw_piece pieces[SW_TURN_ITEMS];
-    unsigned n = 0;
-    sw_items_to_cursors(fanout, slot);
-    for (uint32_t id = reader->head; id; id = fanout->cursors[id].next) {
-        const struct sw_cursor *cursor = &fanout->cursors[id];
-        const struct sw_piece_turn *piece = &fanout->pieces[fanout->gather->ids[n]];
-        pieces[n++] = (struct sw_piece){.cursor = id,
-                                        .frame = cursor->frame,
+    unsigned n = reader->items_count;
+    unsigned i = n;
+    for (uint32_t id = reader->items; id; id = fanout->items[id].next) {
+        const struct sw_item *item = &fanout->items[id];
+        const struct sw_piece_turn *piece = &fanout->pieces[item->piece];
+        pieces[--i] = (struct sw_piece){.kind = SW_PIECE_FRAMES,
+                                        .cursor = item->place, /* until there is one */
+                                        .frame = piece->frame,
                                         .frames = piece->messages,
-                                        .block = cursor->block};
+                                        .block = piece->block};
+    }
+    sw_items_to_cursors(fanout, slot);
+    for (i = 0; i < n; i++) {
+        const struct sw_tape *tape = fanout->tapes[pieces[i].block->tape];
+        pieces[i].cursor = tape->hub[pieces[i].cursor].cursor;
     }
     sw_pieces_advance(fanout, slot, pieces, n, taken);
-    sw_cursor_drop_done(fanout, reader);
-    if (reader->queued_bytes > fanout->max_queued_bytes) {
-        fanout->events->on_over(fanout->owner, slot);
-    }
+    sw_cursors_tidy(fanout, reader);
+    sw_policy_since(fanout, reader);
+    sw_policy_look(fanout, slot, true);
+}
+
+/* More than one write may carry: it goes as cursors. */
+static bool too_much(const struct sw_gather *list)
+{
+    return list->bytes > SW_FLUSH_BYTES ||
+           (list->count > SW_FLUSH_PIECES && list->bytes > SW_GATHER_MAX_BYTES);
 }
 
 void sw_items_flush(struct sw_fanout *fanout, uint32_t slot)
 {
     struct sw_reader *reader = sw_reader(fanout, slot);
-    if (reader->items_bytes > SW_FLUSH_BYTES ||
-        (reader->items_count > SW_FLUSH_PIECES && reader->items_bytes > SW_GATHER_MAX_BYTES)) {
+    gather(fanout, reader);
+    if (too_much(fanout->gather)) {
         sw_items_to_cursors(fanout, slot);
         sw_fanout_due(fanout, slot);
         return;
     }
-    gather(fanout, reader);
     ssize_t w = send_gathered(fanout, reader);
     if (SW_LIKELY(w == (ssize_t)fanout->gather->bytes)) {
+        sw_gate_count(fanout, slot, reader, fanout->gather->bytes);
         items_sent(fanout, reader);
         return;
     }

@@ -4,9 +4,7 @@
 #include "common/mem.h"
 #include "net/loop_internal.h"
 
-#include <linux/sockios.h>
 #include <string.h>
-#include <sys/ioctl.h>
 
 _Static_assert(sizeof(uv_tcp_t) <= SW_CONN_HANDLE_BYTES, "SW_CONN_HANDLE_BYTES is too small");
 _Static_assert(_Alignof(uv_tcp_t) <= 8, "the handle of a conn is aligned to 8");
@@ -208,10 +206,4 @@ int sw_conn_peer(const struct sw_conn *conn, struct sw_address *address)
     memset(address, 0, sizeof(*address));
     address->size = sizeof(address->u);
     return getpeername(conn->fd, &address->u.any, &address->size) ? -errno : 0;
-}
-
-int sw_conn_unacknowledged(const struct sw_conn *conn)
-{
-    int bytes = 0;
-    return ioctl(conn->fd, SIOCOUTQ, &bytes) ? 0 : bytes;
 }

@@ -158,8 +158,33 @@ static char *native_write(const struct sw_push *push, char *out)
     return push->kind == SW_PUSH_MESSAGE ? write_message(push, out) : write_dropped(push, out);
 }
 
-const struct sw_language sw_native_language = {
-    .name = "spillway.v1.json", .size = native_size, .write = native_write};
+/* The end of a string whose first byte is at `at`: its closing quote. */
+static const char *string_end(const char *at)
+{
+    while (*at != '"') {
+        at += *at == '\\' ? 2 : 1;
+    }
+    return at;
+}
+
+/* Topic, pattern and key stand one behind another, as written by write_message. */
+static struct sw_slice native_identity(struct sw_slice text)
+{
+    const char *begin = text.data + LENGTH(MSG_HEAD);
+    const char *end = string_end(begin);
+    if (memcmp(end, MSG_SUB, LENGTH(MSG_SUB)) == 0) {
+        end = string_end(end + LENGTH(MSG_SUB));
+    }
+    if (memcmp(end, MSG_KEY, LENGTH(MSG_KEY)) == 0) {
+        end = string_end(end + LENGTH(MSG_KEY));
+    }
+    return sw_slice(begin, (size_t)(end - begin));
+}
+
+const struct sw_language sw_native_language = {.name = "spillway.v1.json",
+                                               .size = native_size,
+                                               .write = native_write,
+                                               .identity = native_identity};
 
 /* ---- the control lane ---- */
 

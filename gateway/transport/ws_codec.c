@@ -78,6 +78,13 @@ static size_t head_size(size_t size)
     return size < 126 ? 2 : size < 65536 ? 4 : 10;
 }
 
+static struct sw_slice frame_text(struct sw_slice frame)
+{
+    unsigned char length = (unsigned char)frame.data[1];
+    size_t head = length < 126 ? 2 : length == 126 ? 4 : 10;
+    return sw_slice(frame.data + head, frame.size - head);
+}
+
 static char *write_text_head(void *context, size_t size, char *out)
 {
     return write_head(context, SW_WS_TEXT, size, out);
@@ -86,7 +93,7 @@ static char *write_text_head(void *context, size_t size, char *out)
 struct sw_framing sw_ws_framing(struct sw_ws_codec *codec)
 {
     return (struct sw_framing){
-        .name = "ws", .head_size = head_size, .write_head = write_text_head, .context = codec};
+        .name = "ws", .head_size = head_size, .write_head = write_text_head, .text = frame_text, .context = codec};
 }
 
 void sw_ws_append(struct sw_ws_codec *codec, struct sw_buf *out, enum sw_ws_opcode opcode,

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The gate on what the kernel holds. The kernel is a queue too: it swallows 120-200 KB for a slow
+ * client before it says no, which at 256 kbit/s is 5 s of old prices that nobody can shed, and it
+ * gives no event when bytes are acknowledged. So the queue of a session that may be slow is looked
+ * at every SW_GATE_TICK_MS, and while it is pressured, it leaves unacknowledged at most what was
+ * acknowledged within SW_GATE_WINDOW_MS and two round trips.
+ *
+ * A gate begins by being watched (a look found much in the kernel, or a policy found old data), and
+ * goes when nothing has waited for SW_CALM_MS. It is pressured from the first time it is shut. */
+#include "common/mem.h"
+#include "fanout/internal.h"
+
+#define LOOKS 32 /* in the ring: enough for the window and a round trip of 190 ms */
+
+struct sw_gate {
+    uint32_t slot;
+    uint32_t kernel;  /* bytes that it held at the last look */
+    uint32_t written; /* since */
+    uint32_t window;  /* looks that count */
+    uint32_t ring[LOOKS];
+    uint32_t ring_sum; /* of the last `window` */
+    uint32_t ring_at;
+    uint16_t idle;     /* looks without progress */
+    uint16_t skip;      /* ticks to leave out: nothing moves there */
+    uint16_t skip_left; /* of these */
+    bool pressured;     /* an episode has begun */
+    uint64_t begun_ms; /* the episode */
+    uint64_t shed;     /* meanwhile */
+    uint64_t slow_ms;  /* since when the kernel has held more than it may; 0: it does not */
+    uint64_t calm_ms;  /* since when nothing waits; 0: something does */
+    uint64_t high_ms;  /* since when it is above the high mark; 0: it is not */
+};
+
+static struct sw_gate *gate_of(const struct sw_fanout *fanout, const struct sw_reader *reader)
+{
+    return reader->gate ? &fanout->gates[reader->gate - 1] : NULL;
+}
+
+static uint64_t now_ms(const struct sw_fanout *fanout)
+{
+    return sw_loop_now_ms(fanout->loop);
+}
+
+static uint32_t kernel_bytes(const struct sw_fanout *fanout, uint32_t slot)
+{
+    int bytes = sw_conn_unacknowledged(fanout->events->conn(fanout->owner, slot));
+    return bytes > 0 ? (uint32_t)bytes : 0;
+}
+
+static uint32_t allowed(const struct sw_gate *gate)
+{
+    return gate->ring_sum > SW_GATE_BYTES ? gate->ring_sum : SW_GATE_BYTES;
+}
+
+/* ---- coming and going ---- */
+
+static struct sw_gate *gate_create(struct sw_fanout *fanout, uint32_t slot)
+{
+    if (fanout->gates_count == fanout->gates_capacity) {
+        fanout->gates_capacity = fanout->gates_capacity ? fanout->gates_capacity * 2 : 16;
+        fanout->gates = sw_realloc(fanout->gates, fanout->gates_capacity * sizeof(struct sw_gate));
+    }
+    struct sw_gate *gate = &fanout->gates[fanout->gates_count++];
+    uint64_t trip_ms = sw_conn_round_trip_us(fanout->events->conn(fanout->owner, slot)) / 1000;
+    uint64_t window = (SW_GATE_WINDOW_MS + 2 * trip_ms) / SW_GATE_TICK_MS;
+    *gate = (struct sw_gate){.slot = slot,
+                             .kernel = kernel_bytes(fanout, slot),
+                             .window = window < LOOKS ? (uint32_t)window : LOOKS};
+    sw_reader(fanout, slot)->gate = fanout->gates_count;
+    if (!sw_timer_running(&fanout->gates_timer)) {
+        sw_loop_timer_start(fanout->loop, &fanout->gates_timer, SW_GATE_TICK_MS);
+    }
+    return gate;
+}
+
+void sw_gate_watch(struct sw_fanout *fanout, uint32_t slot)
+{
+    const struct sw_reader *reader = sw_reader(fanout, slot);
+    if (!reader->gate && !(reader->flags & SW_CLOSING)) {
+        gate_create(fanout, slot);
+    }
+}
+
+static void tell(struct sw_fanout *fanout, const struct sw_gate *gate, bool begun)
+{
+    sw_count(&fanout->counters->pressured_sessions, begun ? 1 : -1);
+    struct sw_pressure pressure = {.begun = begun,
+                                   .ms = now_ms(fanout) - gate->begun_ms,
+                                   .shed = gate->shed,
+                                   .queued_bytes = sw_reader(fanout, gate->slot)->queued_bytes};
+    fanout->events->on_pressure(fanout->owner, gate->slot, &pressure);
+}
+
+void sw_gate_shut(struct sw_fanout *fanout, uint32_t slot)
+{
+    struct sw_reader *reader = sw_reader(fanout, slot);
+    if (reader->flags & SW_CLOSING) {
+        return;
+    }
+    struct sw_gate *gate = reader->gate ? gate_of(fanout, reader) : gate_create(fanout, slot);
+    gate->calm_ms = 0;
+    if (reader->flags & SW_GATED) {
+        return;
+    }
+    sw_fanout_skip(fanout, slot);
+    reader->flags |= SW_GATED;
+    if (!gate->pressured) {
+        gate->pressured = true;
+        gate->begun_ms = now_ms(fanout);
+        tell(fanout, gate, true);
+    }
+}
+
+void sw_gate_leave(struct sw_fanout *fanout, uint32_t slot)
+{
+    struct sw_reader *reader = sw_reader(fanout, slot);
+    struct sw_gate *gate = gate_of(fanout, reader);
+    if (!gate) {
+        return;
+    }
+    if (gate->pressured) {
+        tell(fanout, gate, false);
+    }
+    *gate = fanout->gates[--fanout->gates_count];
+    sw_reader(fanout, gate->slot)->gate = reader->gate;
+    reader->gate = 0;
+    reader->flags &= (uint8_t)~SW_GATED;
+}
+
+/* ---- what passes ---- */
+
+size_t sw_gate_room(const struct sw_fanout *fanout, const struct sw_reader *reader)
+{
+    if (!(reader->flags & SW_GATED)) {
+        return SW_FLUSH_BYTES;
+    }
+    const struct sw_gate *gate = gate_of(fanout, reader);
+    uint32_t held = gate->kernel + gate->written;
+    return held < allowed(gate) ? allowed(gate) - held : 0;
+}
+
+void sw_gate_wrote(struct sw_fanout *fanout, uint32_t slot, size_t bytes)
+{
+    struct sw_reader *reader = sw_reader(fanout, slot);
+    struct sw_gate *gate = gate_of(fanout, reader);
+    if (gate) {
+        gate->written += (uint32_t)bytes;
+    }
+    if (reader->unlooked > SW_UNLOOKED_BYTES / 16) {
+        reader->unlooked = 0;
+        if (!gate && kernel_bytes(fanout, slot) > SW_UNLOOKED_BYTES / 2) {
+            sw_gate_watch(fanout, slot);
+        }
+    }
+}
+
+void sw_gate_shed(struct sw_fanout *fanout, const struct sw_reader *reader, uint64_t count)
+{
+    struct sw_gate *gate = gate_of(fanout, reader);
+    if (gate) {
+        gate->shed += count;
+    }
+}
+
+/* ---- the look ---- */
+
+/* What was acknowledged since the last look goes into the ring. */
+static void measure(struct sw_fanout *fanout, struct sw_gate *gate)
+{
+    uint32_t held = kernel_bytes(fanout, gate->slot);
+    uint32_t before = gate->kernel + gate->written;
+    uint32_t acknowledged = before > held ? before - held : 0;
+    bool moved = acknowledged || gate->written;
+    uint32_t looks = gate->skip + 1u; /* those left out saw nothing */
+    for (uint32_t i = 0; i < looks && i < LOOKS; i++) {
+        uint32_t out = (gate->ring_at + LOOKS - gate->window) % LOOKS;
+        gate->ring_sum -= gate->ring[out];
+        gate->ring[gate->ring_at] = i == 0 ? acknowledged : 0;
+        gate->ring_sum += gate->ring[gate->ring_at];
+        gate->ring_at = (gate->ring_at + 1) % LOOKS;
+    }
+    gate->kernel = held;
+    gate->written = 0;
+    gate->idle = moved ? 0 : (uint16_t)(gate->idle + (gate->idle < 64));
+}
+
+/* Has the kernel held more than it may for as long as a byte may wait? Then new data would wait
+ * there, where nobody can shed it. */
+static bool kernel_slow(struct sw_gate *gate, uint64_t now)
+{
+    if (gate->kernel <= allowed(gate)) {
+        gate->slow_ms = 0;
+    } else if (gate->slow_ms == 0) {
+        gate->slow_ms = now;
+    }
+    return gate->slow_ms && now - gate->slow_ms >= SW_PRESSURE_MS;
+}
+
+/* A `disconnect` subscription may be above the high mark for a while, not for long. */
+static void check_high(struct sw_fanout *fanout, struct sw_gate *gate, uint64_t now)
+{
+    const struct sw_reader *reader = sw_reader(fanout, gate->slot);
+    if (!sw_policy_over_high(fanout, reader)) {
+        gate->high_ms = 0;
+    } else if (gate->high_ms == 0) {
+        gate->high_ms = now;
+    } else if (now - gate->high_ms >= SW_DISCONNECT_MS &&
+               sw_reader_has(fanout, reader, SW_MODE_DISCONNECT)) {
+        fanout->events->on_over(fanout->owner, gate->slot);
+    }
+}
+
+/* True: the gate is gone. */
+static bool look(struct sw_fanout *fanout, struct sw_gate *gate, uint64_t now)
+{
+    uint32_t slot = gate->slot;
+    struct sw_reader *reader = sw_reader(fanout, slot);
+    measure(fanout, gate);
+    if (kernel_slow(gate, now) && !(reader->flags & SW_GATED)) {
+        sw_gate_shut(fanout, slot);
+    }
+    bool waits = reader->flags & SW_WRITE_PENDING || sw_reader_owed(fanout, reader);
+    if (waits || gate->kernel > allowed(gate)) {
+        gate->calm_ms = 0;
+        if (waits && !(reader->flags & SW_WRITE_PENDING) && sw_gate_room(fanout, reader)) {
+            sw_fanout_due(fanout, slot);
+        }
+        check_high(fanout, gate, now);
+        gate->skip = gate->idle > 16 ? 15 : gate->idle > 4 ? 3 : 0;
+        return false;
+    }
+    reader->flags &= (uint8_t)~SW_GATED;
+    gate->skip = 0;
+    gate->high_ms = 0;
+    if (gate->calm_ms == 0) {
+        gate->calm_ms = now;
+    } else if (!gate->pressured || now - gate->calm_ms >= SW_CALM_MS) {
+        sw_gate_leave(fanout, slot);
+        return true;
+    }
+    return false;
+}
+
+/* Each gate once in a tick, or where there are too many, in its turn. */
+static void on_tick(struct sw_timer *timer)
+{
+    struct sw_fanout *fanout = SW_CONTAINER_OF(timer, struct sw_fanout, gates_timer);
+    uint64_t now = now_ms(fanout);
+    uint32_t looks = 0;
+    for (uint32_t n = fanout->gates_count; n > 0 && looks < SW_GATE_LOOKS; n--) {
+        if (fanout->gates_next >= fanout->gates_count) {
+            fanout->gates_next = 0;
+        }
+        struct sw_gate *gate = &fanout->gates[fanout->gates_next];
+        if (gate->skip_left) {
+            gate->skip_left--;
+            fanout->gates_next++;
+            continue;
+        }
+        looks++;
+        if (!look(fanout, gate, now)) {
+            gate->skip_left = gate->skip;
+            fanout->gates_next++;
+        }
+    }
+    if (fanout->gates_count) {
+        sw_loop_timer_start(fanout->loop, timer, SW_GATE_TICK_MS);
+    }
+}
+
+void sw_gates_init(struct sw_fanout *fanout)
+{
+    sw_timer_init(&fanout->gates_timer, on_tick);
+}
+
+void sw_gates_deinit(struct sw_fanout *fanout)
+{
+    SW_ASSERT(fanout->gates_count == 0);
+    sw_loop_timer_stop(fanout->loop, &fanout->gates_timer);
+    sw_free(fanout->gates);
+}
