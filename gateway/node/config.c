@@ -18,12 +18,12 @@ const struct sw_config_row sw_config_rows[SW_CONFIG_COUNT] = {
      help,     offsetof(struct sw_config, field)},
 #include "node/config.def"
 };
-_Static_assert(SW_CONFIG_COUNT <= 64, "a bit for each field");
+_Static_assert(SW_CONFIG_COUNT < 64, "a bit for each field, and one for the rules");
 
 const char *const sw_config_later[] = {
-    "budget",       "tls_cert",   "tls_key",      "trusted_proxy",  "jwt_secret_file",
-    "jwt_key_file", "jwt_issuer", "jwt_audience", "drain_delay_ms", "service",
-    "environment",  "topics",     NULL,
+    "budget",          "tls_cert",     "tls_key",     "trusted_proxy",
+    "jwt_secret_file", "jwt_key_file", "jwt_issuer",  "jwt_audience",
+    "drain_delay_ms",  "service",      "environment", NULL,
 };
 
 bool sw_config_is_set(const struct sw_config *config, enum sw_config_field field)
@@ -141,10 +141,16 @@ void sw_config_unknown(struct sw_buf *error, const char *name, enum sw_config_so
         sw_buf_append_slice(error, SW_SLICE(" is not supported by this version\n"));
         return;
     }
-    const char *names[SW_CONFIG_COUNT + 1] = {0};
+    if (source == SW_CONFIG_FLAG && strcmp(spelled, SW_CONFIG_RULES) == 0) {
+        sw_buf_append_slice(error, SW_SLICE("--" SW_CONFIG_RULES " is no flag: topic rules stand "
+                                            "in the file of --config\n"));
+        return;
+    }
+    const char *names[SW_CONFIG_COUNT + 2] = {0};
     for (int i = 0; i < SW_CONFIG_COUNT; i++) {
         names[i] = sw_config_rows[i].name;
     }
+    names[SW_CONFIG_COUNT] = source == SW_CONFIG_FILE ? SW_CONFIG_RULES : NULL;
     const char *nearest = sw_config_nearest(spelled, names);
     sw_buf_printf(error, source == SW_CONFIG_FILE ? "unknown key \"%s\"" : "unknown flag --%s",
                   name);
@@ -325,6 +331,7 @@ void sw_config_init(struct sw_config *config)
         bool ok = sw_config_set(config, i, sw_config_rows[i].fallback, true, &nowhere, &error);
         SW_ASSERT(ok);
     }
+    sw_rules_init(&config->rules);
 }
 
 void sw_config_deinit(struct sw_config *config)
@@ -336,5 +343,6 @@ void sw_config_deinit(struct sw_config *config)
             free_list(*(char ***)field_of(config, i));
         }
     }
+    sw_rules_deinit(&config->rules);
     *config = (struct sw_config){0};
 }

@@ -6,6 +6,7 @@
 #define SW_NODE_CONFIG_H
 
 #include "common/buf.h"
+#include "core/rule.h"
 
 /* Types of config.def. A list is NULL-terminated and owned like every string. */
 typedef bool sw_config_flag;
@@ -26,6 +27,7 @@ struct sw_config {
 #define SW_CONFIG(field, type, ...) sw_config_##type field;
 #include "node/config.def"
     unsigned char sources[SW_CONFIG_COUNT]; /* enum sw_config_source of each field */
+    struct sw_rules rules;                  /* "topics" of the file; settled by sw_config_load */
 };
 
 /* Did the operator say it, or is it the default? */
@@ -44,6 +46,11 @@ bool sw_config_load(struct sw_config *config, int argc, char *const *argv, char 
 bool sw_config_load_file(struct sw_config *config, const char *path, struct sw_buf *error);
 /* What contradicts itself or may not be (another address than loopback without auth, ...). */
 bool sw_config_check(const struct sw_config *config, struct sw_buf *error);
+/* What will run and was hardly meant (a rule that nothing reaches), a line each. */
+void sw_config_warnings(const struct sw_config *config, struct sw_buf *out);
+/* Which rule a topic or pattern falls under, with its settings, and why no earlier one. False: it
+ * is neither, and `out` says in words what is wrong with it. */
+bool sw_config_explain(const struct sw_config *config, struct sw_slice name, struct sw_buf *out);
 /* What differs from the defaults and who said so, a line each; without passwords. */
 void sw_config_describe(const struct sw_config *config, struct sw_buf *out);
 /* The table as --help text, and as CONFIG.md. */

@@ -2,6 +2,7 @@
 /* What a single value cannot tell: words, addresses, and settings that contradict each other. */
 #include "api/guard.h"
 #include "bus/bus.h"
+#include "core/topic.h"
 #include "net/address.h"
 #include "node/config_table.h"
 #include "node/worker.h"
@@ -202,18 +203,100 @@ static bool check_bus(const struct sw_config *config, struct sw_buf *error)
 
 /* ---- numbers ---- */
 
+/* The setting of the two that the operator gave is the one to name. */
+static bool check_order(const struct sw_config *config, enum sw_config_field low,
+                        uint64_t low_value, enum sw_config_field high, uint64_t high_value,
+                        struct sw_buf *error)
+{
+    bool blame_high = !sw_config_is_set(config, low);
+    struct sw_buf other = {0};
+    sw_config_append_name(&other, sw_config_rows[blame_high ? low : high].name, SW_CONFIG_FLAG);
+    bool ok = low_value <= high_value;
+    if (!ok && blame_high) {
+        fail(config, high, error, "(%llu) must not be below %s (%llu): lower that one, too",
+             (unsigned long long)high_value, sw_buf_text(&other), (unsigned long long)low_value);
+    } else if (!ok) {
+        fail(config, low, error, "(%llu) must not be above %s (%llu): raise that one, too",
+             (unsigned long long)low_value, sw_buf_text(&other), (unsigned long long)high_value);
+    }
+    sw_buf_deinit(&other);
+    return ok;
+}
+
+/* Low: shedding ends; high: it begins; max: whatever the reason, it is too much. */
+static bool check_marks(const struct sw_config *config, struct sw_buf *error)
+{
+    uint64_t least = 2 * config->max_message_bytes;
+    if (config->max_queued_bytes < least) {
+        return fail(config, SW_CONFIG_max_queued_bytes, error,
+                    "(%llu) must be at least twice --max-message-bytes (%llu): add "
+                    "--max-queued-bytes %llu, or lower --max-message-bytes",
+                    (unsigned long long)config->max_queued_bytes,
+                    (unsigned long long)config->max_message_bytes, (unsigned long long)least);
+    }
+    return check_order(config, SW_CONFIG_queue_low_bytes, config->queue_low_bytes,
+                       SW_CONFIG_queue_high_bytes, config->queue_high_bytes, error) &&
+           check_order(config, SW_CONFIG_queue_high_bytes, config->queue_high_bytes,
+                       SW_CONFIG_max_queued_bytes, config->max_queued_bytes, error);
+}
+
 static bool check_numbers(const struct sw_config *config, struct sw_buf *error)
 {
-    if (config->max_queued_bytes < 2 * config->max_message_bytes) {
-        return fail(config, SW_CONFIG_max_queued_bytes, error,
-                    "(%llu) must be at least twice --max-message-bytes (%llu)",
-                    (unsigned long long)config->max_queued_bytes,
-                    (unsigned long long)config->max_message_bytes);
-    }
     if (config->stall_ms < config->pong_ms) {
         return fail(config, SW_CONFIG_stall_ms, error,
                     "(%llu) must not be below --pong-ms (%llu): who has unread data gets longer",
                     (unsigned long long)config->stall_ms, (unsigned long long)config->pong_ms);
+    }
+    return check_marks(config, error);
+}
+
+/* ---- topic rules ---- */
+
+static bool fail_rule(const struct sw_config *config, uint32_t index, struct sw_buf *error,
+                      const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+static bool fail_rule(const struct sw_config *config, uint32_t index, struct sw_buf *error,
+                      const char *format, ...)
+{
+    sw_buf_printf(error, "%s: " SW_CONFIG_RULES "[%u] \"%.*s\": ", config->config, index,
+                  SW_SLICE_ARG(config->rules.rows[index].match));
+    va_list arguments;
+    va_start(arguments, format);
+    sw_buf_vprintf(error, format, arguments);
+    va_end(arguments);
+    sw_buf_append_byte(error, '\n');
+    return false;
+}
+
+static bool check_rule(const struct sw_config *config, uint32_t index, struct sw_buf *error)
+{
+    const struct sw_rules *rules = &config->rules;
+    const struct sw_rule *rule = &rules->rows[index];
+    const char *why;
+    if (sw_topic_kind(rule->match, rules->separator, &why) == SW_TOPIC_BAD) {
+        return fail_rule(config, index, error, "\"match\" is no topic or pattern: %s", why);
+    }
+    if (rule->max_message_bytes > config->max_message_bytes) {
+        return fail_rule(
+            config, index, error,
+            "\"max_message_bytes\" (%u) is above the node's --max-message-bytes (%llu)",
+            rule->max_message_bytes, (unsigned long long)config->max_message_bytes);
+    }
+    for (uint32_t i = 0; i < index; i++) {
+        if (sw_slice_equal(rules->rows[i].match, rule->match)) {
+            return fail_rule(config, index, error,
+                             "this match stands in " SW_CONFIG_RULES "[%u] already", i);
+        }
+    }
+    return true;
+}
+
+static bool check_rules(const struct sw_config *config, struct sw_buf *error)
+{
+    for (uint32_t i = 0; i + 1 < config->rules.count; i++) {
+        if (!check_rule(config, i, error)) {
+            return false;
+        }
     }
     return true;
 }
@@ -221,6 +304,6 @@ static bool check_numbers(const struct sw_config *config, struct sw_buf *error)
 bool sw_config_check(const struct sw_config *config, struct sw_buf *error)
 {
     return check_words(config, error) && check_texts(config, error) && check_bus(config, error) &&
-           check_numbers(config, error) && check_listens(config, error) &&
-           check_admin(config, error);
+           check_numbers(config, error) && check_rules(config, error) &&
+           check_listens(config, error) && check_admin(config, error);
 }

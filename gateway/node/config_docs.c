@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The table as text: --help, CONFIG.md, and what `spillway check` says would run. */
+#include "core/topic.h"
 #include "node/config.h"
 #include "node/config_table.h"
 
+#include <stdarg.h>
 #include <string.h>
 
 #define COLUMNS 100
@@ -159,6 +161,43 @@ static const char head[] =
     "| flag | environment | file | form | default | what it is for |\n"
     "|---|---|---|---|---|---|\n";
 
+static const char rules_head[] =
+    "\n## Topic rules\n\n"
+    "`\"" SW_CONFIG_RULES "\"` stands in the file alone: a list of rules, of which the first that"
+    " matches counts; topics that\nnone matches get the defaults. `spillway check --config FILE"
+    " --topic T` says which rule a topic or pattern\nfalls under, and why. The separator is that of"
+    " `--topic-separator`.\n\n"
+    "```\n"
+    "{\n"
+    "  \"" SW_CONFIG_RULES "\": [\n"
+    "    { \"match\": \"ticker.>\", \"mode\": \"latest\", \"max_hz\": 10 },\n"
+    "    { \"match\": \"audit.*\", \"mode\": \"disconnect\", \"client_publish\": false }\n"
+    "  ]\n"
+    "}\n"
+    "```\n\n"
+    "| key | form | default | what it is for |\n"
+    "|---|---|---|---|\n";
+
+static void append_names(struct sw_buf *out, const char *const *names)
+{
+    for (const char *const *name = names; *name; name++) {
+        sw_buf_printf(out, "%s`%s`", name == names ? "" : ", ", *name);
+    }
+}
+
+static void append_rule_keys(struct sw_buf *out)
+{
+    sw_buf_append(out, rules_head, sizeof(rules_head) - 1);
+    for (const struct sw_config_rule_row *row = sw_config_rule_rows; row->name; row++) {
+        sw_buf_printf(out, "| `\"%s\"` | %s | %s | %s |\n", row->name, row->form, row->fallback,
+                      row->help);
+    }
+    sw_buf_printf(
+        out, "\nAt most %d rules. Reserved for later versions, and refused until then: ", SW_RULES);
+    append_names(out, sw_config_rule_later);
+    sw_buf_append_slice(out, SW_SLICE(".\n"));
+}
+
 void sw_config_docs(struct sw_buf *out)
 {
     sw_buf_append(out, head, sizeof(head) - 1);
@@ -166,10 +205,94 @@ void sw_config_docs(struct sw_buf *out)
         append_row(out, &sw_config_rows[i]);
     }
     sw_buf_append_slice(out, SW_SLICE("\nReserved for later versions, and refused until then: "));
-    for (const char *const *name = sw_config_later; *name; name++) {
-        sw_buf_printf(out, "%s`%s`", name == sw_config_later ? "" : ", ", *name);
-    }
+    append_names(out, sw_config_later);
     sw_buf_append_slice(out, SW_SLICE(".\n"));
+    append_rule_keys(out);
+}
+
+/* ---- what would run ---- */
+
+/* topics[2] "ticker.>" */
+static void append_rule_name(const struct sw_config *config, uint32_t index, struct sw_buf *out)
+{
+    sw_buf_printf(out, SW_CONFIG_RULES "[%u] \"%.*s\"", index,
+                  SW_SLICE_ARG(config->rules.rows[index].match));
+}
+
+static void append_setting(struct sw_buf *out, enum sw_config_rule_key key, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void append_setting(struct sw_buf *out, enum sw_config_rule_key key, const char *format, ...)
+{
+    sw_buf_printf(out, "  %-18s ", sw_config_rule_rows[key].name);
+    va_list arguments;
+    va_start(arguments, format);
+    sw_buf_vprintf(out, format, arguments);
+    va_end(arguments);
+    sw_buf_append_byte(out, '\n');
+}
+
+static void append_settings(const struct sw_config *config, const struct sw_rule *rule,
+                            struct sw_buf *out)
+{
+    static const char *const publish[] = {"as --client-publish says", "false", "true"};
+    char modes[SW_MODES_BYTES];
+    append_setting(out, SW_CONFIG_RULE_MODE, "%s", sw_mode_word((enum sw_mode)rule->mode));
+    append_setting(out, SW_CONFIG_RULE_MODES_ALLOWED, "%s",
+                   sw_modes_words(rule->modes_allowed, modes));
+    if (rule->max_hz) {
+        append_setting(out, SW_CONFIG_RULE_MAX_HZ, "%u", rule->max_hz);
+    } else {
+        append_setting(out, SW_CONFIG_RULE_MAX_HZ, "no bound");
+    }
+    append_setting(out, SW_CONFIG_RULE_MAX_MESSAGE_BYTES, "%u%s", rule->max_message_bytes,
+                   rule->max_message_bytes == config->max_message_bytes ? " (the node's)" : "");
+    append_setting(out, SW_CONFIG_RULE_CLIENT_PUBLISH, "%s", publish[rule->client_publish + 1]);
+}
+
+bool sw_config_explain(const struct sw_config *config, struct sw_slice name, struct sw_buf *out)
+{
+    const struct sw_rules *rules = &config->rules;
+    const char *why;
+    enum sw_topic_kind kind = sw_topic_kind(name, rules->separator, &why);
+    if (kind == SW_TOPIC_BAD) {
+        sw_buf_append_slice(out, sw_slice_of(why));
+        return false;
+    }
+    bool pattern = kind == SW_TOPIC_PATTERN;
+    const struct sw_rule *rule = sw_rules_find(rules, name, pattern);
+    uint32_t index = sw_rule_index(rules, rule);
+    sw_buf_printf(out, "%s \"%.*s\" falls under ", pattern ? "pattern" : "topic",
+                  SW_SLICE_ARG(name));
+    if (rule->match.size) {
+        append_rule_name(config, index, out);
+        sw_buf_printf(out, ", the first that %s\n", pattern ? "covers all of it" : "matches");
+    } else {
+        sw_buf_append_slice(out, SW_SLICE("the default rule\n"));
+    }
+    append_settings(config, rule, out);
+    for (uint32_t i = 0; i < index; i++) {
+        sw_buf_append_slice(out, SW_SLICE("not "));
+        append_rule_name(config, i, out);
+        sw_buf_printf(out, ", which does not %s\n", pattern ? "cover all of it" : "match");
+    }
+    return true;
+}
+
+void sw_config_warnings(const struct sw_config *config, struct sw_buf *out)
+{
+    const struct sw_rules *rules = &config->rules;
+    for (uint32_t i = 0; i + 1 < rules->count; i++) {
+        struct sw_slice match = rules->rows[i].match;
+        bool pattern = sw_topic_kind(match, rules->separator, NULL) == SW_TOPIC_PATTERN;
+        uint32_t first = sw_rule_index(rules, sw_rules_find(rules, match, pattern));
+        if (first < i) {
+            append_rule_name(config, i, out);
+            sw_buf_append_slice(out, SW_SLICE(" is never reached: "));
+            append_rule_name(config, first, out);
+            sw_buf_append_slice(out, SW_SLICE(" covers it; put it before that one\n"));
+        }
+    }
 }
 
 void sw_config_describe(const struct sw_config *config, struct sw_buf *out)
@@ -185,5 +308,8 @@ void sw_config_describe(const struct sw_config *config, struct sw_buf *out)
             sw_config_append_value(config, i, out);
             sw_buf_printf(out, "  (%s)\n", sources[config->sources[i]]);
         }
+    }
+    if (config->rules.count > 1) {
+        sw_buf_printf(out, "  %u topic rules  (file)\n", config->rules.count - 1);
     }
 }

@@ -2,27 +2,19 @@
 /* The JSON file. Comments are blanked out, not cut out, so that every error can name its line and
  * column. cJSON says where a file that does not parse breaks off; its tree keeps no positions, so
  * the members are then read as spans (common/json.h). */
-#include "common/json.h"
 #include "common/mem.h"
 #include "common/utf8.h"
+#include "node/config_reading.h"
 #include "node/config_table.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #define FILE_BYTES (1u << 20)
 #define FILE_DEPTH 64
-
-/* One file being read. */
-struct reading {
-    struct sw_config *config;
-    const char *path;
-    char *text; /* with a NUL behind it */
-    size_t size;
-    struct sw_buf *error;
-};
 
 static bool read_file(const char *path, struct sw_buf *text, struct sw_buf *error)
 {
@@ -44,8 +36,8 @@ static bool read_file(const char *path, struct sw_buf *text, struct sw_buf *erro
     return true;
 }
 
-/* "FILE:3:9: ", lines and columns (in characters) from 1. */
-static void append_place(const struct reading *reading, const char *at, struct sw_buf *out)
+void sw_config_append_place(const struct sw_config_reading *reading, const char *at,
+                            struct sw_buf *out)
 {
     unsigned line = 1;
     unsigned column = 1;
@@ -60,10 +52,15 @@ static void append_place(const struct reading *reading, const char *at, struct s
     sw_buf_printf(out, "%s:%u:%u: ", reading->path, line, column);
 }
 
-static bool fail(const struct reading *reading, const char *at, const char *what)
+bool sw_config_fail_at(const struct sw_config_reading *reading, const char *at, const char *format,
+                       ...)
 {
-    append_place(reading, at, reading->error);
-    sw_buf_printf(reading->error, "%s\n", what);
+    sw_config_append_place(reading, at, reading->error);
+    va_list arguments;
+    va_start(arguments, format);
+    sw_buf_vprintf(reading->error, format, arguments);
+    va_end(arguments);
+    sw_buf_append_byte(reading->error, '\n');
     return false;
 }
 
@@ -87,7 +84,7 @@ static char *blank_comment(char *at)
     return end;
 }
 
-static bool blank_comments(const struct reading *reading)
+static bool blank_comments(const struct sw_config_reading *reading)
 {
     char *at = reading->text;
     bool string = false;
@@ -98,7 +95,7 @@ static bool blank_comments(const struct reading *reading)
         if (!string && *at == '/' && (at[1] == '/' || at[1] == '*')) {
             char *end = blank_comment(at);
             if (!end) {
-                return fail(reading, at, "a comment without its end");
+                return sw_config_fail_at(reading, at, "a comment without its end");
             }
             at = end;
             continue;
@@ -121,7 +118,7 @@ static bool is_space(char c)
 }
 
 /* Where a key should begin and does not, cJSON points one character too far. */
-static const char *exact_place(const struct reading *reading, const char *at)
+static const char *exact_place(const struct sw_config_reading *reading, const char *at)
 {
     const char *before = at - 1;
     if (at < reading->text + 2 || is_space(*before) || strchr("\"[{", *before)) {
@@ -133,11 +130,11 @@ static const char *exact_place(const struct reading *reading, const char *at)
     return *before == '{' || *before == ',' ? at - 1 : at;
 }
 
-static bool fail_parse(const struct reading *reading, const char *at)
+static bool fail_parse(const struct sw_config_reading *reading, const char *at)
 {
     const char *end = reading->text + reading->size;
     at = exact_place(reading, at < end ? at : end);
-    append_place(reading, at, reading->error);
+    sw_config_append_place(reading, at, reading->error);
     if (*at >= ' ' && *at < 0x7f) {
         sw_buf_printf(reading->error, "not valid JSON at '%c'\n", *at);
     } else {
@@ -154,21 +151,22 @@ static size_t number_span(const char *at)
 }
 
 /* cJSON is more lenient than RFC 8259: what it lets pass is found here. */
-static bool fail_strict(const struct reading *reading)
+static bool fail_strict(const struct sw_config_reading *reading)
 {
     sw_utf8_state state = 0;
     bool string = false;
     for (const char *at = reading->text; at < reading->text + reading->size; at++) {
         if (!sw_utf8_feed(&state, at, 1)) {
-            return fail(reading, at, "not valid UTF-8");
+            return sw_config_fail_at(reading, at, "not valid UTF-8");
         }
         if (string && (unsigned char)*at < ' ') {
-            return fail(reading, at, "a control character in a string; write \\n or \\u....");
+            return sw_config_fail_at(reading, at,
+                                     "a control character in a string; write \\n or \\u....");
         }
         size_t number = string || *at == 'e' || *at == 'E' ? 0 : number_span(at);
         if (number > 0) {
             if (sw_json_validate(at, number, FILE_DEPTH, NULL) != SW_JSON_OK) {
-                return fail(reading, at, "not a number as JSON writes it");
+                return sw_config_fail_at(reading, at, "not a number as JSON writes it");
             }
             at += number - 1;
         } else if (string && *at == '\\') {
@@ -177,10 +175,10 @@ static bool fail_strict(const struct reading *reading)
             string = !string;
         }
     }
-    return fail(reading, reading->text, "not valid JSON (RFC 8259)");
+    return sw_config_fail_at(reading, reading->text, "not valid JSON (RFC 8259)");
 }
 
-static bool check_syntax(const struct reading *reading)
+static bool check_syntax(const struct sw_config_reading *reading)
 {
     const char *end = NULL;
     cJSON *root = cJSON_ParseWithLengthOpts(reading->text, reading->size + 1, &end, true);
@@ -192,7 +190,7 @@ static bool check_syntax(const struct reading *reading)
     case SW_JSON_OK:
         return true;
     case SW_JSON_TOO_DEEP:
-        return fail(reading, reading->text, "nested too deep");
+        return sw_config_fail_at(reading, reading->text, "nested too deep");
     case SW_JSON_INVALID:
         break;
     }
@@ -201,20 +199,18 @@ static bool check_syntax(const struct reading *reading)
 
 /* ---- members ---- */
 
-/* Appends a string's text with a NUL behind it; false where it holds one itself, which would cut it
- * short. */
-static bool unescape(struct sw_slice raw, struct sw_buf *out)
+bool sw_config_unescape(struct sw_slice raw, struct sw_buf *out)
 {
     sw_json_unescape(out, raw);
     return strlen(sw_buf_text(out)) == out->size;
 }
 
 /* `at`: where the value stands. */
-static bool set(const struct reading *reading, int row, const char *text, bool first,
+static bool set(const struct sw_config_reading *reading, int row, const char *text, bool first,
                 const char *at)
 {
     struct sw_buf words = {0};
-    append_place(reading, at, &words);
+    sw_config_append_place(reading, at, &words);
     sw_config_append_name(&words, sw_config_rows[row].name, SW_CONFIG_FILE);
     struct sw_config_place place = {.source = SW_CONFIG_FILE, .words = sw_buf_text(&words)};
     bool ok = sw_config_set(reading->config, row, text, first, &place, reading->error);
@@ -222,31 +218,29 @@ static bool set(const struct reading *reading, int row, const char *text, bool f
     return ok;
 }
 
-static bool wrong_type(const struct reading *reading, int row, const char *at)
+static bool wrong_type(const struct sw_config_reading *reading, int row, const char *at)
 {
     static const char *const words[] = {"true or false", "a whole number", "a string",
                                         "an array of strings"};
-    append_place(reading, at, reading->error);
-    sw_buf_printf(reading->error, "\"%s\" must be %s\n", sw_config_rows[row].name,
-                  words[sw_config_rows[row].type]);
-    return false;
+    return sw_config_fail_at(reading, at, "\"%s\" must be %s", sw_config_rows[row].name,
+                             words[sw_config_rows[row].type]);
 }
 
-static bool set_string(const struct reading *reading, int row, struct sw_json_value value,
+static bool set_string(const struct sw_config_reading *reading, int row, struct sw_json_value value,
                        bool first)
 {
     if (value.type != SW_JSON_STRING) {
         return wrong_type(reading, row, value.raw.data);
     }
     struct sw_buf text = {0};
-    bool ok = unescape(value.raw, &text)
+    bool ok = sw_config_unescape(value.raw, &text)
                   ? set(reading, row, sw_buf_text(&text), first, value.raw.data)
-                  : fail(reading, value.raw.data, "a NUL in a string");
+                  : sw_config_fail_at(reading, value.raw.data, "a NUL in a string");
     sw_buf_deinit(&text);
     return ok;
 }
 
-static bool set_list(const struct reading *reading, int row, struct sw_json_value value)
+static bool set_list(const struct sw_config_reading *reading, int row, struct sw_json_value value)
 {
     struct sw_json_walk walk = sw_json_walk(value.raw);
     struct sw_json_member item;
@@ -256,11 +250,11 @@ static bool set_list(const struct reading *reading, int row, struct sw_json_valu
             return false;
         }
     }
-    return !first ||
-           fail(reading, value.raw.data, "an empty array; leave the key out for the default");
+    return !first || sw_config_fail_at(reading, value.raw.data,
+                                       "an empty array; leave the key out for the default");
 }
 
-static bool set_number(const struct reading *reading, int row, struct sw_json_value value)
+static bool set_number(const struct sw_config_reading *reading, int row, struct sw_json_value value)
 {
     char *text = sw_strndup(value.raw.data, value.raw.size);
     bool ok = set(reading, row, text, true, value.raw.data);
@@ -268,7 +262,7 @@ static bool set_number(const struct reading *reading, int row, struct sw_json_va
     return ok;
 }
 
-static bool set_member(const struct reading *reading, int row, struct sw_json_value value)
+static bool set_member(const struct sw_config_reading *reading, int row, struct sw_json_value value)
 {
     const char *at = value.raw.data;
     switch (sw_config_rows[row].type) {
@@ -290,48 +284,56 @@ static bool set_member(const struct reading *reading, int row, struct sw_json_va
 }
 
 /* The row of a key, or -1 and an error. A file cannot name another one. */
-static int find_key(const struct reading *reading, struct sw_slice quoted)
+static int find_key(const struct sw_config_reading *reading, struct sw_slice quoted,
+                    const char *name)
 {
-    struct sw_buf name = {0};
-    bool whole = unescape(quoted, &name);
-    int row = whole ? sw_config_find(sw_buf_text(&name)) : -1;
+    int row = sw_config_find(name);
     if (row < 0) {
-        append_place(reading, quoted.data, reading->error);
-        sw_config_unknown(reading->error, sw_buf_text(&name), SW_CONFIG_FILE);
+        sw_config_append_place(reading, quoted.data, reading->error);
+        sw_config_unknown(reading->error, name, SW_CONFIG_FILE);
     } else if (row == SW_CONFIG_config) {
-        row = -1;
-        fail(reading, quoted.data, "\"config\" cannot stand in the file itself");
+        sw_config_fail_at(reading, quoted.data, "\"config\" cannot stand in the file itself");
+        return -1;
     }
-    sw_buf_deinit(&name);
     return row;
 }
 
-static bool set_members(const struct reading *reading)
+/* One member of the file; `seen` has a bit for each row, and one for the rules. */
+static bool read_member(const struct sw_config_reading *reading, uint64_t *seen,
+                        struct sw_slice quoted, const char *name, struct sw_json_value value)
+{
+    bool rules = strcmp(name, SW_CONFIG_RULES) == 0;
+    int row = rules ? SW_CONFIG_COUNT : find_key(reading, quoted, name);
+    if (row < 0) {
+        return false;
+    }
+    if (*seen >> row & 1) {
+        return sw_config_fail_at(reading, quoted.data, "\"%s\" stands twice", name);
+    }
+    *seen |= UINT64_C(1) << row;
+    return rules ? sw_config_read_rules(reading, value) : set_member(reading, row, value);
+}
+
+static bool set_members(const struct sw_config_reading *reading)
 {
     struct sw_json_value root = sw_json_value(sw_slice(reading->text, reading->size));
     if (root.type != SW_JSON_OBJECT) {
-        return fail(reading, root.raw.data, "the file must hold one object: { ... }");
+        return sw_config_fail_at(reading, root.raw.data, "the file must hold one object: { ... }");
     }
     struct sw_json_walk walk = sw_json_walk(root.raw);
     struct sw_json_member member;
+    struct sw_buf name = {0};
     uint64_t seen = 0;
-    while (sw_json_next(&walk, &member)) {
+    bool ok = true;
+    while (ok && sw_json_next(&walk, &member)) {
         struct sw_slice quoted = sw_slice(member.name.data - 1, member.name.size + 2);
-        int row = find_key(reading, quoted);
-        if (row < 0) {
-            return false;
-        }
-        if (seen >> row & 1) {
-            append_place(reading, quoted.data, reading->error);
-            sw_buf_printf(reading->error, "\"%s\" stands twice\n", sw_config_rows[row].name);
-            return false;
-        }
-        seen |= UINT64_C(1) << row;
-        if (!set_member(reading, row, member.value)) {
-            return false;
-        }
+        sw_buf_clear(&name);
+        ok = sw_config_unescape(quoted, &name)
+                 ? read_member(reading, &seen, quoted, sw_buf_text(&name), member.value)
+                 : sw_config_fail_at(reading, quoted.data, "unknown key: a NUL in its name");
     }
-    return true;
+    sw_buf_deinit(&name);
+    return ok;
 }
 
 bool sw_config_load_file(struct sw_config *config, const char *path, struct sw_buf *error)
@@ -339,7 +341,7 @@ bool sw_config_load_file(struct sw_config *config, const char *path, struct sw_b
     struct sw_buf text = {0};
     bool ok = read_file(path, &text, error);
     if (ok) {
-        struct reading reading = {
+        struct sw_config_reading reading = {
             .config = config, .path = path, .text = text.data, .size = text.size, .error = error};
         ok = blank_comments(&reading) && check_syntax(&reading) && set_members(&reading);
     }

@@ -54,7 +54,7 @@ static bool load_environment(struct sw_config *config, char *const *environment,
             continue;
         }
         int row = sw_config_find(name);
-        if (row < 0 && sw_config_is_later(name) && strcmp(name, "topics") != 0) {
+        if (row < 0 && sw_config_is_later(name)) {
             sw_config_unknown(error, name, SW_CONFIG_ENVIRONMENT);
             return false;
         }
@@ -172,12 +172,23 @@ static bool load_flags(struct sw_config *config, int argc, char *const *argv, in
 }
 
 /* The first two steps only find out which file there is. */
-bool sw_config_load(struct sw_config *config, int argc, char *const *argv, char *const *environment,
-                    struct sw_buf *error)
+static bool load_all(struct sw_config *config, int argc, char *const *argv,
+                     char *const *environment, struct sw_buf *error)
 {
     return load_environment(config, environment, SW_CONFIG_config, error) &&
            load_flags(config, argc, argv, SW_CONFIG_config, error) &&
            (!config->config[0] || sw_config_load_file(config, config->config, error)) &&
            load_environment(config, environment, -1, error) &&
-           load_flags(config, argc, argv, -1, error) && sw_config_check(config, error);
+           load_flags(config, argc, argv, -1, error);
+}
+
+bool sw_config_load(struct sw_config *config, int argc, char *const *argv, char *const *environment,
+                    struct sw_buf *error)
+{
+    if (!load_all(config, argc, argv, environment, error)) {
+        return false;
+    }
+    sw_rules_settle(&config->rules, config->topic_separator[0],
+                    (uint32_t)config->max_message_bytes);
+    return sw_config_check(config, error);
 }

@@ -26,6 +26,28 @@ struct sw_config_row {
     size_t offset;
 };
 extern const struct sw_config_row sw_config_rows[SW_CONFIG_COUNT];
+/* The key of the topic rules: it stands in the file alone. */
+#define SW_CONFIG_RULES "topics"
+
+/* The keys of one of its entries. */
+enum sw_config_rule_key {
+    SW_CONFIG_RULE_MATCH,
+    SW_CONFIG_RULE_MODE,
+    SW_CONFIG_RULE_MODES_ALLOWED,
+    SW_CONFIG_RULE_MAX_HZ,
+    SW_CONFIG_RULE_MAX_MESSAGE_BYTES,
+    SW_CONFIG_RULE_CLIENT_PUBLISH,
+    SW_CONFIG_RULE_COUNT
+};
+struct sw_config_rule_row {
+    const char *name;
+    const char *form;
+    const char *fallback;
+    const char *help;
+};
+/* Keys that a later version will have are refused until then. Both end with a NULL name. */
+extern const struct sw_config_rule_row sw_config_rule_rows[];
+extern const char *const sw_config_rule_later[];
 /* Settings of the contract that this version does not have yet; NULL-terminated. */
 extern const char *const sw_config_later[];
 

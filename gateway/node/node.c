@@ -379,6 +379,19 @@ static void watch_signals(struct sw_node *node)
     }
 }
 
+static void say_warnings(const struct sw_config *config)
+{
+    struct sw_buf text = {0};
+    char clean[640]; /* two names and the words between them */
+    sw_config_warnings(config, &text);
+    struct sw_slice rest = sw_buf_slice(&text);
+    while (rest.size) {
+        struct sw_slice line = sw_slice_split(&rest, '\n');
+        sw_log(SW_LOG_WARN, "config", "warning=\"%s\"", sw_log_clean(clean, sizeof(clean), line));
+    }
+    sw_buf_deinit(&text);
+}
+
 /* What the node will and will not do, said once. */
 static void say_limits(struct sw_node *node, const struct sw_descriptors *plan)
 {
@@ -398,10 +411,12 @@ static void say_limits(struct sw_node *node, const struct sw_descriptors *plan)
     }
     sw_log(SW_LOG_INFO, "limits",
            "connections=%u descriptors=%llu message_bytes=%llu queued_bytes=%llu topics=%u "
-           "frame_bytes=%u",
+           "frame_bytes=%u rules=%u",
            plan->connections, (unsigned long long)plan->limit,
            (unsigned long long)config->max_message_bytes,
-           (unsigned long long)config->max_queued_bytes, SW_SESSION_TOPICS, SW_FRAME_BYTES);
+           (unsigned long long)config->max_queued_bytes, SW_SESSION_TOPICS, SW_FRAME_BYTES,
+           config->rules.count - 1);
+    say_warnings(config);
 }
 
 static void say_ready(struct sw_node *node)

@@ -205,23 +205,42 @@ struct sw_command sw_command_parse(struct sw_slice text)
     return command;
 }
 
+static bool read_mode(struct sw_json_value value, struct sw_wish *wish)
+{
+    enum sw_mode mode;
+    struct sw_slice word = sw_slice(value.raw.data + 1, value.raw.size - 2);
+    if (!sw_mode_parse(word, &mode)) {
+        return false;
+    }
+    wish->mode = (int8_t)mode;
+    return true;
+}
+
+static bool read_max_hz(struct sw_json_value value, struct sw_wish *wish)
+{
+    uint64_t hz;
+    if (!sw_json_to_u64(value, UINT8_MAX, &hz) || !sw_max_hz_valid(hz)) {
+        return false;
+    }
+    wish->max_hz = (uint8_t)hz;
+    return true;
+}
+
 /* What this version cannot do yet is refused per entry, never ignored. */
 static void judge_sub(const struct sw_json_value *fields, struct sw_command_sub *sub)
 {
+    sub->wish = (struct sw_wish){.mode = -1};
     sub->error = SW_ERROR_UNSUPPORTED;
     if (present(&fields[SUB_FROM])) {
         sub->message = "this topic has no history: \"from\" is not supported";
     } else if (present(&fields[SUB_LAST])) {
         sub->message = "this topic has no history: \"last\" is not supported";
-    } else if (present(&fields[SUB_MAX_HZ])) {
-        sub->message = "\"max_hz\" is not supported";
-    } else if (present(&fields[SUB_MODE]) &&
-               sw_slice_equal(fields[SUB_MODE].raw, SW_SLICE("\"latest\""))) {
-        sub->message = "mode \"latest\" is not supported";
-    } else if (present(&fields[SUB_MODE]) &&
-               !sw_slice_equal(fields[SUB_MODE].raw, SW_SLICE("\"all\""))) {
+    } else if (present(&fields[SUB_MODE]) && !read_mode(fields[SUB_MODE], &sub->wish)) {
         sub->error = SW_ERROR_BAD_REQUEST;
-        sub->message = "unknown mode: \"all\" is the one there is";
+        sub->message = "unknown \"mode\": it is " SW_MODE_WORDS;
+    } else if (present(&fields[SUB_MAX_HZ]) && !read_max_hz(fields[SUB_MAX_HZ], &sub->wish)) {
+        sub->error = SW_ERROR_BAD_REQUEST;
+        sub->message = "\"max_hz\" is a number: " SW_MAX_HZ_WORDS;
     } else {
         sub->error = SW_ERROR_NONE;
         sub->message = NULL;

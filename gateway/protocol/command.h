@@ -6,6 +6,7 @@
 
 #include "common/json.h"
 #include "core/reasons.h"
+#include "core/rule.h"
 
 enum sw_command_kind {
     SW_COMMAND_BAD,     /* `problem` and `expected` say why and what */
@@ -38,6 +39,7 @@ struct sw_command sw_command_parse(struct sw_slice text);
 /* One entry of a subscribe. */
 struct sw_command_sub {
     struct sw_slice topic; /* the string's raw form */
+    struct sw_wish wish;   /* what it asks for; no rule has looked at it */
     enum sw_error error;   /* SW_ERROR_NONE, or why this entry cannot be */
     const char *message;
 };

@@ -11,7 +11,7 @@
 #define GUID        "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 #define SUBPROTOCOL "spillway.v1.json"
 #define KEY_BYTES   24
-#define MODE_BYTES  16
+#define MODE_BYTES  16 /* no mode has a longer name: what is left of one is unknown, too */
 
 bool sw_door_origin_allowed(const struct sw_ws_door *door, const struct sw_request *request)
 {
@@ -165,25 +165,53 @@ static bool has_from(struct sw_slice query, struct sw_slice topic)
 /* What the URL asks for beside topics, looked for once. */
 struct asked {
     struct sw_slice query;
-    struct sw_slice mode; /* data == NULL: none */
+    struct sw_buf wish; /* `mode` and `max_hz`, as members of each entry */
     bool from;
-    bool max_hz;
     bool last;
 };
+
+/* Appends the first value of a parameter, decoded; nothing of one that cannot be. False: there is
+ * none. */
+static bool take_parameter(struct sw_slice query, struct sw_slice wanted, struct sw_buf *text)
+{
+    struct sw_slice name;
+    struct sw_slice value;
+    while (sw_query_next(&query, &name, &value)) {
+        if (sw_slice_equal(name, wanted)) {
+            if (!sw_percent_decode(text, value, true)) {
+                sw_buf_clear(text);
+            }
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What is wrong with them is told in each topic's own entry, as in a subscribe. */
+static void read_wish(struct sw_slice query, struct sw_buf *members)
+{
+    struct sw_buf text = {0};
+    if (take_parameter(query, SW_SLICE("mode"), &text)) {
+        size_t size = text.size < MODE_BYTES ? text.size : MODE_BYTES;
+        sw_buf_append_slice(members, SW_SLICE(",\"mode\":"));
+        sw_json_append_string(members, sw_slice(sw_buf_text(&text), size));
+    }
+    sw_buf_clear(&text);
+    if (take_parameter(query, SW_SLICE("max_hz"), &text)) {
+        uint64_t hz;
+        bool number = sw_slice_to_u64(sw_buf_slice(&text), UINT32_MAX, &hz);
+        sw_buf_printf(members, ",\"max_hz\":%llu", number ? (unsigned long long)hz : 0);
+    }
+    sw_buf_deinit(&text);
+}
 
 static void append_sub(struct sw_buf *out, const struct asked *asked, struct sw_slice topic)
 {
     sw_buf_append_slice(out, out->size ? SW_SLICE(",{\"topic\":") : SW_SLICE("{\"topic\":"));
     sw_json_append_string(out, topic);
-    if (asked->mode.data) {
-        sw_buf_append_slice(out, SW_SLICE(",\"mode\":"));
-        sw_json_append_string(out, asked->mode);
-    }
+    sw_buf_append_slice(out, sw_buf_slice(&asked->wish));
     if (asked->from && has_from(asked->query, topic)) {
         sw_buf_append_slice(out, SW_SLICE(",\"from\":{}"));
-    }
-    if (asked->max_hz) {
-        sw_buf_append_slice(out, SW_SLICE(",\"max_hz\":1"));
     }
     if (asked->last) {
         sw_buf_append_slice(out, SW_SLICE(",\"last\":1"));
@@ -196,21 +224,10 @@ static void collect_subs(struct sw_slice query, struct sw_buf *subs)
     struct sw_slice rest = query;
     struct sw_slice name;
     struct sw_slice value;
-    struct sw_buf mode = {0};
-    bool moded = false;
-    while (sw_query_next(&rest, &name, &value)) {
-        if (!moded && sw_slice_equal(name, SW_SLICE("mode"))) {
-            moded = sw_percent_decode(&mode, value, true);
-        }
-    }
     struct asked asked = {.query = query,
                           .from = has_parameter(query, SW_SLICE("from")),
-                          .max_hz = has_parameter(query, SW_SLICE("max_hz")),
                           .last = has_parameter(query, SW_SLICE("last"))};
-    if (moded) { /* no mode has a longer name: what is left of one is unknown, too */
-        asked.mode = sw_slice(sw_buf_text(&mode), mode.size < MODE_BYTES ? mode.size : MODE_BYTES);
-    }
-    rest = query;
+    read_wish(query, &asked.wish);
     while (sw_query_next(&rest, &name, &value)) {
         struct sw_buf topic = {0};
         if (sw_slice_equal(name, SW_SLICE("topic"))) {
@@ -221,7 +238,7 @@ static void collect_subs(struct sw_slice query, struct sw_buf *subs)
         }
         sw_buf_deinit(&topic);
     }
-    sw_buf_deinit(&mode);
+    sw_buf_deinit(&asked.wish);
 }
 
 /* The subscribe that the URL stands for, empty where it names no topic. */

@@ -65,6 +65,31 @@ describe('the command line', () => {
     });
   }
 
+  test('marks that contradict each other end with 2 and name both', async () => {
+    const says = (...flags) => ({ says: flags.map((flag) => new RegExp(flag)) });
+    await refused([...LOOPBACK, '--queue-low-bytes', '200k'], says('--queue-low-bytes', '--queue-high-bytes', 'raise'));
+    await refused([...LOOPBACK, '--queue-high-bytes', '2m'], says('--queue-high-bytes', '--max-queued-bytes', 'raise'));
+    await refused([...LOOPBACK, '--max-message-bytes', '1m'], says('--max-queued-bytes 2097152', '--max-message-bytes'));
+  });
+
+  test('a topic rule that is wrong ends with 2, with its place', async (t) => {
+    const directory = mkdtempSync(join(tmpdir(), 'spillway-rules-'));
+    atEnd(t, () => rmSync(directory, { recursive: true }));
+    const path = join(directory, 'config.json');
+    const rows = [
+      ['{"match": "a.>", "mode": "newest"}', [/config\.json:1:\d+: topics\[0\]/, /unknown mode "newest"/, /latest/]],
+      ['{"match": "a.>", "max_hz": 3}', [/max_hz/, /1, 2, 5, 10 or 20/]],
+      ['{"match": "a.>", "mode": "latest", "modes_allowed": ["all"]}', /modes_allowed.*latest/],
+      ['{"match": "a..b"}', /topics\[0\] "a\.\.b".*empty token/],
+      ['{"match": "a.b", "max_message_bytes": 262145}', /262145.*--max-message-bytes/],
+      ['{"match": "a.b", "history": {"size": 5}}', /"history" is not supported by this version/],
+    ];
+    for (const [rule, says] of rows) {
+      writeFileSync(path, `{"topics": [${rule}]}`);
+      await refused([...LOOPBACK, '--config', path], { says });
+    }
+  });
+
   test('a listener off loopback without --auth ends with 2 and says what to do', async () => {
     for (const address of ['0.0.0.0:0', '[::]:0']) {
       await refused(['--listen', address, '--admin-listen', '127.0.0.1:0'], { says: [/--auth/, /loopback/] });

@@ -65,6 +65,35 @@ describe('check', () => {
     assert.match(together.stderr, /auth/);
   });
 
+  const rules = '{"topics": [{"match": "t.eu"}, {"match": "t.*", "mode": "latest", "max_hz": 5}, {"match": "t.*.x"}]}';
+
+  test('--topic says which rule counts, and why no earlier one', async () => {
+    const { code, stdout, stderr } = await run(['check', '--config', file(rules), '--topic', 't.us']);
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /^topic "t\.us" falls under topics\[1\] "t\.\*"/);
+    assert.match(stdout, /mode +latest\n +modes_allowed +all, latest\n +max_hz +5\n +max_message_bytes +262144/);
+    assert.match(stdout, /not topics\[0\] "t\.eu", which does not match/);
+    const pattern = await run(['check', '--topic=t.>', '--config', file(rules)]);
+    assert.equal(pattern.code, 0, pattern.stderr);
+    assert.match(pattern.stdout, /^pattern "t\.>" falls under the default rule\n/);
+    assert.match(pattern.stdout, /not topics\[1\] "t\.\*", which does not cover all of it/);
+  });
+
+  test('a bad --topic ends with 2 and says why', async () => {
+    const { code, stderr } = await run(['check', '--config', file(rules), '--topic', 't..x']);
+    assert.equal(code, 2);
+    assert.match(stderr, /"t\.\.x".*empty token/);
+    assert.equal((await run(['check', '--config', file(rules), '--topic'])).code, 2);
+  });
+
+  test('a rule that nothing reaches is a warning', async () => {
+    const text = '{"topics": [{"match": "t.>"}, {"match": "t.eu"}]}';
+    const { code, stdout, stderr } = await run(['check', '--config', file(text)]);
+    assert.equal(code, 0);
+    assert.match(stdout, /^ok\n/);
+    assert.match(stderr, /warning: topics\[1\] "t\.eu" is never reached/);
+  });
+
   test('without a file it ends with 2', async () => {
     assert.equal((await run(['check'])).code, 2);
     assert.equal((await run(['check', '--config', join(directory, 'nowhere.json')])).code, 2);

@@ -229,22 +229,43 @@ suite('subscriptions', [], (gateway, connect) => {
     );
   });
 
-  test('what belongs to history and policies is unsupported, in its own entry', async (t) => {
+  test('what belongs to history is unsupported, in its own entry', async (t) => {
     const client = await connect(t);
     const entries = await client.subscribe(
-      { topic: 'later.latest', mode: 'latest' },
-      { topic: 'later.paced', max_hz: 5 },
       { topic: 'later.from', from: { epoch: 'Qx7', offset: 41 } },
       { topic: 'later.last', last: 1 },
       { topic: 'later.all', mode: 'all' },
     );
-    for (const name of ['latest', 'paced', 'from', 'last']) {
-      assert.equal(entries[`later.${name}`].error?.code, 'unsupported', name);
-    }
+    for (const name of ['from', 'last']) assert.equal(entries[`later.${name}`].error?.code, 'unsupported', name);
     assert.equal(entries['later.all'].error, undefined);
-    const queried = await connect(t, { query: '?topic=later.q&mode=latest' });
-    const [entry] = (await queried.next('subscribed')).subs;
-    assert.equal(entry.error?.code, 'unsupported');
+  });
+
+  test('a mode or pace that there is not is a bad_request in its own entry, which names those that there are', async (t) => {
+    const client = await connect(t);
+    const entries = await client.subscribe(
+      { topic: 'wish.mode', mode: 'newest' },
+      { topic: 'wish.hz', max_hz: 3 },
+      { topic: 'wish.text', max_hz: '5' },
+      { topic: 'wish.good' },
+    );
+    const refused = (entry, words) => {
+      assert.equal(entry.error?.code, 'bad_request', JSON.stringify(entry));
+      assert.match(entry.error.message, words);
+    };
+    refused(entries['wish.mode'], /all, latest or disconnect/);
+    refused(entries['wish.hz'], /1, 2, 5, 10 or 20/);
+    refused(entries['wish.text'], /1, 2, 5, 10 or 20/);
+    assert.equal(entries['wish.good'].error, undefined);
+
+    const asked = async (query) => {
+      const { subs } = await (await connect(t, { query: `?topic=wish.q&topic=wish.r${query}` })).next('subscribed');
+      assert.equal(subs.length, 2);
+      return subs;
+    };
+    for (const entry of await asked('&mode=newest')) refused(entry, /all, latest or disconnect/);
+    for (const entry of await asked('&mode=%zz')) refused(entry, /all, latest or disconnect/);
+    for (const entry of await asked('&max_hz=3')) refused(entry, /1, 2, 5, 10 or 20/);
+    for (const entry of await asked('&max_hz=fast')) refused(entry, /1, 2, 5, 10 or 20/);
   });
 
   test('a session has at most 256 subscriptions', async (t) => {

@@ -1,95 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The settings: order of strength, what is refused and in which words, places in the file. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-#include "common/mem.h"
-#include "node/config.h"
-
-#define WORDS 16
-
-/* One attempt to load: what stands in the file, the environment and on the command line. */
-struct attempt {
-    const char *file; /* NULL: none; else it is named by --config */
-    char *environment[WORDS];
-    char *flags[WORDS];
-};
-
-struct outcome {
-    struct sw_config config;
-    struct sw_buf error;
-    bool ok;
-};
-
-static char config_flag[] = "--config";
-static char file_path[64];
-
-static void write_file(const char *text)
-{
-    FILE *file = fopen(file_path, "w");
-    assert_non_null(file);
-    fputs(text, file);
-    fclose(file);
-}
-
-static void load(struct outcome *outcome, const struct attempt *attempt)
-{
-    char *argv[WORDS + 2];
-    int argc = 0;
-    *outcome = (struct outcome){0};
-    sw_config_init(&outcome->config);
-    if (attempt->file) {
-        write_file(attempt->file);
-        argv[argc++] = config_flag;
-        argv[argc++] = file_path;
-    }
-    for (int i = 0; attempt->flags[i]; i++) {
-        argv[argc++] = attempt->flags[i];
-    }
-    outcome->ok =
-        sw_config_load(&outcome->config, argc, argv, attempt->environment, &outcome->error);
-    assert_int_equal(outcome->ok, outcome->error.size == 0);
-}
-
-static void forget(struct outcome *outcome)
-{
-    sw_config_deinit(&outcome->config);
-    sw_buf_deinit(&outcome->error);
-}
-
-/* Loads and expects success; the caller forgets it. */
-static void accept_it(struct outcome *outcome, const struct attempt *attempt)
-{
-    load(outcome, attempt);
-    if (!outcome->ok) {
-        fail_msg("refused: %s", sw_buf_text(&outcome->error));
-    }
-}
-
-/* Loads and expects a refusal: one line with these words in it. */
-static void refuse(const struct attempt *attempt, const char *words)
-{
-    struct outcome outcome;
-    load(&outcome, attempt);
-    const char *said = sw_buf_text(&outcome.error);
-    if (outcome.ok || !strstr(said, words)) {
-        fail_msg("\"%s\" expected, said \"%s\"", words, said);
-    }
-    assert_ptr_equal(strchr(said, '\n'), said + outcome.error.size - 1);
-    forget(&outcome);
-}
-
-#define ATTEMPT(...)     (&(struct attempt){__VA_ARGS__})
-#define ENVIRONMENT(...) .environment = {__VA_ARGS__}
-#define FLAGS(...)       .flags = {__VA_ARGS__}
+#include "attempt.h"
 
 static void assert_list(char **list, const char *first, const char *second)
 {
@@ -303,7 +214,11 @@ static void test_later_versions(void **state)
         snprintf(words, sizeof(words), "%s is not supported by this version", word);
         refuse(ATTEMPT(FLAGS(word, "x")), words);
     }
-    refuse(ATTEMPT(.file = "{\"topics\": []}"), ":1:2: \"topics\" is not supported");
+    refuse(ATTEMPT(.file = "{\"topics\": [{\"match\": \"a\", \"history\": {\"size\": 1}}]}"),
+           ":1:28: topics[0]: \"history\" is not supported by this version");
+    refuse(ATTEMPT(.file = "{\"topics\": [{\"retain\": true}]}"), "\"retain\" is not supported");
+    refuse(ATTEMPT(.file = "{\"topics\": [{\"retain_key\": \"k\"}]}"),
+           "\"retain_key\" is not supported");
     refuse(ATTEMPT(ENVIRONMENT("SPILLWAY_TLS_CERT=x")), "SPILLWAY_TLS_CERT is not supported");
     refuse(ATTEMPT(FLAGS("--auth", "jwt")), "--auth jwt is not supported");
     refuse(ATTEMPT(FLAGS("--auth", "callback")), "--auth callback is not supported");
@@ -345,7 +260,11 @@ static void test_bad_values(void **state)
         {"--origin", "https://example.com/", "nothing behind it"},
         {"--origin", "*", "scheme://host"},
         {"--stall-ms", "9999", "--pong-ms (10000)"},
-        {"--max-message-bytes", "524289", "at least twice --max-message-bytes"},
+        {"--max-message-bytes", "524289",
+         "at least twice --max-message-bytes (524289): add --max-queued-bytes 1048578"},
+        {"--queue-low-bytes", "196609", "--queue-high-bytes (196608): raise that one, too"},
+        {"--queue-high-bytes", "65535", "--queue-low-bytes (65536): lower that one, too"},
+        {"--queue-high-bytes", "1048577", "--max-queued-bytes (1048576): raise that one, too"},
         {"--config", "/nonexistent/file", "/nonexistent/file"},
         {"--config", "/", "cannot read"},
     };
@@ -443,6 +362,18 @@ static void test_places_in_the_file(void **state)
     }
 }
 
+static void test_marks_may_be_equal(void **state)
+{
+    (void)state;
+    struct outcome outcome;
+    accept_it(&outcome, ATTEMPT(FLAGS("--queue-low-bytes=600k", "--queue-high-bytes=600k",
+                                      "--max-queued-bytes=600k", "--max-message-bytes=300k")));
+    assert_int_equal(outcome.config.queue_high_messages, 1000);
+    forget(&outcome);
+    refuse(ATTEMPT(.file = "{\"max_queued_bytes\": 131072}", FLAGS("--max-message-bytes", "64k")),
+           "\"max_queued_bytes\" (131072) must not be below --queue-high-bytes (196608)");
+}
+
 static void test_nearest(void **state)
 {
     (void)state;
@@ -485,20 +416,6 @@ static void test_help_and_docs(void **state)
     sw_buf_deinit(&docs);
 }
 
-static int make_file(void **state)
-{
-    (void)state;
-    snprintf(file_path, sizeof(file_path), "/tmp/spillway-config-XXXXXX");
-    int fd = mkstemp(file_path);
-    return fd < 0 ? -1 : close(fd);
-}
-
-static int remove_file(void **state)
-{
-    (void)state;
-    return unlink(file_path);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -518,6 +435,7 @@ int main(void)
         cmocka_unit_test(test_too_many_listeners),
         cmocka_unit_test(test_no_password_in_words),
         cmocka_unit_test(test_places_in_the_file),
+        cmocka_unit_test(test_marks_may_be_equal),
         cmocka_unit_test(test_nearest),
         cmocka_unit_test(test_help_and_docs),
     };

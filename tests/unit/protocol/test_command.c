@@ -196,35 +196,64 @@ static void token_is_noticed_and_not_kept(void **state)
 static void entries_of_a_subscribe_are_judged_one_by_one(void **state)
 {
     (void)state;
+    static const char bad_mode[] = "unknown \"mode\": it is all, latest or disconnect";
+    static const char bad_hz[] = "\"max_hz\" is a number: 1, 2, 5, 10 or 20";
     static const struct {
-        const char *topic;
+        const char *entry;
         enum sw_error error;
         const char *message;
+        struct sw_wish wish;
     } rows[] = {
-        {"\"a\"", SW_ERROR_NONE, NULL},
-        {"\"b\"", SW_ERROR_NONE, NULL},
-        {"\"c\"", SW_ERROR_UNSUPPORTED, "mode \"latest\" is not supported"},
-        {"\"d\"", SW_ERROR_BAD_REQUEST, "unknown mode: \"all\" is the one there is"},
-        {"\"e\"", SW_ERROR_UNSUPPORTED, "this topic has no history: \"from\" is not supported"},
-        {"\"f\"", SW_ERROR_UNSUPPORTED, "this topic has no history: \"last\" is not supported"},
-        {"\"g\"", SW_ERROR_UNSUPPORTED, "\"max_hz\" is not supported"},
-        {"\"\"", SW_ERROR_NONE, NULL},
+        {"\"topic\":\"a\"", SW_ERROR_NONE, NULL, {-1, 0}},
+        {"\"mode\":\"all\",\"topic\":\"b\"", SW_ERROR_NONE, NULL, {SW_MODE_ALL, 0}},
+        {"\"topic\":\"c\",\"mode\":\"latest\"", SW_ERROR_NONE, NULL, {SW_MODE_LATEST, 0}},
+        {"\"topic\":\"d\",\"mode\":\"disconnect\"", SW_ERROR_NONE, NULL, {SW_MODE_DISCONNECT, 0}},
+        {"\"topic\":\"e\",\"max_hz\":20,\"mode\":\"latest\"",
+         SW_ERROR_NONE,
+         NULL,
+         {SW_MODE_LATEST, 20}},
+        {"\"topic\":\"f\",\"mode\":\"some\"", SW_ERROR_BAD_REQUEST, bad_mode, {-1, 0}},
+        {"\"topic\":\"f\",\"mode\":\"\"", SW_ERROR_BAD_REQUEST, bad_mode, {-1, 0}},
+        {"\"topic\":\"f\",\"mode\":\"Latest\"", SW_ERROR_BAD_REQUEST, bad_mode, {-1, 0}},
+        {"\"topic\":\"g\",\"max_hz\":3", SW_ERROR_BAD_REQUEST, bad_hz, {-1, 0}},
+        {"\"topic\":\"g\",\"max_hz\":0", SW_ERROR_BAD_REQUEST, bad_hz, {-1, 0}},
+        {"\"topic\":\"g\",\"max_hz\":-5", SW_ERROR_BAD_REQUEST, bad_hz, {-1, 0}},
+        {"\"topic\":\"g\",\"max_hz\":5.0", SW_ERROR_BAD_REQUEST, bad_hz, {-1, 0}},
+        {"\"topic\":\"g\",\"max_hz\":4294967301", SW_ERROR_BAD_REQUEST, bad_hz, {-1, 0}},
+        {"\"topic\":\"g\",\"max_hz\":\"5\"", SW_ERROR_BAD_REQUEST, bad_hz, {-1, 0}},
+        {"\"topic\":\"g\",\"max_hz\":null", SW_ERROR_BAD_REQUEST, bad_hz, {-1, 0}},
+        {"\"topic\":\"h\",\"from\":null,\"last\":1",
+         SW_ERROR_UNSUPPORTED,
+         "this topic has no history: \"from\" is not supported",
+         {-1, 0}},
+        {"\"topic\":\"i\",\"last\":0,\"mode\":\"x\"",
+         SW_ERROR_UNSUPPORTED,
+         "this topic has no history: \"last\" is not supported",
+         {-1, 0}},
+        {"\"topic\":\"\",\"colour\":\"red\"", SW_ERROR_NONE, NULL, {-1, 0}},
     };
-    struct sw_command command = sw_command_parse(SW_SLICE(
-        "{\"type\":\"subscribe\",\"subs\":[{\"topic\":\"a\"}, {\"mode\":\"all\",\"topic\":\"b\"},"
-        "{\"topic\":\"c\",\"mode\":\"latest\"},{\"topic\":\"d\",\"mode\":\"some\"},"
-        "{\"topic\":\"e\",\"from\":null,\"last\":1},{\"topic\":\"f\",\"last\":0,\"mode\":\"x\"},"
-        "{\"topic\":\"g\",\"max_hz\":5},{\"topic\":\"\",\"colour\":\"red\"}]}"));
+    char text[2048];
+    int size = snprintf(text, sizeof(text), "{\"type\":\"subscribe\",\"subs\":[");
+    for (size_t i = 0; i < SW_ARRAY_SIZE(rows); i++) {
+        size += snprintf(text + size, sizeof(text) - (size_t)size, "%s{%s}", i ? "," : "",
+                         rows[i].entry);
+    }
+    size += snprintf(text + size, sizeof(text) - (size_t)size, "]}");
+    assert_true((size_t)size < sizeof(text));
+    struct sw_command command = sw_command_parse(sw_slice(text, (size_t)size));
     struct sw_command_walk at = {0};
     struct sw_command_sub sub;
+    assert_int_equal(command.kind, SW_COMMAND_SUBSCRIBE);
     assert_false(command.single);
     for (size_t i = 0; i < SW_ARRAY_SIZE(rows); i++) {
         assert_true(sw_command_next_sub(&command, &at, &sub));
-        assert_raw(sub.topic, rows[i].topic);
         assert_int_equal(sub.error, rows[i].error);
         assert_true((sub.message == NULL) == (rows[i].message == NULL));
         if (sub.message) {
             assert_string_equal(sub.message, rows[i].message);
+        } else {
+            assert_int_equal(sub.wish.mode, rows[i].wish.mode);
+            assert_int_equal(sub.wish.max_hz, rows[i].wish.max_hz);
         }
     }
     assert_false(sw_command_next_sub(&command, &at, &sub));
@@ -240,7 +269,8 @@ static void single_topic_is_a_list_of_one(void **state)
     struct sw_command_sub sub;
     assert_true(sw_command_next_sub(&command, &at, &sub));
     assert_raw(sub.topic, "\"a\"");
-    assert_int_equal(sub.error, SW_ERROR_UNSUPPORTED);
+    assert_int_equal(sub.error, SW_ERROR_NONE);
+    assert_int_equal(sub.wish.mode, SW_MODE_LATEST);
     assert_false(sw_command_next_sub(&command, &at, &sub));
 
     command = sw_command_parse(SW_SLICE("{\"type\":\"unsubscribe\",\"topic\":\"a\"}"));

@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The entries of `topics` in the file: what one alone can tell. What takes the node's settings or
+ * the other entries to judge is in config_check.c. */
+#include "node/config_reading.h"
+#include "node/config_table.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+const struct sw_config_rule_row sw_config_rule_rows[] = {
+    [SW_CONFIG_RULE_MATCH] =
+        {"match", "topic or pattern", "",
+         "What the rule is for; the one key that is needed. A pattern subscription falls under "
+         "a rule only if this covers all of it."},
+    [SW_CONFIG_RULE_MODE] =
+        {"mode", "all, latest, disconnect", "all, if allowed",
+         "What a client that is behind gets: everything that is held, in order; the newest of "
+         "each topic and key; or its connection ends (4030)."},
+    [SW_CONFIG_RULE_MODES_ALLOWED] =
+        {"modes_allowed", "list of modes", "all and latest",
+         "What a client may ask for instead. disconnect is the rule's alone: nothing "
+         "stands beside it, and under mode disconnect it is the default."},
+    [SW_CONFIG_RULE_MAX_HZ] =
+        {"max_hz", "1, 2, 5, 10, 20", "",
+         "Paces every subscription to so many deliveries a second, for each topic and key the "
+         "newest; a client may only lower it. Not with mode disconnect."},
+    [SW_CONFIG_RULE_MAX_MESSAGE_BYTES] = {"max_message_bytes", "1 to --max-message-bytes",
+                                          "--max-message-bytes",
+                                          "The largest payload of these topics."},
+    [SW_CONFIG_RULE_CLIENT_PUBLISH] = {"client_publish", "true, false", "as --client-publish",
+                                       "Clients may publish to these topics, or may not, whatever "
+                                       "--client-publish says."},
+    [SW_CONFIG_RULE_COUNT] = {0},
+};
+
+const char *const sw_config_rule_later[] = {"history", "retain", "retain_key", NULL};
+
+/* One entry being read. */
+struct entry {
+    const struct sw_config_reading *reading;
+    uint32_t index;
+    struct sw_json_value values[SW_CONFIG_RULE_COUNT]; /* raw.data == NULL: not given */
+    struct sw_rule rule;
+    struct sw_buf match;
+};
+
+static bool given(const struct entry *entry, enum sw_config_rule_key key)
+{
+    return entry->values[key].raw.data != NULL;
+}
+
+static bool fail(const struct entry *entry, const char *at, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static bool fail(const struct entry *entry, const char *at, const char *format, ...)
+{
+    struct sw_buf *error = entry->reading->error;
+    sw_config_append_place(entry->reading, at, error);
+    sw_buf_printf(error, SW_CONFIG_RULES "[%u]: ", entry->index);
+    va_list arguments;
+    va_start(arguments, format);
+    sw_buf_vprintf(error, format, arguments);
+    va_end(arguments);
+    sw_buf_append_byte(error, '\n');
+    return false;
+}
+
+/* ---- values ---- */
+
+static bool read_match(struct entry *entry, struct sw_json_value value)
+{
+    if (value.type != SW_JSON_STRING) {
+        return fail(entry, value.raw.data, "\"match\" must be a string");
+    }
+    if (!sw_config_unescape(value.raw, &entry->match)) {
+        return fail(entry, value.raw.data, "a NUL in a string");
+    }
+    if (entry->match.size == 0) {
+        return fail(entry, value.raw.data, "\"match\" is empty; a topic or pattern is needed");
+    }
+    entry->rule.match = sw_buf_slice(&entry->match);
+    return true;
+}
+
+/* `what`: the value in words. */
+static bool mode_of(struct entry *entry, struct sw_json_value value, const char *what,
+                    enum sw_mode *mode)
+{
+    if (value.type != SW_JSON_STRING) {
+        return fail(entry, value.raw.data, "%s", what);
+    }
+    struct sw_buf word = {0};
+    sw_json_unescape(&word, value.raw);
+    bool known = sw_mode_parse(sw_buf_slice(&word), mode);
+    if (!known) {
+        fail(entry, value.raw.data, "unknown mode \"%s\"; it is %s", sw_buf_text(&word),
+             SW_MODE_WORDS);
+    }
+    sw_buf_deinit(&word);
+    return known;
+}
+
+static bool read_mode(struct entry *entry, struct sw_json_value value)
+{
+    enum sw_mode mode;
+    if (!mode_of(entry, value, "\"mode\" must be a string", &mode)) {
+        return false;
+    }
+    entry->rule.mode = (uint8_t)mode;
+    return true;
+}
+
+static bool read_modes_allowed(struct entry *entry, struct sw_json_value value)
+{
+    static const char what[] = "\"modes_allowed\" must be an array of strings";
+    if (value.type != SW_JSON_ARRAY) {
+        return fail(entry, value.raw.data, what);
+    }
+    struct sw_json_walk walk = sw_json_walk(value.raw);
+    struct sw_json_member item;
+    uint8_t modes = 0;
+    while (sw_json_next(&walk, &item)) {
+        enum sw_mode mode;
+        if (!mode_of(entry, item.value, what, &mode)) {
+            return false;
+        }
+        if (modes & SW_MODE_BIT(mode)) {
+            return fail(entry, item.value.raw.data, "\"%s\" stands twice in \"modes_allowed\"",
+                        sw_mode_word(mode));
+        }
+        modes |= SW_MODE_BIT(mode);
+    }
+    entry->rule.modes_allowed = modes;
+    return modes || fail(entry, value.raw.data, "\"modes_allowed\" is empty; no client could come");
+}
+
+static bool read_max_hz(struct entry *entry, struct sw_json_value value)
+{
+    uint64_t hz;
+    if (!sw_json_to_u64(value, UINT8_MAX, &hz) || !sw_max_hz_valid(hz)) {
+        return fail(entry, value.raw.data, "\"max_hz\" must be %s", SW_MAX_HZ_WORDS);
+    }
+    entry->rule.max_hz = (uint8_t)hz;
+    return true;
+}
+
+static bool read_max_message_bytes(struct entry *entry, struct sw_json_value value)
+{
+    uint64_t bytes;
+    if (!sw_json_to_u64(value, UINT32_MAX, &bytes) || bytes == 0) {
+        return fail(entry, value.raw.data, "\"max_message_bytes\" must be a whole number above 0");
+    }
+    entry->rule.max_message_bytes = (uint32_t)bytes;
+    return true;
+}
+
+static bool read_client_publish(struct entry *entry, struct sw_json_value value)
+{
+    if (value.type != SW_JSON_TRUE && value.type != SW_JSON_FALSE) {
+        return fail(entry, value.raw.data, "\"client_publish\" must be true or false");
+    }
+    entry->rule.client_publish = value.type == SW_JSON_TRUE;
+    return true;
+}
+
+/* What the keys say together; fills in the modes that are not said. */
+static bool settle_modes(struct entry *entry)
+{
+    struct sw_rule *rule = &entry->rule;
+    const uint8_t disconnect = SW_MODE_BIT(SW_MODE_DISCONNECT);
+    if (!given(entry, SW_CONFIG_RULE_MODES_ALLOWED)) {
+        rule->modes_allowed = rule->mode == SW_MODE_DISCONNECT ? disconnect : SW_MODES_CHOICE;
+    } else if (!given(entry, SW_CONFIG_RULE_MODE)) {
+        rule->mode = (uint8_t)__builtin_ctz(rule->modes_allowed); /* the first of enum sw_mode */
+    }
+    if (rule->modes_allowed & disconnect && rule->modes_allowed != disconnect) {
+        return fail(entry, entry->values[SW_CONFIG_RULE_MODES_ALLOWED].raw.data,
+                    "\"disconnect\" stands alone in \"modes_allowed\": no client can choose it");
+    }
+    if (!(rule->modes_allowed & SW_MODE_BIT(rule->mode))) {
+        return fail(entry, entry->values[SW_CONFIG_RULE_MODES_ALLOWED].raw.data,
+                    "\"modes_allowed\" does not hold the rule's own mode \"%s\"",
+                    sw_mode_word((enum sw_mode)rule->mode));
+    }
+    if (rule->max_hz && rule->mode == SW_MODE_DISCONNECT) {
+        return fail(entry, entry->values[SW_CONFIG_RULE_MAX_HZ].raw.data,
+                    "\"max_hz\" leaves messages out, which mode \"disconnect\" never does");
+    }
+    return true;
+}
+
+/* ---- entries ---- */
+
+static int find_key(const char *name)
+{
+    for (int i = 0; i < SW_CONFIG_RULE_COUNT; i++) {
+        if (strcmp(sw_config_rule_rows[i].name, name) == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+static bool fail_unknown(const struct entry *entry, const char *at, const char *name)
+{
+    const char *names[SW_CONFIG_RULE_COUNT + 1] = {0};
+    for (int i = 0; i < SW_CONFIG_RULE_COUNT; i++) {
+        names[i] = sw_config_rule_rows[i].name;
+    }
+    for (const char *const *later = sw_config_rule_later; *later; later++) {
+        if (strcmp(*later, name) == 0) {
+            return fail(entry, at, "\"%s\" is not supported by this version", name);
+        }
+    }
+    const char *nearest = sw_config_nearest(name, names);
+    return nearest ? fail(entry, at, "unknown key \"%s\"; did you mean \"%s\"?", name, nearest)
+                   : fail(entry, at, "unknown key \"%s\"", name);
+}
+
+/* Notes where each key's value stands. */
+static bool collect(struct entry *entry, struct sw_slice object)
+{
+    struct sw_json_walk walk = sw_json_walk(object);
+    struct sw_json_member member;
+    struct sw_buf name = {0};
+    bool ok = true;
+    while (ok && sw_json_next(&walk, &member)) {
+        const char *at = member.name.data - 1;
+        sw_buf_clear(&name);
+        bool whole = sw_config_unescape(sw_slice(at, member.name.size + 2), &name);
+        int key = whole ? find_key(sw_buf_text(&name)) : -1;
+        if (key < 0) {
+            ok = fail_unknown(entry, at, sw_buf_text(&name));
+        } else if (given(entry, (enum sw_config_rule_key)key)) {
+            ok = fail(entry, at, "\"%s\" stands twice", sw_buf_text(&name));
+        } else {
+            entry->values[key] = member.value;
+        }
+    }
+    sw_buf_deinit(&name);
+    return ok;
+}
+
+static bool read_values(struct entry *entry)
+{
+    static bool (*const read[SW_CONFIG_RULE_COUNT])(struct entry * entry,
+                                                    struct sw_json_value value) = {
+        [SW_CONFIG_RULE_MATCH] = read_match,
+        [SW_CONFIG_RULE_MODE] = read_mode,
+        [SW_CONFIG_RULE_MODES_ALLOWED] = read_modes_allowed,
+        [SW_CONFIG_RULE_MAX_HZ] = read_max_hz,
+        [SW_CONFIG_RULE_MAX_MESSAGE_BYTES] = read_max_message_bytes,
+        [SW_CONFIG_RULE_CLIENT_PUBLISH] = read_client_publish,
+    };
+    for (int i = 0; i < SW_CONFIG_RULE_COUNT; i++) {
+        if (given(entry, (enum sw_config_rule_key)i) && !read[i](entry, entry->values[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool read_entry(struct entry *entry, struct sw_json_value value)
+{
+    const char *at = value.raw.data;
+    entry->rule.client_publish = -1;
+    if (value.type != SW_JSON_OBJECT) {
+        return fail(entry, at, "a rule is an object: {\"match\": \"orders.>\", ...}");
+    }
+    if (!collect(entry, value.raw) || !read_values(entry)) {
+        return false;
+    }
+    if (!given(entry, SW_CONFIG_RULE_MATCH)) {
+        return fail(entry, at, "\"match\" is missing: a topic or pattern");
+    }
+    if (!settle_modes(entry)) {
+        return false;
+    }
+    return sw_rules_add(&entry->reading->config->rules, &entry->rule) ||
+           fail(entry, at, "more than %d rules", SW_RULES);
+}
+
+bool sw_config_read_rules(const struct sw_config_reading *reading, struct sw_json_value value)
+{
+    if (value.type != SW_JSON_ARRAY) {
+        return sw_config_fail_at(reading, value.raw.data,
+                                 "\"" SW_CONFIG_RULES "\" must be an array of rules");
+    }
+    struct sw_json_walk walk = sw_json_walk(value.raw);
+    struct sw_json_member item;
+    bool ok = true;
+    for (uint32_t i = 0; ok && sw_json_next(&walk, &item); i++) {
+        struct entry entry = {.reading = reading, .index = i};
+        ok = read_entry(&entry, item.value);
+        sw_buf_deinit(&entry.match);
+    }
+    return ok;
+}
