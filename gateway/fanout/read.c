@@ -215,7 +215,8 @@ static size_t piece_bytes(const struct sw_piece *piece)
            sw_block_start(piece->block, piece->frame);
 }
 
-/* `taken`: of its bytes; not 0. */
+/* `taken`: of its bytes. If not all, what is left of the frame that was cut goes to the socket; also
+ * of one that was not begun, since nobody tells of room without having something to write. */
 static void piece_left(struct sw_fanout *fanout, uint32_t slot, const struct sw_piece *piece,
                        size_t taken)
 {
@@ -232,25 +233,31 @@ static void piece_left(struct sw_fanout *fanout, uint32_t slot, const struct sw_
     }
 }
 
+/* What they tell is told another time. */
+static void forget(struct sw_fanout *fanout, const struct sw_piece *pieces, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (is_told(&pieces[i])) {
+            sw_block_free(&fanout->pool, pieces[i].block);
+        }
+    }
+}
+
 bool sw_pieces_advance(struct sw_fanout *fanout, uint32_t slot, const struct sw_piece *pieces,
                        unsigned count, size_t taken)
 {
-    unsigned i = 0;
-    bool all = true;
     sw_gate_wrote(fanout, slot, taken);
-    for (; i < count && taken; i++) {
+    for (unsigned i = 0; i < count; i++) {
         size_t bytes = piece_bytes(&pieces[i]);
         size_t of = taken < bytes ? taken : bytes;
         piece_left(fanout, slot, &pieces[i], of);
-        all = of == bytes;
+        if (of < bytes) {
+            forget(fanout, &pieces[i + 1], count - i - 1);
+            return false;
+        }
         taken -= of;
     }
-    for (unsigned rest = i; rest < count; rest++) { /* said another time */
-        if (is_told(&pieces[rest])) {
-            sw_block_free(&fanout->pool, pieces[rest].block);
-        }
-    }
-    return all && i == count;
+    return true;
 }
 
 /* ---- what a reader is owed ---- */
@@ -503,21 +510,24 @@ static enum wrote write_some(struct sw_fanout *fanout, uint32_t slot, struct sw_
         return WROTE_NOTHING;
     }
     ssize_t w = write_pieces(fanout, reader, to);
-    size_t wrote = w > 0 ? (size_t)w : 0;
-    *taken = wrote < front.size ? wrote : front.size;
+    struct sw_piece *pieces = to->pieces + to->lead;
+    unsigned count = to->count - to->lead;
+    *taken = w < 0 ? 0 : (size_t)w < front.size ? (size_t)w : front.size;
     sw_gate_wrote(fanout, slot, *taken);
-    bool all = sw_pieces_advance(fanout, slot, to->pieces + to->lead, to->count - to->lead,
-                                 wrote - *taken);
-    if (w < 0) {
-        fanout->events->on_broken(fanout->owner, slot, (int)w);
+    if (w < 0 || *taken < front.size) {
+        forget(fanout, pieces, count);
+        if (w < 0) {
+            fanout->events->on_broken(fanout->owner, slot, (int)w);
+        }
         return WROTE_PART;
     }
-    if (reader->cursors && to->count > to->lead) {
+    bool all = sw_pieces_advance(fanout, slot, pieces, count, (size_t)w - *taken);
+    if (count) {
         /* who got something goes to the end of the ring, so that the next one is served next */
-        reader->cursors = to->pieces[to->count - 1].cursor;
+        reader->cursors = pieces[count - 1].cursor;
     }
     sw_cursors_tidy(fanout, reader);
-    return all && *taken == front.size ? WROTE_ALL : WROTE_PART;
+    return all ? WROTE_ALL : WROTE_PART;
 }
 
 /* False: its share of this turn is used up. */

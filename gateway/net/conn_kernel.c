@@ -5,6 +5,7 @@
 
 #include <linux/sockios.h>
 #include <linux/tcp.h>
+#include <netinet/in.h>
 #include <sys/ioctl.h>
 
 int sw_conn_unacknowledged(const struct sw_conn *conn)

@@ -60,8 +60,12 @@ static void flush(struct sw_sessions *all, uint32_t slot)
     struct sw_session *session = sw_session_at(all, slot);
     const struct sw_reader *reader = sw_session_reader(session);
     bool ending = reader->flags & SW_CLOSING && !session->retired; /* it gets its last frame soon */
-    if (reader->flags & SW_WRITE_PENDING || session->conn.closing || ending) {
+    if (session->conn.closing || ending) {
         sw_fanout_skip(&all->fanout, slot);
+        return;
+    }
+    if (reader->flags & SW_WRITE_PENDING) {
+        sw_fanout_look(&all->fanout, slot);
         return;
     }
     struct sw_slice front = sw_buf_slice(&session->lane);

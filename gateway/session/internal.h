@@ -30,8 +30,8 @@ void sw_session_unsubscribe_all(struct sw_session *session);
 /* Entries from the bus that concern joining. */
 void sw_tape_joined(struct sw_sessions *all, struct sw_tape *tape);
 void sw_tape_refused(struct sw_sessions *all, struct sw_tape *tape, enum sw_error error);
-/* Subscribes the session to a joined tape; harmless where it is. */
-void sw_session_attach(struct sw_session *session, struct sw_tape *tape);
+/* Subscribes the session to a joined tape; where it is, it goes on as it chose now. */
+void sw_session_attach(struct sw_session *session, struct sw_tape *tape, struct sw_choice choice);
 /* The tape goes if nobody reads or awaits it. */
 void sw_tape_release(struct sw_sessions *all, struct sw_tape *tape);
 
@@ -53,11 +53,12 @@ struct sw_pending {
     struct sw_list of_tape;
     struct sw_request *request;
     struct sw_tape *tape;
+    struct sw_choice choice;
 };
 
 /* One more topic of the request waits for its tape; *request is made for the first. */
 void sw_pending_add(struct sw_session *session, struct sw_request **request, uint64_t id,
-                    struct sw_tape *tape);
+                    struct sw_tape *tape, struct sw_choice choice);
 /* All of the request's topics are added: the time runs. */
 void sw_request_start(struct sw_request *request);
 /* Who waits for the tape is answered. */

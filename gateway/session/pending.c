@@ -36,7 +36,7 @@ static void request_destroy(struct sw_request *request)
 }
 
 void sw_pending_add(struct sw_session *session, struct sw_request **request, uint64_t id,
-                    struct sw_tape *tape)
+                    struct sw_tape *tape, struct sw_choice choice)
 {
     if (!*request) {
         *request = request_create(session, id);
@@ -44,6 +44,7 @@ void sw_pending_add(struct sw_session *session, struct sw_request **request, uin
     struct sw_pending *pending = sw_alloc(sizeof(*pending));
     pending->request = *request;
     pending->tape = tape;
+    pending->choice = choice;
     sw_list_init(&pending->of_request);
     sw_list_init(&pending->of_tape);
     sw_list_push(&(*request)->pending, &pending->of_request);
@@ -89,7 +90,7 @@ void sw_pending_joined(struct sw_sessions *all, struct sw_tape *tape)
         struct sw_request *request = pending->request;
         sw_encode_subscribed_entry(&request->entries, sw_tape_name(tape));
         has_news(request);
-        sw_session_attach(request->session, tape);
+        sw_session_attach(request->session, tape, pending->choice);
         pending_destroy(pending);
     }
 }

@@ -28,8 +28,24 @@ static void on_over(void *owner, uint32_t slot)
     sw_session_close(sw_session_at(owner, slot), SW_REASON_SLOW);
 }
 
+/* An episode is two lines: a client that does not keep up, and what it missed until it did. */
+static void on_pressure(void *owner, uint32_t slot, const struct sw_pressure *pressure)
+{
+    const struct sw_session *session = sw_session_at(owner, slot);
+    char id[SW_SESSION_ID_BYTES + 1];
+    sw_session_id(session, id);
+    if (pressure->begun) {
+        sw_log(SW_LOG_INFO, "session_pressured", "session=%s queued_bytes=%u", id,
+               pressure->queued_bytes);
+    } else {
+        sw_log(SW_LOG_INFO, "session_eased", "session=%s ms=%llu shed=%llu queued_bytes=%u", id,
+               (unsigned long long)pressure->ms, (unsigned long long)pressure->shed,
+               pressure->queued_bytes);
+    }
+}
+
 static const struct sw_fanout_events fanout_events = {
-    .conn = conn_at, .on_broken = on_broken, .on_over = on_over};
+    .conn = conn_at, .on_broken = on_broken, .on_over = on_over, .on_pressure = on_pressure};
 
 void sw_sessions_init(struct sw_sessions *all, const struct sw_sessions_config *config,
                       struct sw_loop *loop, struct sw_bus *bus, struct sw_inbox *inbox,
@@ -42,7 +58,7 @@ void sw_sessions_init(struct sw_sessions *all, const struct sw_sessions_config *
     uint32_t slabs = (config->max_sessions + SW_SLAB_CELLS - 1) / SW_SLAB_CELLS;
     all->slab_count = slabs;
     all->slabs = sw_zalloc(slabs * sizeof(struct sw_slab *));
-    sw_fanout_init(&all->fanout, loop, slabs * SW_SLAB_CELLS, config->max_queued_bytes, encodings,
+    sw_fanout_init(&all->fanout, loop, slabs * SW_SLAB_CELLS, &config->marks, encodings,
                    &fanout_events, all, counters);
 }
 
@@ -299,7 +315,7 @@ static void retire(struct sw_session *session)
     if (row->code && session->reason != SW_REASON_CLIENT && !session->close_heard) {
         char words[64];
         int n = snprintf(words, sizeof(words), "%s", row->text);
-        if (behind && !session->after_data) {
+        if (behind) {
             n = snprintf(words, sizeof(words), "%s dropped=%u", row->text, behind);
         }
         session->transport->close(session, row->code, sw_slice(words, (size_t)n));
@@ -316,7 +332,8 @@ void sw_sessions_retire(struct sw_sessions *all)
         struct sw_session *session = sw_session_at(all, all->closing_head - 1);
         const struct sw_reader *reader = sw_session_reader(session);
         all->closing_head = session->closing_next;
-        if (session->after_data && (reader->head || reader->flags & SW_WRITE_PENDING)) {
+        if (session->after_data && (reader->flags & SW_WRITE_PENDING ||
+                                    sw_reader_owed(&all->fanout, reader))) {
             session->closing_next = wait_head;
             wait_head = session->slot + 1;
         } else {
@@ -333,10 +350,10 @@ static void log_end(const struct sw_session *session, uint64_t behind)
     const struct sw_sessions *all = session->all;
     uint32_t ticks = sw_sessions_tick(all) - session->opened;
     sw_log(SW_LOG_INFO, "session_closed",
-           "session=%s reason=%s code=%u transport=%s seconds=%u sent=%u shed=%llu unsent=%llu",
+           "session=%s reason=%s code=%u transport=%s seconds=%u sent=%u shed=%u unsent=%llu",
            sw_session_id(session, id), sw_reason_row((enum sw_reason)session->reason)->word,
            sw_reason_row((enum sw_reason)session->reason)->code, session->transport->name,
-           ticks * SW_WHEEL_TICK_MS / 1000, reader->sent, (unsigned long long)reader->shed,
+           ticks * SW_WHEEL_TICK_MS / 1000, reader->sent, reader->shed,
            (unsigned long long)behind);
 }
 

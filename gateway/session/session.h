@@ -54,7 +54,7 @@ struct sw_session {
     uint32_t pinged;    /* when the ping that it has not answered was written; 0: none */
     uint32_t progress;  /* when it last took anything while it was owed something */
     uint32_t seen_sent; /* deliveries at the last look */
-    uint32_t seen_queued;
+    uint32_t seen_kernel; /* bytes that the kernel held for it then */
     uint32_t closing_next; /* slot + 1 */
     uint32_t bad_since;
     uint16_t capacity;  /* of the list; 0: `one` */
@@ -76,7 +76,8 @@ struct sw_sessions_config {
     uint32_t worker;
     uint32_t max_sessions; /* of this worker */
     uint32_t max_message_bytes;
-    uint32_t max_queued_bytes;
+    struct sw_marks marks;
+    const struct sw_rules *rules;
     uint32_t ping_ms;
     uint32_t pong_ms;
     uint32_t stall_ms;

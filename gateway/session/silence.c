@@ -12,16 +12,23 @@ static uint32_t to_ticks(uint32_t ms)
     return ms / SW_WHEEL_TICK_MS;
 }
 
-/* Has it been owed something, and taken nothing, for stall_ms? */
+/* Is there something for it that it has not taken yet? */
+static bool has_arrears(const struct sw_session *session)
+{
+    const struct sw_reader *reader = sw_session_reader(session);
+    return reader->queued_bytes || reader->flags & (SW_WRITE_PENDING | SW_GATED);
+}
+
+/* Has it been owed something, and taken nothing, for stall_ms? What was shed it has not taken. */
 static bool stalled(struct sw_session *session, uint32_t now)
 {
     const struct sw_reader *reader = sw_session_reader(session);
-    bool waits = reader->queued_bytes || reader->flags & SW_WRITE_PENDING;
-    if (!waits || reader->sent != session->seen_sent ||
-        reader->queued_bytes < session->seen_queued) {
+    bool waits = has_arrears(session);
+    uint32_t kernel = waits ? (uint32_t)sw_conn_unacknowledged(&session->conn) : 0;
+    if (!waits || reader->sent != session->seen_sent || kernel < session->seen_kernel) {
         session->progress = now;
     }
-    session->seen_queued = reader->queued_bytes;
+    session->seen_kernel = kernel;
     return waits && now - session->progress >= to_ticks(session->all->config.stall_ms);
 }
 
@@ -34,9 +41,7 @@ static bool pong_missing(const struct sw_session *session, uint32_t now)
 
 static void ping(struct sw_session *session, uint32_t now)
 {
-    const struct sw_reader *reader = sw_session_reader(session);
-    session->ping_strict = reader->queued_bytes == 0 && !(reader->flags & SW_WRITE_PENDING) &&
-                           session->lane.size == 0 && sw_conn_unacknowledged(&session->conn) == 0;
+    session->ping_strict = !has_arrears(session) && session->lane.size == 0 && sw_conn_unacknowledged(&session->conn) == 0;
     session->pinged = now ? now : 1;
     session->transport->ping(session);
     sw_fanout_due(&session->all->fanout, session->slot);
@@ -79,7 +84,7 @@ static void look(struct sw_session *session)
     }
     if (session->lane.size == 0 && !session->echo) {
         /* who is behind will hear what it is owed */
-        bool idle = sent == session->seen_sent && sw_session_reader(session)->queued_bytes == 0;
+        bool idle = sent == session->seen_sent && !has_arrears(session);
         if (idle && !session->hb_sent) {
             say_hb(session);
         }

@@ -34,14 +34,19 @@ static void grow(struct sw_session *session)
     }
 }
 
-void sw_session_attach(struct sw_session *session, struct sw_tape *tape)
+void sw_session_attach(struct sw_session *session, struct sw_tape *tape, struct sw_choice choice)
 {
-    if (find(session, tape)) {
+    struct sw_fanout *fanout = &session->all->fanout;
+    const struct sw_reader *reader = sw_session_reader(session);
+    struct sw_manner manner = {.mode = (enum sw_mode)choice.mode,
+                               .pace = sw_pace_of(choice.max_hz)};
+    const struct sw_subscription *known = find(session, tape);
+    if (known) {
+        sw_hub_set_manner(fanout, session->slot, (uint32_t)(known - reader->list), manner);
         return;
     }
     grow(session);
-    sw_hub_subscribe(&session->all->fanout, tape, session->slot,
-                     sw_session_reader(session)->subscriptions);
+    sw_hub_subscribe(fanout, tape, session->slot, reader->subscriptions, manner);
 }
 
 void sw_tape_release(struct sw_sessions *all, struct sw_tape *tape)
@@ -54,6 +59,38 @@ void sw_tape_release(struct sw_sessions *all, struct sw_tape *tape)
     sw_tape_destroy(&all->fanout, tape);
 }
 
+/* A gap that the subscription has not been told of yet; nothing of it can be told later. */
+static void say_dropped(struct sw_session *session, const struct sw_tape *tape, uint64_t count,
+                        enum sw_shed reason)
+{
+    struct sw_push push = {.kind = SW_PUSH_DROPPED,
+                           .name = sw_tape_name(tape),
+                           .pattern = tape->pattern,
+                           .count = count,
+                           .reason = reason};
+    const struct sw_encoding *encoding = &session->all->fanout.encodings[tape->encoding];
+    struct sw_buf frame = {0};
+    size_t text_size;
+    size_t size = sw_encoding_size(encoding, &push, &text_size);
+    sw_encoding_write(encoding, &push, text_size, sw_buf_reserve(&frame, size));
+    sw_session_say_raw(session, frame.data, size);
+    sw_buf_deinit(&frame);
+}
+
+static void say_untold(struct sw_session *session, const struct sw_tape *tape,
+                       const struct sw_untold *untold)
+{
+    if (untold->slow || untold->unknown) {
+        say_dropped(session, tape, untold->unknown ? 0 : untold->slow, SW_SHED_SLOW);
+    }
+    if (untold->passed) {
+        say_dropped(session, tape, untold->passed, untold->passed_reason);
+    }
+    if (untold->feed) {
+        say_dropped(session, tape, 0, SW_SHED_FEED);
+    }
+}
+
 void sw_tape_refused(struct sw_sessions *all, struct sw_tape *tape, enum sw_error error)
 {
     sw_pending_refused(all, tape, error);
@@ -61,9 +98,11 @@ void sw_tape_refused(struct sw_sessions *all, struct sw_tape *tape, enum sw_erro
     sw_encode_ended(&text, sw_tape_name(tape), error);
     while (tape->readers) {
         uint32_t place = tape->readers - 1;
-        uint32_t slot = tape->hub[place].slot;
-        sw_hub_unsubscribe(&all->fanout, slot, tape->hub[place].subscription >> 1);
-        sw_session_say(sw_session_at(all, slot), sw_buf_slice(&text));
+        struct sw_session *session = sw_session_at(all, tape->hub[place].slot);
+        struct sw_untold untold = sw_hub_unsubscribe(&all->fanout, session->slot,
+                                                     sw_entry_index(&tape->hub[place]));
+        say_untold(session, tape, &untold);
+        sw_session_say(session, sw_buf_slice(&text));
     }
     sw_buf_deinit(&text);
     sw_tape_destroy(&all->fanout, tape);
@@ -98,6 +137,14 @@ static void subscribe_one(struct subscribing *at, const struct sw_command_sub *s
         return;
     }
     bool pattern = kind == SW_TOPIC_PATTERN;
+    struct sw_choice choice;
+    char forbidden[SW_RULE_WHY_BYTES];
+    enum sw_error error = sw_rule_choose(sw_rules_find(all->config.rules, topic, pattern),
+                                         &sub->wish, &choice, forbidden, sizeof(forbidden));
+    if (error != SW_ERROR_NONE) {
+        sw_encode_subscribed_error(&at->entries, topic, error, forbidden, 0);
+        return;
+    }
     struct sw_tape *tape = sw_tape_find(&all->fanout, ENCODING, topic, pattern);
     bool known = tape && find(session, tape);
     uint32_t held = sw_session_reader(session)->subscriptions + sw_pending_count(session);
@@ -106,7 +153,7 @@ static void subscribe_one(struct subscribing *at, const struct sw_command_sub *s
         return;
     }
     if (tape && tape->state == SW_TAPE_JOINED) {
-        sw_session_attach(session, tape);
+        sw_session_attach(session, tape, choice);
         sw_encode_subscribed_entry(&at->entries, topic);
         return;
     }
@@ -114,7 +161,7 @@ static void subscribe_one(struct subscribing *at, const struct sw_command_sub *s
         tape = sw_tape_create(&all->fanout, ENCODING, topic, pattern);
         sw_bus_join(all->bus, all->config.worker, tape->id, tape->generation, topic, pattern);
     }
-    sw_pending_add(session, &at->request, at->id, tape);
+    sw_pending_add(session, &at->request, at->id, tape, choice);
 }
 
 void sw_session_subscribe(struct sw_session *session, const struct sw_command *command)
@@ -141,12 +188,16 @@ void sw_session_subscribe(struct sw_session *session, const struct sw_command *c
 
 /* ---- unsubscribe ---- */
 
-static void end_subscription(struct sw_session *session, struct sw_subscription *subscription)
+static void end_subscription(struct sw_session *session, const struct sw_subscription *subscription)
 {
     struct sw_sessions *all = session->all;
-    struct sw_reader *reader = sw_session_reader(session);
+    const struct sw_reader *reader = sw_session_reader(session);
     struct sw_tape *tape = all->fanout.tapes[subscription->tape];
-    sw_hub_unsubscribe(&all->fanout, session->slot, (uint32_t)(subscription - reader->list));
+    struct sw_untold untold = sw_hub_unsubscribe(&all->fanout, session->slot,
+                                                 (uint32_t)(subscription - reader->list));
+    if (!(reader->flags & SW_CLOSING)) {
+        say_untold(session, tape, &untold);
+    }
     sw_tape_release(all, tape);
 }
 

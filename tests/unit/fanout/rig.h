@@ -31,6 +31,8 @@ struct rig_slot {
     bool retired;
     bool broken;
     unsigned overs;
+    unsigned episodes; /* of pressure: begun */
+    unsigned eased;    /* and ended */
     struct sw_buf lane;
     struct sw_buf rest; /* of the lane, while it is with the socket */
     struct sw_buf got;  /* what the client has read */
@@ -95,10 +97,22 @@ static inline char *rig_write_head(void *context, size_t size, char *out)
     return out + RIG_HEAD;
 }
 
+/* A message's topic and key: its payload up to a colon, or nothing but its first byte. */
+static inline struct sw_slice rig_identity(struct sw_slice text)
+{
+    const char *colon = memchr(text.data, ':', text.size);
+    return sw_slice(text.data, colon ? (size_t)(colon - text.data) + 1 : 1);
+}
+
+static inline struct sw_slice rig_frame_text(struct sw_slice frame)
+{
+    return sw_slice(frame.data + RIG_HEAD, frame.size - RIG_HEAD);
+}
+
 static const struct sw_language rig_language = {
-    .name = "rig", .size = rig_size, .write = rig_write};
+    .name = "rig", .size = rig_size, .write = rig_write, .identity = rig_identity};
 static const struct sw_framing rig_framing = {
-    .name = "rig", .head_size = rig_head_size, .write_head = rig_write_head};
+    .name = "rig", .head_size = rig_head_size, .write_head = rig_write_head, .text = rig_frame_text};
 
 /* ---- what the owner of the slots is asked ---- */
 
@@ -133,8 +147,15 @@ static inline void rig_over(void *owner, uint32_t slot)
     rig_close(rig, slot, false);
 }
 
+static inline void rig_pressure(void *owner, uint32_t slot, const struct sw_pressure *pressure)
+{
+    struct rig *rig = owner;
+    rig->slots[slot].episodes += pressure->begun;
+    rig->slots[slot].eased += !pressure->begun;
+}
+
 static const struct sw_fanout_events rig_events = {
-    .conn = rig_conn, .on_broken = rig_lost, .on_over = rig_over};
+    .conn = rig_conn, .on_broken = rig_lost, .on_over = rig_over, .on_pressure = rig_pressure};
 
 /* ---- connections ---- */
 
@@ -219,7 +240,8 @@ static inline void rig_retire(struct rig *rig)
             continue;
         }
         bool pending = reader->flags & SW_WRITE_PENDING;
-        if (!at->retired && (!at->after_data || (!reader->head && !pending))) {
+        bool owed = pending || sw_reader_owed(&rig->fanout, reader);
+        if (!at->retired && (!at->after_data || !owed)) {
             reader->flags |= SW_CLOSING;
             rig_unsubscribe_all(rig, slot);
             at->retired = true;
@@ -246,8 +268,12 @@ static inline void rig_flush_slot(struct rig *rig, uint32_t slot)
     struct rig_slot *at = &rig->slots[slot];
     struct sw_reader *reader = sw_reader(&rig->fanout, slot);
     bool ending = reader->flags & SW_CLOSING && !at->retired;
-    if (!at->open || at->conn.closing || reader->flags & SW_WRITE_PENDING || ending) {
+    if (!at->open || at->conn.closing || ending) {
         sw_fanout_skip(&rig->fanout, slot);
+        return;
+    }
+    if (reader->flags & SW_WRITE_PENDING) {
+        sw_fanout_look(&rig->fanout, slot);
         return;
     }
     size_t taken;
@@ -311,14 +337,14 @@ static inline void rig_turn(struct rig *rig)
 
 /* ---- life ---- */
 
-static inline void rig_init(struct rig *rig, uint32_t count, uint32_t max_queued_bytes)
+static inline void rig_init_marks(struct rig *rig, uint32_t count, const struct sw_marks *marks)
 {
     *rig = (struct rig){.loop = sw_loop_create(),
                         .encoding = {.language = &rig_language, .framing = &rig_framing},
                         .slots = sw_zalloc(count * sizeof(struct rig_slot)),
                         .count = count};
-    sw_fanout_init(&rig->fanout, rig->loop, count, max_queued_bytes, &rig->encoding, &rig_events,
-                   rig, &rig->counters);
+    sw_fanout_init(&rig->fanout, rig->loop, count, marks, &rig->encoding, &rig_events, rig,
+                   &rig->counters);
     rig->turn = (struct sw_turn){.run = rig_on_turn, .owner = rig};
     sw_loop_add_turn(rig->loop, &rig->turn);
     rig_rendered = 0;
@@ -326,6 +352,16 @@ static inline void rig_init(struct rig *rig, uint32_t count, uint32_t max_queued
         rig->slots[slot].rig = rig;
         rig->slots[slot].peer = -1;
     }
+}
+
+/* Nothing is high before it is over the max mark. */
+static inline void rig_init(struct rig *rig, uint32_t count, uint32_t max_queued_bytes)
+{
+    rig_init_marks(rig, count,
+                   &(struct sw_marks){.low_bytes = max_queued_bytes,
+                                      .high_bytes = max_queued_bytes,
+                                      .high_messages = UINT32_MAX,
+                                      .max_bytes = max_queued_bytes});
 }
 
 /* Everybody leaves; all memory must have come back by then. */
@@ -356,6 +392,7 @@ static inline void rig_deinit(struct rig *rig)
     assert_int_equal(sw_counter_read(&rig->counters.behind), 0);
     assert_int_equal(sw_counter_read(&rig->counters.queued_bytes), 0);
     assert_int_equal(sw_counter_read(&rig->counters.block_bytes), 0);
+    assert_int_equal(sw_counter_read(&rig->counters.pressured_sessions), 0);
     assert_int_equal(sw_counter_read(&rig->counters.subscriptions), 0);
     assert_int_equal(sw_counter_read(&rig->counters.tapes), 0);
     sw_fanout_deinit(&rig->fanout);
@@ -373,9 +410,16 @@ static inline struct sw_tape *rig_tape(struct rig *rig, const char *name)
     return tape;
 }
 
+static inline void rig_subscribe_as(struct rig *rig, uint32_t slot, struct sw_tape *tape,
+                                    enum sw_mode mode, unsigned max_hz)
+{
+    sw_hub_subscribe(&rig->fanout, tape, slot, sw_reader(&rig->fanout, slot)->subscriptions,
+                     (struct sw_manner){.mode = mode, .pace = sw_pace_of(max_hz)});
+}
+
 static inline void rig_subscribe(struct rig *rig, uint32_t slot, struct sw_tape *tape)
 {
-    sw_hub_subscribe(&rig->fanout, tape, slot, sw_reader(&rig->fanout, slot)->subscriptions);
+    rig_subscribe_as(rig, slot, tape, SW_MODE_DISCONNECT, 0);
 }
 
 static inline void rig_append(struct rig *rig, struct sw_tape *tape, struct sw_slice payload)

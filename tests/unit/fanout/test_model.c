@@ -230,6 +230,10 @@ static void open_slot(struct model *model, uint32_t slot)
 
 static void subscribe(struct model *model, uint32_t slot, size_t tape)
 {
+    if (readers_of(model, tape)) { /* what was lost before is not the newcomer's */
+        note_lost(model, tape);
+    }
+    model->tapes[tape].lost = false;
     model->slots[slot].now[tape] =
         (struct model_place){.live = true, .next = model->tapes[tape].frames};
     model->tapes[tape].readers++;

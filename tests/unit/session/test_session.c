@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 struct world {
+    struct sw_rules rules;
     struct sw_loop *loop;
     struct sw_turn turn;
     struct sw_counters counters;
@@ -122,10 +123,16 @@ static void init(struct world *world)
                                &world->counters);
     assert_int_equal(sw_inbox_init(&world->inbox, world->loop, on_post, world), 0);
     sw_bus_add_worker(world->bus, &world->inbox);
+    sw_rules_init(&world->rules);
+    sw_rules_settle(&world->rules, '.', 262144);
     sw_sessions_init(&world->sessions,
                      &(struct sw_sessions_config){.max_sessions = 1,
                                                   .max_message_bytes = 262144,
-                                                  .max_queued_bytes = 1u << 20,
+                                                  .marks = {.low_bytes = 65536,
+                                                            .high_bytes = 196608,
+                                                            .high_messages = 1000,
+                                                            .max_bytes = 1u << 20},
+                                                  .rules = &world->rules,
                                                   .ping_ms = 25000,
                                                   .pong_ms = 10000,
                                                   .stall_ms = 120000,
