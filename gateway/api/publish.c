@@ -21,6 +21,7 @@ struct call {
     struct sw_http *http; /* NULL: the client has left */
     char *topic;          /* of POST /v1/topics/{topic}, else NULL */
     bool batch;
+    bool allowed; /* what the node says of the client */
     uint32_t count;
     uint32_t waiting;
     struct outcome outcomes[];
@@ -110,11 +111,26 @@ static void on_published(void *context, struct sw_publish *publish)
     }
 }
 
-static struct outcome judge(const struct sw_publisher *publisher, struct sw_slice topic,
-                            struct sw_slice key, size_t size)
+/* What the topic's rule says. */
+static enum sw_error judge_rule(const struct sw_publisher *publisher, bool allowed,
+                                struct sw_slice topic, size_t size, const char **why)
+{
+    const struct sw_rule *rule = sw_rules_find(publisher->rules, topic, false);
+    if (!publisher->backend && !sw_rule_may_publish(rule, allowed, why)) {
+        return SW_ERROR_FORBIDDEN;
+    }
+    if (size > rule->max_message_bytes) {
+        *why = "the payload is above the topic's max_message_bytes";
+        return SW_ERROR_TOO_LARGE;
+    }
+    return SW_ERROR_NONE;
+}
+
+static struct outcome judge(const struct sw_publisher *publisher, bool allowed,
+                            struct sw_slice topic, struct sw_slice key, size_t size)
 {
     struct outcome outcome = {.error = SW_ERROR_NONE};
-    switch (sw_topic_kind(topic, publisher->separator, &outcome.message)) {
+    switch (sw_topic_kind(topic, publisher->rules->separator, &outcome.message)) {
     case SW_TOPIC_BAD:
         outcome.error = SW_ERROR_BAD_TOPIC;
         return outcome;
@@ -128,10 +144,9 @@ static struct outcome judge(const struct sw_publisher *publisher, struct sw_slic
     if (key.data && !sw_envelope_key_valid(key)) {
         outcome.error = SW_ERROR_BAD_REQUEST;
         outcome.message = "a key is 1 to 64 of '!' to '~' without ';'";
-    } else if (size > publisher->max_message_bytes) {
-        outcome.error = SW_ERROR_TOO_LARGE;
-        outcome.message = "the payload is above max_message_bytes";
+        return outcome;
     }
+    outcome.error = judge_rule(publisher, allowed, topic, size, &outcome.message);
     return outcome;
 }
 
@@ -177,7 +192,7 @@ void sw_api_publish_topic(const struct sw_publisher *publisher, struct sw_http *
     struct sw_slice key = sw_request_header(request, "Spillway-Key");
     struct call *call = call_create(http, 1);
     call->topic = sw_strndup(sw_buf_text(&topic), topic.size);
-    call->outcomes[0] = judge(publisher, sw_buf_slice(&topic), key, request->body.size);
+    call->outcomes[0] = judge(publisher, true, sw_buf_slice(&topic), key, request->body.size);
     if (call->outcomes[0].error == SW_ERROR_NONE) {
         hand_over(publisher, call, 0, sw_buf_slice(&topic), key, request->body);
     }
@@ -237,7 +252,8 @@ static void publish_one(const struct sw_publisher *publisher, struct call *call,
         sw_json_unescape(&key, fields[KEY].raw);
         key_slice = sw_slice(sw_buf_text(&key), key.size);
     }
-    *outcome = judge(publisher, sw_buf_slice(&topic), key_slice, fields[DATA].raw.size);
+    *outcome =
+        judge(publisher, call->allowed, sw_buf_slice(&topic), key_slice, fields[DATA].raw.size);
     if (outcome->error == SW_ERROR_NONE) {
         hand_over(publisher, call, index, sw_buf_slice(&topic), key_slice, fields[DATA].raw);
     }
@@ -257,7 +273,7 @@ static uint32_t count_elements(struct sw_slice array)
 }
 
 static void publish_batch(const struct sw_publisher *publisher, struct sw_http *http,
-                          struct sw_slice array)
+                          struct sw_slice array, bool allowed)
 {
     uint32_t count = count_elements(array);
     if (count > SW_PUBLISH_BATCH) {
@@ -269,6 +285,7 @@ static void publish_batch(const struct sw_publisher *publisher, struct sw_http *
     struct sw_json_walk walk = sw_json_walk(array);
     struct sw_json_member member;
     call->batch = true;
+    call->allowed = allowed;
     for (uint32_t i = 0; sw_json_next(&walk, &member); i++) {
         publish_one(publisher, call, i, member.value);
     }
@@ -276,7 +293,7 @@ static void publish_batch(const struct sw_publisher *publisher, struct sw_http *
 }
 
 void sw_api_publish(const struct sw_publisher *publisher, struct sw_http *http,
-                    const struct sw_request *request)
+                    const struct sw_request *request, bool allowed)
 {
     struct sw_slice body = request->body;
     if (sw_json_validate(body.data, body.size, SW_PAYLOAD_DEPTH, NULL) != SW_JSON_OK) {
@@ -285,10 +302,11 @@ void sw_api_publish(const struct sw_publisher *publisher, struct sw_http *http,
     }
     struct sw_json_value value = sw_json_value(body);
     if (value.type == SW_JSON_ARRAY) {
-        publish_batch(publisher, http, value.raw);
+        publish_batch(publisher, http, value.raw, allowed);
         return;
     }
     struct call *call = call_create(http, 1);
+    call->allowed = allowed;
     publish_one(publisher, call, 0, value);
     await(call);
 }

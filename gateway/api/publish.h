@@ -12,15 +12,16 @@
 struct sw_publisher {
     struct sw_bus *bus;
     struct sw_inbox *inbox; /* where publishes come back */
-    char separator;
-    uint32_t max_message_bytes;
+    const struct sw_rules *rules;
+    bool backend; /* who comes here may publish to every topic */
 };
 
 /* The body's bytes are the payload; the topic is what follows "/v1/topics/". */
 void sw_api_publish_topic(const struct sw_publisher *publisher, struct sw_http *http,
                           const struct sw_request *request);
-/* One {"topic","data","key"?} or an array of up to SW_PUBLISH_BATCH. */
+/* One {"topic","data","key"?} or an array of up to SW_PUBLISH_BATCH. `allowed`: what the node says
+ * of this client; the rule of a topic may say otherwise. */
 void sw_api_publish(const struct sw_publisher *publisher, struct sw_http *http,
-                    const struct sw_request *request);
+                    const struct sw_request *request, bool allowed);
 
 #endif

@@ -19,6 +19,7 @@ struct sw_interest {
     struct sw_slice name; /* own copy */
     struct sw_slice wire; /* own copy */
     struct sw_list readers;
+    uint32_t max_bytes; /* up to this size a payload is not too large for it (see exchange.c) */
     bool pattern;
     bool acked; /* the backend's last SUBSCRIBE for it was acknowledged */
     bool lost;  /* messages may have been missed since it was acked before: readers are told at the

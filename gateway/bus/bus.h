@@ -12,6 +12,7 @@
 #include "common/buf.h"
 #include "core/counters.h"
 #include "core/message.h"
+#include "core/rule.h"
 #include "net/inbox.h"
 
 struct sw_bus;
@@ -31,6 +32,7 @@ struct sw_bus_config {
     const char *node;   /* this node's id */
     char separator;     /* of topic tokens */
     uint32_t max_message_bytes;
+    const struct sw_rules *rules;  /* borrowed; a topic's own limit of bytes. NULL: none */
     uint32_t unsubscribe_delay_ms; /* an interest that nobody has any more is kept so long, and up
                                       to as long again (jitter) */
 };

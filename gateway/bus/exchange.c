@@ -123,6 +123,18 @@ static void on_linger(struct sw_timer *timer)
     interest_give_up(SW_CONTAINER_OF(timer, struct sw_interest, linger));
 }
 
+/* Looked up once, so that a message costs one comparison: a topic's own limit, or, since a pattern
+ * reads topics of several rules, the least of all. */
+static uint32_t find_max_bytes(const struct sw_bus_config *config, struct sw_slice name,
+                               bool pattern)
+{
+    if (!config->rules) {
+        return config->max_message_bytes;
+    }
+    return pattern ? sw_rules_least_bytes(config->rules)
+                   : sw_rules_find(config->rules, name, false)->max_message_bytes;
+}
+
 /* Name and wire stand behind the struct. */
 static struct sw_interest *interest_create(struct sw_exchange *exchange, struct sw_slice name,
                                            bool pattern)
@@ -138,6 +150,7 @@ static struct sw_interest *interest_create(struct sw_exchange *exchange, struct 
     sw_buf_deinit(&wire);
     interest->exchange = exchange;
     interest->pattern = pattern;
+    interest->max_bytes = find_max_bytes(&exchange->config, name, pattern);
     sw_timer_init(&interest->linger, on_linger);
     sw_list_init(&interest->readers);
     sw_list_push(&exchange->interests, &interest->link);
@@ -352,6 +365,17 @@ static bool is_meant(const struct sw_exchange *exchange, const struct sw_interes
            sw_topic_match(interest->name, topic, separator);
 }
 
+static bool is_too_large(const struct sw_exchange *exchange, const struct sw_interest *interest,
+                         struct sw_slice topic, size_t size)
+{
+    const struct sw_rules *rules = exchange->config.rules;
+    if (SW_LIKELY(size <= interest->max_bytes)) {
+        return false;
+    }
+    return !interest->pattern || !rules ||
+           size > sw_rules_find(rules, topic, false)->max_message_bytes;
+}
+
 void sw_exchange_message(struct sw_exchange *exchange, struct sw_interest *interest,
                          struct sw_slice topic, struct sw_slice raw)
 {
@@ -360,7 +384,7 @@ void sw_exchange_message(struct sw_exchange *exchange, struct sw_interest *inter
         return;
     }
     struct sw_envelope envelope = sw_envelope_open(raw);
-    if (envelope.payload.size > exchange->config.max_message_bytes) {
+    if (is_too_large(exchange, interest, topic, envelope.payload.size)) {
         sw_exchange_too_large(exchange, interest);
         return;
     }

@@ -150,6 +150,26 @@ enum sw_error sw_rule_choose(const struct sw_rule *rule, const struct sw_wish *w
     return SW_ERROR_NONE;
 }
 
+uint32_t sw_rules_least_bytes(const struct sw_rules *rules)
+{
+    uint32_t least = UINT32_MAX;
+    for (uint32_t i = 0; i < rules->count; i++) {
+        uint32_t bytes = rules->rows[i].max_message_bytes;
+        least = bytes < least ? bytes : least;
+    }
+    return least;
+}
+
+bool sw_rules_grant_publish(const struct sw_rules *rules)
+{
+    for (uint32_t i = 0; i < rules->count; i++) {
+        if (rules->rows[i].client_publish > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool sw_rule_may_publish(const struct sw_rule *rule, bool allowed, const char **why)
 {
     if (rule->client_publish < 0) {

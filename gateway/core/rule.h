@@ -88,6 +88,10 @@ struct sw_choice {
 /* SW_ERROR_NONE and *choice, or BAD_REQUEST and words in `why` that name what is allowed. */
 enum sw_error sw_rule_choose(const struct sw_rule *rule, const struct sw_wish *wish,
                              struct sw_choice *choice, char *why, size_t why_size);
+/* Up to this size a payload is too large for no rule. */
+uint32_t sw_rules_least_bytes(const struct sw_rules *rules);
+/* Does any rule let clients publish of whom the node says no? */
+bool sw_rules_grant_publish(const struct sw_rules *rules);
 /* May a client publish to topics of this rule? `allowed`: what the node says of this client.
  * False: *why says who forbids it. */
 bool sw_rule_may_publish(const struct sw_rule *rule, bool allowed, const char **why);

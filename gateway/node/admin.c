@@ -25,7 +25,7 @@ static void on_topics(void *context, struct sw_http *http, const struct sw_reque
 static void on_publish(void *context, struct sw_http *http, const struct sw_request *request)
 {
     const struct sw_admin *admin = context;
-    sw_api_publish(&admin->publisher, http, request);
+    sw_api_publish(&admin->publisher, http, request, true);
 }
 
 static void on_live(void *context, struct sw_http *http, const struct sw_request *request)

@@ -207,6 +207,7 @@ static void create_bus(struct sw_node *node)
         .node = node->id,
         .separator = config->topic_separator[0],
         .max_message_bytes = (uint32_t)config->max_message_bytes,
+        .rules = &config->rules,
         .unsubscribe_delay_ms = (uint32_t)config->unsubscribe_delay_ms,
     };
     node->bus = sw_bus_create(loop, &bus, &node->bus_counters);
@@ -320,10 +321,8 @@ static bool open_listeners(struct sw_node *node)
                                   .hold = hold,
                                   .blocks = node->blocks,
                                   .version = SW_VERSION};
-    struct sw_publisher publisher = {.bus = node->bus,
-                                     .inbox = &node->inbox,
-                                     .separator = config->topic_separator[0],
-                                     .max_message_bytes = (uint32_t)config->max_message_bytes};
+    struct sw_publisher publisher = {
+        .bus = node->bus, .inbox = &node->inbox, .rules = &config->rules, .backend = true};
     int status = sw_admin_open(&node->admin, node->loop, &node->admin_address, &asked, &publisher,
                                &node->counters);
     return status == 0 || say_cannot_listen(&node->admin_address, status);
@@ -387,7 +386,8 @@ static void say_warnings(const struct sw_config *config)
     struct sw_slice rest = sw_buf_slice(&text);
     while (rest.size) {
         struct sw_slice line = sw_slice_split(&rest, '\n');
-        sw_log(SW_LOG_WARN, "config", "warning=\"%s\"", sw_log_clean(clean, sizeof(clean), line));
+        sw_log(SW_LOG_WARN, "config_warning", "why=\"%s\"",
+               sw_log_clean(clean, sizeof(clean), line));
     }
     sw_buf_deinit(&text);
 }

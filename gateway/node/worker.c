@@ -55,12 +55,13 @@ static void on_publish(void *context, struct sw_http *http, const struct sw_requ
         sw_http_reply_error(http, SW_ERROR_FORBIDDEN, "this origin may not publish", 0, NULL);
         return;
     }
-    if (!sw_door_may_publish(&worker->door, sw_http_conn(http), request)) {
+    bool allowed = sw_door_may_publish(&worker->door, sw_http_conn(http), request);
+    if (!allowed && !sw_rules_grant_publish(worker->publisher.rules)) {
         sw_http_reply_error(http, SW_ERROR_FORBIDDEN,
                             "clients may not publish here (--client-publish)", 0, NULL);
         return;
     }
-    sw_api_publish(&worker->publisher, http, request);
+    sw_api_publish(&worker->publisher, http, request, allowed);
 }
 
 /* Backends publish on the other listener; say where that is. */
@@ -281,10 +282,7 @@ void sw_worker_init(struct sw_worker *worker, const struct sw_worker_config *con
                             .publish_set = sw_config_is_set(settings, SW_CONFIG_client_publish),
                             .publish = settings->client_publish};
     worker->publisher =
-        (struct sw_publisher){.bus = bus,
-                              .inbox = &worker->inbox,
-                              .separator = settings->topic_separator[0],
-                              .max_message_bytes = (uint32_t)settings->max_message_bytes};
+        (struct sw_publisher){.bus = bus, .inbox = &worker->inbox, .rules = &settings->rules};
     init_site(worker);
     write_full(worker);
     sw_bus_add_worker(bus, &worker->inbox);

@@ -62,7 +62,7 @@ static void returned(void *owner, struct sw_batch *batch)
     sw_exchange_returned(((struct world *)owner)->exchange, batch);
 }
 
-static struct world *create(const char *prefix, char separator)
+static struct world *create(const char *prefix, char separator, const struct sw_rules *rules)
 {
     struct world *world = sw_zalloc(sizeof(*world));
     struct sw_bus_config config = {
@@ -71,6 +71,7 @@ static struct world *create(const char *prefix, char separator)
         .node = "n1",
         .separator = separator,
         .max_message_bytes = 1000,
+        .rules = rules,
         .unsubscribe_delay_ms = 20,
     };
     world->loop = sw_loop_create();
@@ -105,7 +106,7 @@ static void destroy(struct world *world)
 
 static int setup(void **state)
 {
-    *state = create("", '.');
+    *state = create("", '.', NULL);
     return 0;
 }
 
@@ -419,7 +420,7 @@ static void each_pattern_has_a_glob_of_its_own(void **state)
          "e.*\n"},
     };
     for (size_t i = 0; i < SW_ARRAY_SIZE(rows); i++) {
-        struct world *world = create(rows[i].prefix, rows[i].separator);
+        struct world *world = create(rows[i].prefix, rows[i].separator, NULL);
         join(world, 0, 1, 1, rows[i].name);
         asked(world, rows[i].wire);
         destroy(world);
@@ -507,6 +508,44 @@ static void too_large_is_a_gap_of_one_in_its_place(void **state)
     fake_worker_turn(&world->workers[1]);
     assert_int_equal(sw_counter_read(&world->counters->messages_total[SW_BUS_REDIS]), 4);
     assert_int_equal(sw_counter_read(&world->counters->overflow_total), 0);
+}
+
+/* For the topic and for whatever pattern reads it. */
+static void rule_of_the_concrete_topic_bounds_its_messages(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *topic;
+        size_t most;
+        const char *words;
+    } rows[] = {{"a.x", 10, "state 1.1\nstate 2.1\ngap 1.1 1 too_large\ngap 2.1 1 too_large\n"},
+                {"a.y", 20, "state 3.1\ngap 1.1 1 too_large\ngap 3.1 1 too_large\n"},
+                {"a.z.z", 1000, "state 4.1\ngap 1.1 1 too_large\ngap 4.1 1 too_large\n"}};
+    struct sw_rules rules;
+    sw_rules_init(&rules);
+    struct sw_rule rule = {.match = SW_SLICE("a.x"), .modes_allowed = 1, .max_message_bytes = 10};
+    assert_true(sw_rules_add(&rules, &rule));
+    rule = (struct sw_rule){.match = SW_SLICE("a.*"), .modes_allowed = 1, .max_message_bytes = 20};
+    assert_true(sw_rules_add(&rules, &rule));
+    sw_rules_settle(&rules, '.', 1000);
+    struct world *world = create("", '.', &rules);
+    char payload[1001] = "";
+    world->acks_at_once = true;
+    world->workers[0].quiet = true;
+    join(world, 0, 1, 1, "a.>");
+    for (uint32_t i = 0; i < SW_ARRAY_SIZE(rows); i++) {
+        struct sw_slice topic = sw_slice_of(rows[i].topic);
+        join(world, 0, i + 2, 1, rows[i].topic);
+        for (size_t size = rows[i].most; size <= rows[i].most + 1; size++) {
+            struct sw_slice raw = sw_slice(payload, size);
+            sw_exchange_message(world->exchange, find(world, "a.*", true), topic, raw);
+            sw_exchange_message(world->exchange, find(world, rows[i].topic, false), topic, raw);
+        }
+        heard(world, 0, rows[i].words);
+        assert_int_equal(world->workers[0].messages, 2 * (i + 1));
+    }
+    destroy(world);
+    sw_rules_deinit(&rules);
 }
 
 /* ---- a worker that is stuck ---- */
@@ -647,6 +686,7 @@ int main(void)
         TEST(a_topic_and_a_pattern_of_the_same_bytes_are_two),
         TEST(a_wrapped_payload_is_delivered_without_its_wrapper),
         TEST(too_large_is_a_gap_of_one_in_its_place),
+        cmocka_unit_test(rule_of_the_concrete_topic_bounds_its_messages),
         TEST(a_stuck_worker_costs_the_other_nothing),
         TEST(a_gap_that_waits_is_forgotten_at_the_leave),
         TEST(a_publish_comes_back_with_its_outcome),

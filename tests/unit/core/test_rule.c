@@ -127,6 +127,7 @@ static void table_owns_its_names_and_is_bounded(void **state)
     sw_rules_settle(&rules, '.', 99);
     assert_int_equal(found(&rules, "r63", false), 63);
     assert_int_equal(found(&rules, "more", false), SW_RULES);
+    assert_int_equal(sw_rules_least_bytes(&rules), 7);
     assert_int_equal(rules.rows[0].max_message_bytes, 7);
     assert_int_equal(rules.rows[1].max_message_bytes, 99);
     assert_int_equal(rules.rows[SW_RULES].max_message_bytes, 99);
@@ -185,6 +186,18 @@ static void wish_is_served_within_the_rule(void **state)
     }
 }
 
+static void one_rule_that_grants_is_enough_to_look_further(void **state)
+{
+    (void)state;
+    struct sw_rules rules;
+    fill(&rules, (const char *const[]){"a", "b", NULL}, '.');
+    rules.rows[0].client_publish = 0;
+    assert_false(sw_rules_grant_publish(&rules));
+    rules.rows[1].client_publish = 1;
+    assert_true(sw_rules_grant_publish(&rules));
+    sw_rules_deinit(&rules);
+}
+
 static void rule_is_stronger_than_the_node_about_publishing(void **state)
 {
     (void)state;
@@ -211,6 +224,7 @@ int main(void)
         cmocka_unit_test(separator_is_the_nodes),
         cmocka_unit_test(table_owns_its_names_and_is_bounded),
         cmocka_unit_test(wish_is_served_within_the_rule),
+        cmocka_unit_test(one_rule_that_grants_is_enough_to_look_further),
         cmocka_unit_test(rule_is_stronger_than_the_node_about_publishing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
