@@ -61,7 +61,7 @@ static void hello(struct sw_session *session, const struct sw_command *command)
                                            .heartbeat_ms = all->config.ping_ms,
                                            .frame_limit = SW_FRAME_BYTES,
                                            .topics_limit = SW_SESSION_TOPICS,
-                                           .publish = session->may_publish});
+                                           .publish = sw_session_publishes(session)});
     sw_session_say(session, sw_buf_slice(&text));
     sw_buf_deinit(&text);
 }
@@ -88,10 +88,6 @@ static enum sw_error judge_publish(const struct sw_session *session, struct sw_s
                                    struct sw_slice key, struct sw_slice data, const char **why)
 {
     const struct sw_sessions *all = session->all;
-    if (!session->may_publish) {
-        *why = "clients may not publish here (--client-publish)";
-        return SW_ERROR_FORBIDDEN;
-    }
     switch (sw_topic_kind(topic, all->config.separator, why)) {
     case SW_TOPIC_BAD:
         return SW_ERROR_BAD_TOPIC;
@@ -101,11 +97,16 @@ static enum sw_error judge_publish(const struct sw_session *session, struct sw_s
     case SW_TOPIC_CONCRETE:
         break;
     }
+    const struct sw_rule *rule = sw_rules_find(all->config.rules, topic, false);
+    if (!sw_rule_may_publish(rule, session->may_publish, why)) {
+        return SW_ERROR_FORBIDDEN;
+    }
     if (key.data && !sw_envelope_key_valid(key)) {
         *why = "\"key\" is 1 to 64 of '!' to '~' without ';'";
         return SW_ERROR_BAD_REQUEST;
     }
-    if (data.size > all->config.max_message_bytes) {
+    if (data.size > rule->max_message_bytes) {
+        *why = "the payload is above the topic's max_message_bytes";
         return SW_ERROR_TOO_LARGE;
     }
     return session->publishes < SW_SESSION_PUBLISHES ? SW_ERROR_NONE : SW_ERROR_RATE_LIMITED;

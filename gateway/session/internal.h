@@ -11,6 +11,8 @@
 
 /* The one place where a state changes. */
 void sw_session_enter(struct sw_session *session, enum sw_session_state state);
+/* May it publish at all? Each topic's rule has the last word. */
+bool sw_session_publishes(const struct sw_session *session);
 /* Gives up what CLOSING sessions hold; never between walk and flush. */
 void sw_sessions_retire(struct sw_sessions *all);
 

@@ -174,6 +174,11 @@ void sw_session_enter(struct sw_session *session, enum sw_session_state state)
     sw_session_reader(session)->state = (uint8_t)state;
 }
 
+bool sw_session_publishes(const struct sw_session *session)
+{
+    return session->may_publish || sw_rules_grant_publish(session->all->config.rules);
+}
+
 void sw_session_open(struct sw_session *session, const struct sw_transport *transport)
 {
     struct sw_sessions *all = session->all;
@@ -197,7 +202,7 @@ void sw_session_open(struct sw_session *session, const struct sw_transport *tran
                                            .heartbeat_ms = all->config.ping_ms,
                                            .frame_limit = SW_FRAME_BYTES,
                                            .topics_limit = SW_SESSION_TOPICS,
-                                           .publish = session->may_publish});
+                                           .publish = sw_session_publishes(session)});
     sw_session_say(session, sw_buf_slice(&text));
     sw_buf_deinit(&text);
 }

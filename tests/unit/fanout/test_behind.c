@@ -294,6 +294,7 @@ static void flush_that_leaves_too_much_is_told_to_its_owner(void **state)
     rig_drain(&rig, 0);
     assert_string_equal(rig_text(&rig, 0), "1");
     rig_send_long(&rig, tape, "2", 30000);
+    rig_send(&rig, tape, "3");
     rig_turn(&rig);
     assert_int_equal(rig.slots[0].overs, 1);
     rig_deinit(&rig);
