@@ -85,13 +85,14 @@ static void look(struct sw_session *session)
     if (session->lane.size == 0 && !session->echo) {
         /* who is behind will hear what it is owed */
         bool idle = sent == session->seen_sent && !has_arrears(session);
+        /* before `hb`, behind which it would not be strict */
+        if (!session->pinged && now - session->heard >= to_ticks(all->config.ping_ms / 2)) {
+            ping(session, now);
+        }
         if (idle && !session->hb_sent) {
             say_hb(session);
         }
         session->hb_sent = idle && !session->hb_sent;
-        if (!session->pinged && now - session->heard >= to_ticks(all->config.ping_ms / 2)) {
-            ping(session, now);
-        }
     }
     session->seen_sent = sent;
     sw_loop_timer_start(all->loop, &session->timer, next_look(session));

@@ -5,7 +5,9 @@
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { send } from './http.mjs';
 import { atEnd } from './scope.mjs';
@@ -32,6 +34,14 @@ const withDefaults = (args) => [
   ...Object.entries(DEFAULTS).flatMap(([flag, value]) => (args.includes(flag) ? [] : [flag, value])),
   ...args,
 ];
+
+function configFile(t, config) {
+  const directory = mkdtempSync(join(tmpdir(), 'spillway-config-'));
+  atEnd(t, () => rmSync(directory, { recursive: true }));
+  const path = join(directory, 'config.json');
+  writeFileSync(path, JSON.stringify(config));
+  return path;
+}
 
 const alive = new Set();
 process.on('exit', () => alive.forEach((child) => child.kill('SIGKILL')));
@@ -71,9 +81,9 @@ export class Gateway {
     this.shell = shell;
   }
 
-  // A gateway for one test, which ends with it.
-  static async start(t, args, options) {
-    const gateway = new Gateway(args, options);
+  // A gateway for one test, which ends with it. `config` is what stands in its config file.
+  static async start(t, args = [], { config, ...options } = {}) {
+    const gateway = new Gateway(config ? ['--config', configFile(t, config), ...args] : args, options);
     atEnd(t, () => gateway.end());
     return gateway.start();
   }

@@ -35,12 +35,12 @@ const ROAMING = [
 ];
 const ROAMERS = 20;
 
-async function fleet(t) {
+async function fleet(t, config) {
   // What Redis would do to a slow subscriber is not the subject here.
   const server = await Redis.start(t, ['--client-output-buffer-limit', 'pubsub 0 0 0']);
   const nodes = [];
   for (let count = 0; count < 2; count++) {
-    const node = await Gateway.start(t, ['--bus', server.url, '--workers', '2', '--unsubscribe-delay-ms', '100']);
+    const node = await Gateway.start(t, ['--bus', server.url, '--workers', '2', '--unsubscribe-delay-ms', '100'], { config });
     await node.counted((metrics) => metrics.sum('spillway_bus_up') === 1, 'the bus up');
     nodes.push(node);
   }
@@ -145,11 +145,11 @@ test('every subscriber on every node gets every message of its topics, once and 
   );
 });
 
-test('without pacing only slow clients are closed, by 4030, and what is missing is told', async (t) => {
-  const { server, nodes } = await fleet(t);
+// As fast as Redis takes it, whoever keeps up; two clients never read.
+async function flood(t, config) {
+  const { server, nodes } = await fleet(t, config);
   const patterns = nodes.flatMap(({ url }) => ['t.>', 't.*.eu', 't.a.>'].map((name) => ({ url, subs: [name] })));
   const swarm = await Swarm.start(t, { topics: TOPICS, clients: [...steady(nodes), ...patterns] });
-  // These never read: the only ones who are sure to be closed.
   const silent = await Promise.all(nodes.map((node) => RawSocket.upgrade(t, node.port, '/v1/ws?topic=t.%3E')));
   await Promise.all(silent.map((raw) => raw.json().then(() => raw.json())));
   silent.forEach((raw) => raw.pause());
@@ -167,12 +167,42 @@ test('without pacing only slow clients are closed, by 4030, and what is missing 
   const report = await swarm.complete(60000);
   assert.deepEqual(report.faults, []);
   const closed = Object.values(report.closes).reduce((total, count) => total + count, 0);
+  t.diagnostic(
+    `${MESSAGES} messages, ${report.received} deliveries, ${report.told} told as dropped, ${closed} clients closed`,
+  );
+  return { nodes, silent, report, closed };
+}
+
+test('without pacing nobody is closed, and what the slow miss is told, to the message', async (t) => {
+  const { nodes, silent, report, closed } = await flood(t);
+  assert.equal(closed, 0);
+  for (const node of nodes)
+    await node.counted((metrics) => metrics.sum('spillway_shed_total', { reason: 'slow' }) > 0, 'the silent lose something');
+  let told = 0;
+  for (const raw of silent) {
+    let n = 0;
+    raw.resume();
+    while (n < MESSAGES) {
+      const frame = await raw.json();
+      if (frame.type === 'dropped') assert.deepEqual(frame, { type: 'dropped', sub: 't.>', count: frame.count, reason: 'slow' });
+      n += frame.type === 'dropped' ? frame.count : Number(frame.type === 'msg');
+      told += frame.count ?? 0;
+    }
+    assert.equal(n, MESSAGES, 'received and told are what was published');
+  }
+  const sum = await counted(nodes);
+  assert.deepEqual(sum.closed, {});
+  assert.equal(sum.shed, report.told + told);
+});
+
+test('without pacing and under `disconnect` only slow clients are closed, by 4030', async (t) => {
+  const { nodes, silent, report, closed } = await flood(t, { topics: [{ match: 't.>', mode: 'disconnect' }] });
   // Who does not even take its close frame is reset, which a client sees as 1006.
   for (const code of Object.keys(report.closes)) assert.ok(['4030', '1006'].includes(code), `closed by ${code}`);
   for (const node of nodes)
     await node.counted((metrics) => metrics.sum('spillway_closed_total', { reason: 'slow' }) > 0, 'the silent closed', 20000);
   const sum = await counted(nodes);
   assert.deepEqual(sum.closed, { slow: closed + silent.length });
+  assert.equal(report.told, 0);
   if (closed === 0) assert.ok(sum.sent >= report.received);
-  t.diagnostic(`${MESSAGES} messages, ${report.received} deliveries, ${report.told} told as dropped, ${closed} clients closed`);
 });

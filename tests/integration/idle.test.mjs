@@ -48,7 +48,8 @@ test(
 );
 
 test(`a reader that pauses for ${PAUSE_MS / 1000} s below the max mark goes on where it was`, async (t) => {
-  const gateway = await Gateway.start(t);
+  const config = { queue_low_bytes: 1 << 20, queue_high_bytes: 1 << 20, queue_high_messages: 1000 };
+  const gateway = await Gateway.start(t, [], { config });
   const raw = await RawSocket.upgrade(t, gateway.port, '/v1/ws?topic=idle.paused');
   assert.equal((await raw.json()).type, 'welcome');
   assert.equal((await raw.json()).type, 'subscribed');
@@ -78,8 +79,8 @@ test(`a reader that pauses for ${PAUSE_MS / 1000} s below the max mark goes on w
   assert.equal(rest.sum('spillway_queued_bytes'), 0);
 });
 
-test('a reader that never reads is closed with 4030 above the max mark, and nobody else notices', async (t) => {
-  const gateway = await Gateway.start(t, ['--linger-ms', '1000']);
+test('under `disconnect` a reader that never reads is closed with 4030 above the max mark, and nobody else notices', async (t) => {
+  const gateway = await Gateway.start(t, ['--linger-ms', '1000'], { config: { topics: [{ match: 'idle.never', mode: 'disconnect' }] } });
   const raw = await RawSocket.upgrade(t, gateway.port, '/v1/ws?topic=idle.never');
   assert.equal((await raw.json()).type, 'welcome');
   assert.equal((await raw.json()).type, 'subscribed');

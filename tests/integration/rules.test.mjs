@@ -3,23 +3,11 @@
 // Topic rules: who may publish to a topic and how much, at each door that a message comes through.
 
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
 import { Client } from '../harness/client.mjs';
 import { Gateway } from '../harness/gateway.mjs';
 import { Redis } from '../harness/redis.mjs';
-import { atEnd, suiteScope } from '../harness/scope.mjs';
-
-// A gateway with these rules.
-async function start(scope, topics, args = []) {
-  const directory = mkdtempSync(join(tmpdir(), 'spillway-rules-'));
-  atEnd(scope, () => rmSync(directory, { recursive: true }));
-  const path = join(directory, 'config.json');
-  writeFileSync(path, JSON.stringify({ topics }));
-  return Gateway.start(scope, ['--config', path, ...args]);
-}
+import { suiteScope } from '../harness/scope.mjs';
 
 const RULES = [
   { match: 'small.tiny', max_message_bytes: 8 },
@@ -32,7 +20,7 @@ describe('publishing over HTTP', () => {
   const scope = suiteScope();
   let gateway;
   before(async () => {
-    gateway = await start(scope, RULES, ['--no-client-publish']);
+    gateway = await Gateway.start(scope, ['--no-client-publish'], { config: { topics: RULES } });
   });
   const publish = (topic, data, options) =>
     gateway.public('POST', '/v1/publish', { ...options, body: JSON.stringify({ topic, data }) });
@@ -53,7 +41,7 @@ describe('publishing over HTTP', () => {
       assert.equal(one.status, 413);
     }
     await gateway.publish('smaller.tiny', 'x'.repeat(100));
-    const open = await start(t, [{ match: 'open.*', max_message_bytes: 8 }]);
+    const open = await Gateway.start(t, [], { config: { topics: [{ match: 'open.*', max_message_bytes: 8 }] } });
     const answer = await open.public('POST', '/v1/publish', { body: '{"topic":"open.a","data":123456789}' });
     assert.equal(answer.status, 413);
     assert.equal(answer.code, 'too_large');
@@ -74,7 +62,7 @@ describe('publishing over HTTP', () => {
   });
 
   test('a rule keeps clients from a topic where the node lets them publish, and never a backend', async (t) => {
-    const open = await start(t, RULES, ['--client-publish']);
+    const open = await Gateway.start(t, ['--client-publish'], { config: { topics: RULES } });
     const refused = await open.public('POST', '/v1/publish', { body: '{"topic":"shut.a","data":1}' });
     assert.equal(refused.status, 403);
     assert.equal(refused.code, 'forbidden');
@@ -85,7 +73,7 @@ describe('publishing over HTTP', () => {
   });
 
   test('where no rule grants anything, whoever may not publish hears 403 whatever the body', async (t) => {
-    const shut = await start(t, [{ match: 'shut.>', client_publish: false }], ['--no-client-publish']);
+    const shut = await Gateway.start(t, ['--no-client-publish'], { config: { topics: [{ match: 'shut.>', client_publish: false }] } });
     assert.equal((await shut.public('POST', '/v1/publish', { body: 'no JSON' })).status, 403);
   });
 });
@@ -94,7 +82,7 @@ describe('what comes from Redis', () => {
   test("a message above its topic's limit is a gap of one, for the topic and for a pattern", async (t) => {
     const server = await Redis.start(t);
     const redis = await server.client(t);
-    const gateway = await start(t, RULES, ['--bus', server.url, '--workers', '2']);
+    const gateway = await Gateway.start(t, ['--bus', server.url, '--workers', '2'], { config: { topics: RULES } });
     const client = await Client.connect(t, gateway.url);
     await client.subscribe('small.tiny', 'small.>', 'small.deep.er');
     await redis.publish('small.tiny', 'x'.repeat(8));
@@ -114,7 +102,7 @@ describe('what comes from Redis', () => {
 });
 
 test('at start the log warns of a rule that nothing reaches', async (t) => {
-  const gateway = await start(t, [{ match: 'a.>' }, { match: 'a.b' }]);
+  const gateway = await Gateway.start(t, [], { config: { topics: [{ match: 'a.>' }, { match: 'a.b' }] } });
   const entry = await gateway.log(({ event }) => event === 'config_warning');
   assert.match(entry.why, /topics\[1\] .a\.b. is never reached: topics\[0\]/);
 });
