@@ -364,6 +364,11 @@ static void on_end(struct sw_conn *conn, int status)
     if (status == 0 && http->phase == WRITING) {
         return; /* a client that closes its side still reads its reply */
     }
+    if (status == 0 && http->phase == DEFERRED) {
+        /* so does one whose reply is still to come; what it asked behind it is answered, too */
+        http->closes = http->closes || sw_parser_rest(http->parser).size == 0;
+        return;
+    }
     if (status == 0 && http->phase == HEAD && !sw_list_empty(&http->resume.link)) {
         return; /* what came before the end is yet to be served */
     }

@@ -66,8 +66,9 @@ void sw_http_reply_error(struct sw_http *http, enum sw_error error, const char *
 /* The same object for other places (batch results): appends {"code":...}. */
 void sw_http_append_error(struct sw_buf *out, enum sw_error error, const char *message,
                           unsigned retry_ms, const char *outcome);
-/* Replies later: until then `on_gone(owner)` comes if the peer leaves first, and the handler must
- * not use `http` any more. The request's slices are invalid as soon as the handler returns. */
+/* Replies later: until then `on_gone(owner)` comes if the connection breaks or is closed first, and
+ * the handler must not use `http` any more. A peer that only ends its side waits for its reply. The
+ * request's slices are invalid as soon as the handler returns. */
 void sw_http_defer(struct sw_http *http, void (*on_gone)(void *owner), void *owner);
 /* Hands the connection on after an upgrade: frees the HTTP side, returns the connection; its next
  * owner calls sw_conn_adopt. `rest` gets the bytes that came behind the request (the caller frees

@@ -6,9 +6,10 @@ import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
 import { Client } from '../harness/client.mjs';
 import { Gateway } from '../harness/gateway.mjs';
+import { RawSocket } from '../harness/raw.mjs';
 import { Redis, freePort } from '../harness/redis.mjs';
 import { atEnd, suiteScope } from '../harness/scope.mjs';
-import { stays, until } from '../harness/until.mjs';
+import { stays, until, within } from '../harness/until.mjs';
 
 const RS = '\x1e';
 
@@ -116,6 +117,26 @@ describe('two nodes on one Redis', () => {
     assert.equal((await client.next((frame) => frame.id === 901)).subs[0].error, undefined);
     await redis.publish('r.waits', '1');
     await client.received('r.waits', 1);
+  });
+
+  test('a publisher that ends its side behind its requests hears their replies, however late', async (t) => {
+    const one = (n) => `POST /v1/topics/r.half HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1\r\n\r\n${n}`;
+    const [client] = await pair(t, 'r.half');
+    server.freeze();
+    let raw;
+    try {
+      raw = await RawSocket.connect(t, nodes[0].adminPort);
+      raw.socket.end(one(1) + one(2));
+      // Two turns of the admin listener's loop: the end has been read by then, and no reply can have come.
+      for (let n = 0; n < 2; n++) assert.equal((await nodes[0].get('/live')).status, 200);
+    } finally {
+      server.thaw();
+    }
+    for (let n = 1; n <= 2; n++) {
+      assert.equal((await raw.response()).status, 200);
+      assert.equal((await client.next('msg')).data, n);
+    }
+    assert.equal(await within(raw.ended, 5000, 'the end of the connection'), 'end');
   });
 
   test('one SUBSCRIBE stands for all clients of a node, and ends with the last of them', async (t) => {
