@@ -24,7 +24,7 @@ struct sw_route {
                          preflight's answer where `cors` is set */
     const char *path; /* "/v1/publish"; "/v1/topics/" with `prefix` covers what is below it */
     bool prefix;
-    bool cors;       /* any origin may read it: Access-Control-Allow-Origin: * on every answer */
+    bool cors;       /* pages may read it: Access-Control-Allow-Origin on every answer */
     size_t max_body; /* bytes; above it 413 */
     sw_handler *handle;
 };
@@ -39,6 +39,8 @@ struct sw_site {
     _Atomic int64_t *open; /* gauge of its connections while they are HTTP; may be NULL */
     /* Looked at before routing; replies itself and returns false to refuse. May be NULL. */
     bool (*guard)(void *context, struct sw_http *http, const struct sw_request *request);
+    /* NULL-terminated allow-list of the pages that may read a `cors` route; empty or NULL: all. */
+    char *const *origins;
     /* Headers for every reply ("Name: value\r\n..."), may be NULL. */
     const char *headers;
     /* The connection has closed while it was HTTP: the memory around it is the owner's again. */

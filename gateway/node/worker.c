@@ -91,12 +91,11 @@ static const unsigned any_method = SW_GET | SW_HEAD | SW_POST | SW_METHOD_OTHER;
 static void init_site(struct sw_worker *worker)
 {
     const char *echo = worker->config.config->echo_path;
-    bool any_origin = !worker->config.config->origin || !worker->config.config->origin[0];
     unsigned n = 0;
     worker->routes[n++] = (struct sw_route){.methods = SW_GET, .path = "/v1/ws", .handle = on_ws};
     worker->routes[n++] = (struct sw_route){.methods = SW_POST,
                                             .path = "/v1/publish",
-                                            .cors = any_origin,
+                                            .cors = true,
                                             .max_body = PUBLISH_BODY_BYTES,
                                             .handle = on_publish};
     worker->routes[n++] = (struct sw_route){
@@ -110,13 +109,14 @@ static void init_site(struct sw_worker *worker)
         worker->routes[n++] = (struct sw_route){.methods = SW_GET, .path = echo, .handle = on_echo};
     }
     worker->routes[n++] = (struct sw_route){
-        .methods = any_method, .path = "/", .prefix = true, .cors = any_origin, .handle = on_asset};
+        .methods = any_method, .path = "/", .prefix = true, .cors = true, .handle = on_asset};
     worker->site = (struct sw_site){.routes = worker->routes,
                                     .route_count = n,
                                     .context = worker,
                                     .loop = worker->loop,
                                     .counters = &worker->counters,
                                     .open = &worker->counters.connections[SW_CONNECTION_HTTP],
+                                    .origins = worker->config.config->origin,
                                     .on_closed = on_http_closed};
 }
 

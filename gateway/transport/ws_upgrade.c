@@ -15,16 +15,7 @@
 
 bool sw_door_origin_allowed(const struct sw_ws_door *door, const struct sw_request *request)
 {
-    struct sw_slice origin = sw_request_header(request, "Origin");
-    if (!door->origins || !door->origins[0] || !origin.data) {
-        return true; /* no list, or no browser */
-    }
-    for (char *const *allowed = door->origins; *allowed; allowed++) {
-        if (sw_slice_equal_nocase(origin, sw_slice_of(*allowed))) {
-            return true;
-        }
-    }
-    return false;
+    return sw_origin_allowed(door->origins, sw_request_header(request, "Origin"));
 }
 
 bool sw_door_may_publish(const struct sw_ws_door *door, struct sw_conn *conn,

@@ -192,6 +192,40 @@ suite('the public listener', [], (gateway) => {
   });
 });
 
+suite('the public listener with --origin', ['--origin', 'https://app.example', '--client-publish'], (gateway) => {
+  const preflight = (origin) =>
+    gateway().public('OPTIONS', '/v1/publish', {
+      headers: { Origin: origin, 'Access-Control-Request-Method': 'POST', 'Access-Control-Request-Headers': 'content-type' },
+    });
+  const publish = (origin) =>
+    gateway().public('POST', '/v1/publish', { headers: origin && { Origin: origin }, body: { topic: 'http.origin', data: 1 } });
+
+  test('a page on the list gets its preflight and its answer, each with its own name', async () => {
+    const asked = await preflight('https://app.example');
+    assert.equal(asked.status, 204);
+    assert.match(asked.headers['access-control-allow-methods'], /POST/);
+    assert.match(asked.headers['access-control-allow-headers'], /Content-Type/);
+    const answer = await publish('https://app.example');
+    assert.equal(answer.status, 200);
+    for (const { headers } of [asked, answer]) {
+      assert.equal(headers['access-control-allow-origin'], 'https://app.example');
+      assert.equal(headers.vary, 'Origin');
+    }
+  });
+
+  test('a page that is not on the list gets 403 to both, and nothing that lets it read', async () => {
+    for (const origin of ['https://example.com', 'https://app.example.com', 'null']) {
+      for (const answer of [await preflight(origin), await publish(origin)]) {
+        assert.equal(answer.status, 403, origin);
+        assert.equal(answer.code, 'forbidden');
+        assert.equal(answer.headers['access-control-allow-origin'], undefined);
+        assert.equal(answer.headers.vary, 'Origin');
+      }
+    }
+    assert.equal((await publish()).status, 200, 'who sends no Origin is no page');
+  });
+});
+
 suite('the admin listener', [], (gateway) => {
   const listening = async (t, topic) => {
     const client = await Client.connect(t, gateway().url);

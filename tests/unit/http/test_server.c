@@ -105,6 +105,31 @@ static void preflight_and_options_are_answered(void **state)
     expect_heard(world, "HTTP/1.1 204 No Content\r\nAllow: GET, HEAD, POST, OPTIONS\r\n\r\n");
 }
 
+static void an_allow_list_names_the_page_that_asked(void **state)
+{
+    static char *const origins[] = {"https://a.example", "https://b.example", NULL};
+    struct world *world = *state;
+    world->site.origins = origins;
+    say(world, SW_SLICE("OPTIONS /p HTTP/1.1\r\nHost: a\r\nOrigin: https://b.example\r\n"
+                        "Access-Control-Request-Method: POST\r\n\r\n"));
+    expect_heard(world,
+                 "HTTP/1.1 204 No Content\r\nAccess-Control-Allow-Origin: https://b.example\r\n"
+                 "Vary: Origin\r\n"
+                 "Access-Control-Allow-Methods: GET, POST, OPTIONS\r\n"
+                 "Access-Control-Allow-Headers: Authorization, Content-Type, Last-Event-ID\r\n"
+                 "Access-Control-Max-Age: 86400\r\n\r\n");
+    say(world, SW_SLICE("POST /p HTTP/1.1\r\nHost: a\r\nOrigin: https://a.example\r\n"
+                        "Content-Length: 1\r\n\r\nx"));
+    expect_heard(world, OK("Access-Control-Allow-Origin: https://a.example\r\nVary: Origin\r\n"
+                           "X-Extra: 1\r\n\r\nx",
+                           "1"));
+    say(world, SW_SLICE("POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx"));
+    expect_heard(world, OK("Vary: Origin\r\nX-Extra: 1\r\n\r\nx", "1"));
+    expect_answer(world,
+                  SW_SLICE("OPTIONS /p HTTP/1.1\r\nHost: a\r\nOrigin: https://c.example\r\n\r\n"),
+                  403, false, "\r\nVary: Origin\r\n\r\n{\"error\":{\"code\":\"forbidden\"");
+}
+
 static void site_headers_stand_in_every_answer(void **state)
 {
     struct world *world = *state;
@@ -155,6 +180,7 @@ int main(void)
         CASE(what_cannot_be_served_is_refused_in_words),
         CASE(head_that_is_too_large_is_refused),
         CASE(preflight_and_options_are_answered),
+        CASE(an_allow_list_names_the_page_that_asked),
         CASE(site_headers_stand_in_every_answer),
         CASE(body_is_asked_for_where_the_client_waits),
         CASE(refused_upload_hears_its_answer),
