@@ -216,20 +216,25 @@ static bool find_route(struct sw_http *http, const struct sw_request *request)
     return false;
 }
 
+static bool passes(struct sw_http *http, sw_head_guard *guard)
+{
+    if (!guard || guard(http->site->context, http, &http->parser->request)) {
+        return true;
+    }
+    SW_ASSERT(http->phase == REPLIED || http->conn->closing);
+    return false;
+}
+
 static void on_head(struct sw_http *http)
 {
     struct sw_parser *parser = http->parser;
-    const struct sw_site *site = http->site;
     count_request(http);
     /* A reply before the body has come leaves no way to the next request. */
     bool keep_alive = parser->request.keep_alive && !http->closes;
     http->closes = !keep_alive || parser->has_body;
     http->phase = HANDLING;
-    if (site->guard && !site->guard(site->context, http, &parser->request)) {
-        SW_ASSERT(http->phase == REPLIED || http->conn->closing);
-        return;
-    }
-    if (!find_route(http, &parser->request)) {
+    if (!passes(http, http->site->guard) || !find_route(http, &parser->request) ||
+        !passes(http, http->route->guard)) {
         return;
     }
     http->closes = !keep_alive;

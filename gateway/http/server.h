@@ -18,14 +18,18 @@ struct sw_http;
 
 /* Must reply (sw_http_reply*), upgrade (sw_http_detach) or defer before it returns. */
 typedef void sw_handler(void *context, struct sw_http *http, const struct sw_request *request);
+/* Replies itself and returns false to refuse. Asked before the body is read; behind a refusal it is
+ * thrown away, and the connection closes. */
+typedef bool sw_head_guard(void *context, struct sw_http *http, const struct sw_request *request);
 
 struct sw_route {
     unsigned methods; /* enum sw_method, or'ed; another one gets 405 with Allow, OPTIONS a
                          preflight's answer where `cors` is set */
     const char *path; /* "/v1/publish"; "/v1/topics/" with `prefix` covers what is below it */
     bool prefix;
-    bool cors;       /* pages may read it: Access-Control-Allow-Origin on every answer */
-    size_t max_body; /* bytes; above it 413 */
+    bool cors;            /* pages may read it: Access-Control-Allow-Origin on every answer */
+    size_t max_body;      /* bytes; above it 413 */
+    sw_head_guard *guard; /* may be NULL */
     sw_handler *handle;
 };
 
@@ -37,8 +41,7 @@ struct sw_site {
     struct sw_loop *loop;
     struct sw_counters *counters;
     _Atomic int64_t *open; /* gauge of its connections while they are HTTP; may be NULL */
-    /* Looked at before routing; replies itself and returns false to refuse. May be NULL. */
-    bool (*guard)(void *context, struct sw_http *http, const struct sw_request *request);
+    sw_head_guard *guard;  /* of all routes, looked at before routing; may be NULL */
     /* NULL-terminated allow-list of the pages that may read a `cors` route; empty or NULL: all. */
     char *const *origins;
     /* Headers for every reply ("Name: value\r\n..."), may be NULL. */

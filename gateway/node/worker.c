@@ -48,18 +48,25 @@ static void on_echo(void *context, struct sw_http *http, const struct sw_request
     upgrade(context, http, request, true);
 }
 
+/* Before the body: who may not publish has none of it read. */
+static bool guard_publish(void *context, struct sw_http *http, const struct sw_request *request)
+{
+    const struct sw_worker *worker = context;
+    const char *why = NULL;
+    if (!sw_door_origin_allowed(&worker->door, request)) {
+        why = "this origin may not publish";
+    } else if (!sw_door_may_publish(&worker->door, sw_http_conn(http), request)) {
+        why = "clients may not publish here (--client-publish)";
+    }
+    if (why) {
+        sw_http_reply_error(http, SW_ERROR_FORBIDDEN, why, 0, NULL);
+    }
+    return why == NULL;
+}
+
 static void on_publish(void *context, struct sw_http *http, const struct sw_request *request)
 {
-    struct sw_worker *worker = context;
-    if (!sw_door_origin_allowed(&worker->door, request)) {
-        sw_http_reply_error(http, SW_ERROR_FORBIDDEN, "this origin may not publish", 0, NULL);
-        return;
-    }
-    if (!sw_door_may_publish(&worker->door, sw_http_conn(http), request)) {
-        sw_http_reply_error(http, SW_ERROR_FORBIDDEN,
-                            "clients may not publish here (--client-publish)", 0, NULL);
-        return;
-    }
+    const struct sw_worker *worker = context;
     sw_api_publish(&worker->publisher, http, request);
 }
 
@@ -97,6 +104,7 @@ static void init_site(struct sw_worker *worker)
                                             .path = "/v1/publish",
                                             .cors = true,
                                             .max_body = PUBLISH_BODY_BYTES,
+                                            .guard = guard_publish,
                                             .handle = on_publish};
     worker->routes[n++] = (struct sw_route){
         .methods = any_method, .path = "/v1/topics", .max_body = 65536, .handle = on_wrong_door};

@@ -182,6 +182,19 @@ suite('the public listener', [], (gateway) => {
     assert.equal(client.of('http.public').length, 2);
   });
 
+  test('who may not publish is told on the head, and its body is not read', async (t) => {
+    const raw = await RawSocket.connect(t, gateway().port);
+    raw.write('POST /v1/publish HTTP/1.1\r\nHost: 127.0.0.1\r\nOrigin: https://example.com\r\nContent-Length: 8000000\r\n\r\n');
+    const { status, headers, body } = await raw.response();
+    assert.equal(status, 403);
+    assert.equal(JSON.parse(body).error.code, 'forbidden');
+    assert.equal(headers['access-control-allow-origin'], '*');
+    assert.equal(headers.connection, 'close');
+    // What still comes is thrown away, so that no reset overtakes the answer.
+    raw.write(Buffer.alloc(4_000_000, 0x20));
+    assert.equal(await within(raw.ended, 5000, 'the end of the connection'), 'end');
+  });
+
   test('a half request is closed at the deadline of 10 s', { skip: !LONG && 'takes 10 s: only in long runs' }, async (t) => {
     const raw = await RawSocket.connect(t, gateway().port);
     const silent = await RawSocket.connect(t, gateway().port);

@@ -139,6 +139,18 @@ static inline bool guard(void *context, struct sw_http *http, const struct sw_re
     return true;
 }
 
+/* A route's own. */
+static inline bool guard_body(void *context, struct sw_http *http, const struct sw_request *request)
+{
+    (void)context;
+    assert_int_equal(request->body.size, 0);
+    if (sw_request_header(request, "X-Nobody").data) {
+        sw_http_reply_error(http, SW_ERROR_FORBIDDEN, "not you", 0, NULL);
+        return false;
+    }
+    return true;
+}
+
 static inline void on_closed(void *context, struct sw_conn *conn)
 {
     struct world *world = context;
@@ -148,7 +160,12 @@ static inline void on_closed(void *context, struct sw_conn *conn)
 
 static const struct sw_route routes[] = {
     {.methods = SW_GET | SW_HEAD, .path = "/", .handle = handle_echo},
-    {.methods = SW_POST, .path = "/p", .max_body = 64, .cors = true, .handle = handle_echo},
+    {.methods = SW_POST,
+     .path = "/p",
+     .max_body = 64,
+     .cors = true,
+     .guard = guard_body,
+     .handle = handle_echo},
     {.methods = SW_GET, .path = "/p", .handle = handle_later},
     {.methods = SW_POST, .path = "/t/", .prefix = true, .max_body = 64, .handle = handle_echo},
     {.methods = SW_GET, .path = "/t/own", .handle = handle_at_once},

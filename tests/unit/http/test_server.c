@@ -152,6 +152,22 @@ static void body_is_asked_for_where_the_client_waits(void **state)
                   413, true, "too_large");
 }
 
+static void who_may_not_hears_so_before_the_body_is_read(void **state)
+{
+    struct world *world = *state;
+    expect_answer(world,
+                  SW_SLICE("POST /p HTTP/1.1\r\nHost: a\r\nX-Nobody: 1\r\n"
+                           "Content-Length: 60\r\nExpect: 100-continue\r\n\r\n"),
+                  403, true, "Access-Control-Allow-Origin: *\r\n\r\n{\"error\":{\"code\":\"forb");
+    expect_answer(world,
+                  SW_SLICE("POST /p HTTP/1.1\r\nHost: a\r\nX-Nobody: 1\r\n"
+                           "Transfer-Encoding: chunked\r\n\r\n3\r\nabc"),
+                  403, true, "not you");
+    expect_answer(world, SW_SLICE("POST /p HTTP/1.1\r\nHost: a\r\nX-Nobody: 1\r\n\r\n"), 403, false,
+                  "not you");
+    assert_int_equal(world->said.size, 0);
+}
+
 /* The client goes on sending what nobody wants; a close would answer with a RST that eats the
  * reply. */
 static void refused_upload_hears_its_answer(void **state)
@@ -183,6 +199,7 @@ int main(void)
         CASE(an_allow_list_names_the_page_that_asked),
         CASE(site_headers_stand_in_every_answer),
         CASE(body_is_asked_for_where_the_client_waits),
+        CASE(who_may_not_hears_so_before_the_body_is_read),
         CASE(refused_upload_hears_its_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
