@@ -53,6 +53,10 @@ static bool guard_publish(void *context, struct sw_http *http, const struct sw_r
 {
     const struct sw_worker *worker = context;
     const char *why = NULL;
+    if (sw_door_shows_token(request)) {
+        sw_http_reply_error(http, SW_ERROR_UNSUPPORTED, "this node takes no tokens", 0, NULL);
+        return false;
+    }
     if (!sw_door_origin_allowed(&worker->door, request)) {
         why = "this origin may not publish";
     } else if (!sw_door_may_publish(&worker->door, sw_http_conn(http), request)) {

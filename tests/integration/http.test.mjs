@@ -84,6 +84,36 @@ suite('the public listener', [], (gateway) => {
     }
   });
 
+  test('a token is unsupported, never ignored, wherever it stands', async (t) => {
+    const protocol = (value) => ({ 'Sec-WebSocket-Protocol': value });
+    for (const [path, headers] of [
+      ['/v1/ws', { Authorization: 'Bearer a.b.c' }],
+      ['/v1/ws', { authorization: 'bearer a.b.c' }],
+      ['/v1/ws', protocol('bearer.a.b.c')],
+      ['/v1/ws', protocol('spillway.v1.json, bearer.a.b.c')],
+      ['/v1/ws?ticket=abc', {}],
+      ['/v1/ws?topic=a&ticket=', {}],
+    ]) {
+      const { status, body } = await byHand(t, gateway().port, upgradeRequest(path, headers));
+      const { error } = JSON.parse(body);
+      assert.deepEqual([status, error.code, error.retry], [400, 'unsupported', false], `${path} ${JSON.stringify(headers)}`);
+      assert.match(error.message, /takes no tokens/);
+    }
+    const publish = { headers: { Authorization: 'Bearer a.b.c' }, body: { topic: 'http.token', data: 1 } };
+    assert.equal((await gateway().public('POST', '/v1/publish', publish)).code, 'unsupported');
+  });
+
+  test('what a proxy in front says for itself does not break an upgrade', async (t) => {
+    for (const headers of [
+      { Authorization: 'Basic dXNlcjpwYXNz' },
+      { Authorization: 'BearerLike x' },
+      { 'Sec-WebSocket-Protocol': 'bearers, spillway.v1.json' },
+    ]) {
+      const { status } = await byHand(t, gateway().port, upgradeRequest('/v1/ws?tickets=1', headers));
+      assert.equal(status, 101, JSON.stringify(headers));
+    }
+  });
+
   test('an upgrade in HTTP/1.0 is 400', async (t) => {
     const { status } = await byHand(t, gateway().port, upgradeRequest('/v1/ws', {}, { version: '1.0' }), { closes: true });
     assert.equal(status, 400);
