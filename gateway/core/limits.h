@@ -27,11 +27,16 @@
 #define SW_ECHO_BYTES (16u << 20)
 /* Subscriptions of one session (`limits.topics`). */
 #define SW_SESSION_TOPICS 256
+/* Entries of one subscribe: twice what can succeed, and an answer of at most 120 KB: 64 KB of their
+ * names and 110 bytes of words for each. */
+#define SW_SUBSCRIBE_ENTRIES 512
 /* Bad requests within a minute before the connection is closed. */
 #define SW_BAD_REQUESTS 10
 /* Publishes of one session that wait for the bus. */
 #define SW_SESSION_PUBLISHES 256
-/* A session's control lane above this: stop reading that client until it drains. */
+/* A session's control lane above this: that client is not heard until it drains. So who asks and
+ * never reads costs this twice (once with the socket), one answer, and the one read (64 KB) that
+ * was under way. */
 #define SW_LANE_BYTES 16384
 /* The subscription of a topic that the bus does not acknowledge. */
 #define SW_SUBSCRIBE_TIMEOUT_MS 5000

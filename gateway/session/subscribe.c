@@ -117,8 +117,26 @@ static void subscribe_one(struct subscribing *at, const struct sw_command_sub *s
     sw_pending_add(session, &at->request, at->id, tape);
 }
 
+static uint32_t count_entries(const struct sw_command *command)
+{
+    struct sw_command_walk walk = {0};
+    struct sw_command_sub sub;
+    uint32_t count = 0;
+    while (sw_command_next_sub(command, &walk, &sub)) {
+        count++;
+    }
+    return count;
+}
+
 void sw_session_subscribe(struct sw_session *session, const struct sw_command *command)
 {
+    if (count_entries(command) > SW_SUBSCRIBE_ENTRIES) {
+        sw_session_error(session, &(struct sw_encode_error){
+                                      .error = SW_ERROR_TOO_MANY_TOPICS,
+                                      .id = command->id,
+                                      .message = "one subscribe names at most 512 topics"});
+        return;
+    }
     struct subscribing at = {.session = session, .id = command->id};
     struct sw_command_walk walk = {0};
     struct sw_command_sub sub;

@@ -259,6 +259,16 @@ suite('subscriptions', [], (gateway, connect) => {
     assert.equal((await client.subscribe('full.256'))['full.256'].error, undefined);
   });
 
+  test('one subscribe names at most 512 topics, so that its answer is bounded', async (t) => {
+    const client = await connect(t);
+    const bad = (count) => Array.from({ length: count }, (_, at) => ({ topic: `.${at}` }));
+    assert.equal(Object.keys(await client.subscribe(...bad(512))).length, 512);
+    const refused = await client.request('subscribe', { subs: bad(513) });
+    assert.equal(refused.type, 'error');
+    assert.equal(refused.error.code, 'too_many_topics');
+    assert.equal(refused.error.retry, false);
+  });
+
   test('bad topics and patterns are bad_topic', async (t) => {
     const client = await connect(t);
     const bad = [
