@@ -60,8 +60,9 @@ struct sw_session {
     uint32_t seen_queued;
     uint32_t closing_next; /* slot + 1 */
     uint32_t bad_since;
-    uint16_t capacity;  /* of the list; 0: `one` */
-    uint16_t publishes; /* that wait for the bus */
+    uint32_t joins_until; /* its joins are forgotten one by one until then; in 64ths of a second */
+    uint16_t capacity;    /* of the list; 0: `one` */
+    uint16_t publishes;   /* that wait for the bus */
     uint8_t bad_count;
     uint8_t reason;       /* enum sw_reason */
     bool ping_strict : 1; /* the ping is due after pong_ms: nothing stood before it */
