@@ -61,7 +61,12 @@ test('a draining node says so and takes no new clients', async (t) => {
   assert.equal(ready.status, 503);
   assert.equal(ready.json.status, 'draining');
   assert.equal((await gateway.get('/live')).status, 200);
-  await assert.rejects(Client.connect(t, gateway.url), 'no new clients');
+  const refused = () =>
+    Client.connect(t, gateway.url).then(
+      () => false,
+      () => true,
+    );
+  await until(refused, 2000, 'no new clients, as soon as the workers have heard of it, too');
   assert.equal((await within(gateway.exited, 10000, 'the end of the drain')).code, 0);
 });
 
@@ -73,10 +78,11 @@ test('an upgrade that is finished while the node drains is refused, and the node
   await gateway.counted((metrics) => metrics.sum('spillway_connections') === 1, 'the one at the door');
   const stopped = gateway.stop();
   // Main says that it drains before its worker hears of it, and the worker begins by closing its door.
-  const refused = () => RawSocket.connect(t, gateway.port).then(
-    () => false,
-    () => true,
-  );
+  const refused = () =>
+    RawSocket.connect(t, gateway.port).then(
+      () => false,
+      () => true,
+    );
   await until(refused, 5000, 'the door closed');
   raw.write(request.slice(20));
   const { status } = await raw.response().catch(() => ({ status: 'cut' }));
