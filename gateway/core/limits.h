@@ -40,7 +40,7 @@
 /* Publishes of one session that wait for the bus. */
 #define SW_SESSION_PUBLISHES 256
 /* A session's control lane above this: that client is not heard until it drains. So who asks and
- * never reads costs this twice (once with the socket), one answer, and the one read (64 KB) that
+ * never reads costs this twice (once with the socket), one answer, and the one read (16 KB) that
  * was under way. */
 #define SW_LANE_BYTES 16384
 /* The subscription of a topic that the bus does not acknowledge. */

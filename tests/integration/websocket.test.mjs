@@ -299,8 +299,8 @@ describe('who asks much and never reads', () => {
     const answered = await settled(gateway);
     assert.ok(answered < (CLIENTS * REQUESTS) / 2, `${answered} were read`);
     const each = (gateway.rss() - before) / CLIENTS;
-    // 64 KB of what it said, and its lane twice: once with the socket. (A sanitizer's memory says nothing of ours.)
-    if (!SANITIZED) assert.ok(each < 128 << 10, `${each} bytes for each`);
+    // 16 KB of what it said, and its lane twice: once with the socket. (A sanitizer's memory says nothing of ours.)
+    if (!SANITIZED) assert.ok(each < 96 << 10, `${each} bytes for each`);
     for (const raw of clients.slice(1)) raw.destroy();
     clients[0].resume();
     for (let id = 1; id <= REQUESTS; id++) assert.equal((await clients[0].json()).id, id);
