@@ -13,8 +13,9 @@ struct sw_exchange;
 /* One subscribed string of this node. `wire` is what the backend subscribes to: prefix + topic, or
  * the glob that covers the pattern. */
 struct sw_interest {
-    struct sw_list link;    /* on the exchange's list of all interests */
-    struct sw_timer linger; /* runs while nobody reads it */
+    struct sw_list link;      /* on the exchange's list of all interests */
+    struct sw_list lingering; /* on the exchange's list of those that nobody reads */
+    struct sw_timer linger;   /* runs while nobody reads it */
     struct sw_exchange *exchange;
     struct sw_slice name; /* own copy */
     struct sw_slice wire; /* own copy */

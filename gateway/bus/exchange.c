@@ -25,6 +25,8 @@ struct sw_exchange {
     struct sw_outlet **outlets;
     uint32_t workers;
     struct sw_list interests;
+    struct sw_list lingering[2]; /* [pattern]; who waits longest first */
+    uint32_t lingering_count[2];
     struct sw_map names[2]; /* [pattern] */
     struct sw_map wires[2];
     struct sw_random random;
@@ -98,12 +100,24 @@ static void put_wire(const struct sw_exchange *exchange, struct sw_buf *out, str
 
 /* ---- interests ---- */
 
-/* Nobody has read it for long enough. */
+/* Somebody reads it again, or it goes. */
+static void linger_stop(struct sw_interest *interest)
+{
+    struct sw_exchange *exchange = interest->exchange;
+    if (sw_list_empty(&interest->lingering)) {
+        return;
+    }
+    sw_list_remove(&interest->lingering);
+    sw_loop_timer_stop(exchange->loop, &interest->linger);
+    exchange->lingering_count[interest->pattern]--;
+    sw_count(&exchange->counters->interests_lingering, -1);
+}
+
 static void interest_free(struct sw_interest *interest)
 {
     struct sw_exchange *exchange = interest->exchange;
     SW_ASSERT(sw_list_empty(&interest->readers));
-    sw_loop_timer_stop(exchange->loop, &interest->linger);
+    linger_stop(interest);
     sw_map_remove(&exchange->names[interest->pattern], interest->name);
     sw_map_remove(&exchange->wires[interest->pattern], interest->wire);
     sw_list_remove(&interest->link);
@@ -111,6 +125,7 @@ static void interest_free(struct sw_interest *interest)
     sw_free(interest);
 }
 
+/* Nobody has read it for long enough. */
 static void interest_give_up(struct sw_interest *interest)
 {
     struct sw_backend *backend = interest->exchange->backend;
@@ -152,6 +167,7 @@ static struct sw_interest *interest_create(struct sw_exchange *exchange, struct 
     interest->pattern = pattern;
     interest->max_bytes = find_max_bytes(&exchange->config, name, pattern);
     sw_timer_init(&interest->linger, on_linger);
+    sw_list_init(&interest->lingering);
     sw_list_init(&interest->readers);
     sw_list_push(&exchange->interests, &interest->link);
     sw_map_insert(&exchange->names[pattern], interest->name, interest);
@@ -164,13 +180,21 @@ static struct sw_interest *interest_create(struct sw_exchange *exchange, struct 
  * were told to come back, and the work of subscribing shall not begin anew with each of them. */
 static void interest_linger(struct sw_interest *interest)
 {
+    static const uint32_t most[2] = {SW_LINGERING_TOPICS, SW_LINGERING_PATTERNS};
     struct sw_exchange *exchange = interest->exchange;
+    bool pattern = interest->pattern;
     uint64_t delay = exchange->config.unsubscribe_delay_ms;
     delay += sw_random_below(&exchange->random, delay + 1);
     if (!interest->acked && delay < SW_INTEREST_KEEP_MS) {
         delay = SW_INTEREST_KEEP_MS;
     }
     sw_loop_timer_start(exchange->loop, &interest->linger, delay);
+    sw_list_push(&exchange->lingering[pattern], &interest->lingering);
+    sw_count(&exchange->counters->interests_lingering, 1);
+    if (++exchange->lingering_count[pattern] > most[pattern]) {
+        struct sw_list *oldest = sw_list_first(&exchange->lingering[pattern]);
+        interest_give_up(SW_CONTAINER_OF(oldest, struct sw_interest, lingering));
+    }
 }
 
 struct sw_interest *sw_exchange_find(const struct sw_exchange *exchange, struct sw_slice wire,
@@ -226,7 +250,7 @@ void sw_exchange_join(struct sw_exchange *exchange, const struct sw_join *join)
     struct sw_interest *interest = sw_map_find(&exchange->names[join->pattern], name);
     if (interest) {
         SW_ASSERT(!reader_find(interest, join));
-        sw_loop_timer_stop(exchange->loop, &interest->linger);
+        linger_stop(interest);
         struct sw_exchange_reader *reader = reader_create(interest, join);
         if (interest->acked) {
             reader_welcome(exchange, reader);
@@ -490,6 +514,8 @@ struct sw_exchange *sw_exchange_create(struct sw_loop *loop, const struct sw_bus
     exchange->config.prefix = copy(config->prefix);
     exchange->config.node = copy(config->node);
     sw_list_init(&exchange->interests);
+    sw_list_init(&exchange->lingering[false]);
+    sw_list_init(&exchange->lingering[true]);
     sw_random_init(&exchange->random);
     sw_exchange_tick(exchange);
     return exchange;
@@ -547,11 +573,15 @@ void sw_exchange_destroy(struct sw_exchange **pointer)
 bool sw_exchange_sane(const struct sw_exchange *exchange)
 {
     size_t count = 0;
+    size_t lingering = 0;
     for (struct sw_list *at = exchange->interests.next; at != &exchange->interests; at = at->next) {
         const struct sw_interest *interest = interest_at(at);
-        if (sw_list_empty(&interest->readers) != sw_timer_running(&interest->linger)) {
+        bool lingers = sw_timer_running(&interest->linger);
+        if (sw_list_empty(&interest->readers) != lingers ||
+            sw_list_empty(&interest->lingering) == lingers) {
             return false;
         }
+        lingering += lingers;
         for (struct sw_list *r = interest->readers.next; r != &interest->readers; r = r->next) {
             const struct sw_exchange_reader *reader = reader_at(r);
             if (!reader->joined && !sw_list_empty(&reader->gapped)) {
@@ -560,7 +590,10 @@ bool sw_exchange_sane(const struct sw_exchange *exchange)
         }
         count++;
     }
-    return count == exchange->names[0].count + exchange->names[1].count &&
+    return lingering == exchange->lingering_count[0] + exchange->lingering_count[1] &&
+           exchange->lingering_count[false] <= SW_LINGERING_TOPICS &&
+           exchange->lingering_count[true] <= SW_LINGERING_PATTERNS &&
+           count == exchange->names[0].count + exchange->names[1].count &&
            count == exchange->wires[0].count + exchange->wires[1].count;
 }
 

@@ -54,3 +54,16 @@ bool sw_origin_is_loopback(struct sw_slice origin)
     }
     return false;
 }
+
+bool sw_origin_allowed(char *const *list, struct sw_slice origin)
+{
+    if (!list || !list[0] || !origin.data) {
+        return true;
+    }
+    for (char *const *allowed = list; *allowed; allowed++) {
+        if (sw_slice_equal_nocase(origin, sw_slice_of(*allowed))) {
+            return true;
+        }
+    }
+    return false;
+}

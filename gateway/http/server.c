@@ -13,6 +13,7 @@
 #include "http/server.h"
 
 #include "common/mem.h"
+#include "http/origin.h"
 #include "http/parser.h"
 #include "http/reply.h"
 
@@ -95,6 +96,32 @@ static const struct sw_route *find_method(const struct sw_site *site, const stru
     return found;
 }
 
+/* ---- pages of other origins ---- */
+
+static struct sw_slice origin_of(const struct sw_http *http)
+{
+    return sw_request_header(&http->parser->request, "Origin");
+}
+
+/* What lets a page read the answer. With an allow-list the answer is one thing for one origin and
+ * another for the next, which caches must know. */
+static void append_cors(const struct sw_http *http, struct sw_buf *out)
+{
+    char *const *origins = http->site->origins;
+    if (!http->route || !http->route->cors) {
+        return;
+    }
+    if (!origins || !origins[0]) {
+        sw_buf_append_slice(out, SW_SLICE("Access-Control-Allow-Origin: *\r\n"));
+        return;
+    }
+    struct sw_slice origin = origin_of(http);
+    if (origin.data && sw_origin_allowed(origins, origin)) {
+        sw_buf_printf(out, "Access-Control-Allow-Origin: %.*s\r\n", SW_SLICE_ARG(origin));
+    }
+    sw_buf_append_slice(out, SW_SLICE("Vary: Origin\r\n"));
+}
+
 #define METHODS_TEXT 40
 
 static const char *methods_text(unsigned methods, char out[METHODS_TEXT])
@@ -110,6 +137,10 @@ static const char *methods_text(unsigned methods, char out[METHODS_TEXT])
 
 static void reply_preflight(struct sw_http *http, unsigned methods)
 {
+    if (!sw_origin_allowed(http->site->origins, origin_of(http))) {
+        sw_http_reply_error(http, SW_ERROR_FORBIDDEN, "this origin is not allowed", 0, NULL);
+        return;
+    }
     char text[METHODS_TEXT];
     char headers[256];
     snprintf(headers, sizeof(headers),
@@ -185,20 +216,25 @@ static bool find_route(struct sw_http *http, const struct sw_request *request)
     return false;
 }
 
+static bool passes(struct sw_http *http, sw_head_guard *guard)
+{
+    if (!guard || guard(http->site->context, http, &http->parser->request)) {
+        return true;
+    }
+    SW_ASSERT(http->phase == REPLIED || http->conn->closing);
+    return false;
+}
+
 static void on_head(struct sw_http *http)
 {
     struct sw_parser *parser = http->parser;
-    const struct sw_site *site = http->site;
     count_request(http);
     /* A reply before the body has come leaves no way to the next request. */
     bool keep_alive = parser->request.keep_alive && !http->closes;
     http->closes = !keep_alive || parser->has_body;
     http->phase = HANDLING;
-    if (site->guard && !site->guard(site->context, http, &parser->request)) {
-        SW_ASSERT(http->phase == REPLIED || http->conn->closing);
-        return;
-    }
-    if (!find_route(http, &parser->request)) {
+    if (!passes(http, http->site->guard) || !find_route(http, &parser->request) ||
+        !passes(http, http->route->guard)) {
         return;
     }
     http->closes = !keep_alive;
@@ -364,6 +400,11 @@ static void on_end(struct sw_conn *conn, int status)
     if (status == 0 && http->phase == WRITING) {
         return; /* a client that closes its side still reads its reply */
     }
+    if (status == 0 && http->phase == DEFERRED) {
+        /* so does one whose reply is still to come; what it asked behind it is answered, too */
+        http->closes = http->closes || sw_parser_rest(http->parser).size == 0;
+        return;
+    }
     if (status == 0 && http->phase == HEAD && !sw_list_empty(&http->resume.link)) {
         return; /* what came before the end is yet to be served */
     }
@@ -480,19 +521,20 @@ void sw_http_reply(struct sw_http *http, unsigned status, const char *type, stru
         sw_count(&http->site->counters->http_errors_total, 1);
     }
     const struct sw_parser *parser = http->parser;
-    bool cors = http->route && http->route->cors;
+    struct sw_buf cors = {0};
+    append_cors(http, &cors);
     struct sw_reply reply = {
         .status = status,
         .type = type,
         .body = body,
-        .headers = {http->site->headers, cors ? "Access-Control-Allow-Origin: *\r\n" : NULL,
-                    headers},
+        .headers = {http->site->headers, sw_buf_text(&cors), headers},
         .close = http->closes,
         .keep_alive = parser && parser->http10,
         .bodyless = parser && parser->head_whole && parser->request.method == SW_HEAD,
     };
     set_phase(http, REPLIED, 0);
     send_reply(http, &reply);
+    sw_buf_deinit(&cors);
     if (http->serving || http->conn->closing) {
         return;
     }

@@ -18,14 +18,18 @@ struct sw_http;
 
 /* Must reply (sw_http_reply*), upgrade (sw_http_detach) or defer before it returns. */
 typedef void sw_handler(void *context, struct sw_http *http, const struct sw_request *request);
+/* Replies itself and returns false to refuse. Asked before the body is read; behind a refusal it is
+ * thrown away, and the connection closes. */
+typedef bool sw_head_guard(void *context, struct sw_http *http, const struct sw_request *request);
 
 struct sw_route {
     unsigned methods; /* enum sw_method, or'ed; another one gets 405 with Allow, OPTIONS a
                          preflight's answer where `cors` is set */
     const char *path; /* "/v1/publish"; "/v1/topics/" with `prefix` covers what is below it */
     bool prefix;
-    bool cors;       /* any origin may read it: Access-Control-Allow-Origin: * on every answer */
-    size_t max_body; /* bytes; above it 413 */
+    bool cors;            /* pages may read it: Access-Control-Allow-Origin on every answer */
+    size_t max_body;      /* bytes; above it 413 */
+    sw_head_guard *guard; /* may be NULL */
     sw_handler *handle;
 };
 
@@ -37,8 +41,9 @@ struct sw_site {
     struct sw_loop *loop;
     struct sw_counters *counters;
     _Atomic int64_t *open; /* gauge of its connections while they are HTTP; may be NULL */
-    /* Looked at before routing; replies itself and returns false to refuse. May be NULL. */
-    bool (*guard)(void *context, struct sw_http *http, const struct sw_request *request);
+    sw_head_guard *guard;  /* of all routes, looked at before routing; may be NULL */
+    /* NULL-terminated allow-list of the pages that may read a `cors` route; empty or NULL: all. */
+    char *const *origins;
     /* Headers for every reply ("Name: value\r\n..."), may be NULL. */
     const char *headers;
     /* The connection has closed while it was HTTP: the memory around it is the owner's again. */
@@ -66,8 +71,9 @@ void sw_http_reply_error(struct sw_http *http, enum sw_error error, const char *
 /* The same object for other places (batch results): appends {"code":...}. */
 void sw_http_append_error(struct sw_buf *out, enum sw_error error, const char *message,
                           unsigned retry_ms, const char *outcome);
-/* Replies later: until then `on_gone(owner)` comes if the peer leaves first, and the handler must
- * not use `http` any more. The request's slices are invalid as soon as the handler returns. */
+/* Replies later: until then `on_gone(owner)` comes if the connection breaks or is closed first, and
+ * the handler must not use `http` any more. A peer that only ends its side waits for its reply. The
+ * request's slices are invalid as soon as the handler returns. */
 void sw_http_defer(struct sw_http *http, void (*on_gone)(void *owner), void *owner);
 /* Hands the connection on after an upgrade: frees the HTTP side, returns the connection; its next
  * owner calls sw_conn_adopt. `rest` gets the bytes that came behind the request (the caller frees

@@ -29,7 +29,7 @@ static struct sw_conn *conn_of(void *handle)
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
     (void)suggested;
-    *buf = uv_buf_init(sw_loop_of(handle)->read_buffer, SW_READ_BYTES);
+    *buf = uv_buf_init(sw_loop_of(handle)->read_buffer, SW_CONN_READ_BYTES);
 }
 
 void sw_conn_broke(struct sw_conn *conn, int status)

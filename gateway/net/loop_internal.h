@@ -13,6 +13,9 @@
 
 /* One buffer per loop that every read fills: its bytes are consumed before the callback returns. */
 #define SW_READ_BYTES 65536
+/* What an accepted connection may fill of it: when a client is paused the rest of one read is held
+ * for it, and there may be many of them. */
+#define SW_CONN_READ_BYTES 16384
 /* Write requests kept for reuse: 280 bytes each. */
 #define SW_WRITES_KEPT 4096
 

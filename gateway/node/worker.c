@@ -48,19 +48,31 @@ static void on_echo(void *context, struct sw_http *http, const struct sw_request
     upgrade(context, http, request, true);
 }
 
+/* Before the body: who may not publish has none of it read. */
+static bool guard_publish(void *context, struct sw_http *http, const struct sw_request *request)
+{
+    const struct sw_worker *worker = context;
+    const char *why = NULL;
+    if (sw_door_shows_token(request)) {
+        sw_http_reply_error(http, SW_ERROR_UNSUPPORTED, "this node takes no tokens", 0, NULL);
+        return false;
+    }
+    if (!sw_door_origin_allowed(&worker->door, request)) {
+        why = "this origin may not publish";
+    } else if (!sw_door_may_publish(&worker->door, sw_http_conn(http), request) &&
+               !sw_rules_grant_publish(worker->publisher.rules)) {
+        why = "clients may not publish here (--client-publish)";
+    }
+    if (why) {
+        sw_http_reply_error(http, SW_ERROR_FORBIDDEN, why, 0, NULL);
+    }
+    return why == NULL;
+}
+
 static void on_publish(void *context, struct sw_http *http, const struct sw_request *request)
 {
-    struct sw_worker *worker = context;
-    if (!sw_door_origin_allowed(&worker->door, request)) {
-        sw_http_reply_error(http, SW_ERROR_FORBIDDEN, "this origin may not publish", 0, NULL);
-        return;
-    }
+    const struct sw_worker *worker = context;
     bool allowed = sw_door_may_publish(&worker->door, sw_http_conn(http), request);
-    if (!allowed && !sw_rules_grant_publish(worker->publisher.rules)) {
-        sw_http_reply_error(http, SW_ERROR_FORBIDDEN,
-                            "clients may not publish here (--client-publish)", 0, NULL);
-        return;
-    }
     sw_api_publish(&worker->publisher, http, request, allowed);
 }
 
@@ -92,13 +104,13 @@ static const unsigned any_method = SW_GET | SW_HEAD | SW_POST | SW_METHOD_OTHER;
 static void init_site(struct sw_worker *worker)
 {
     const char *echo = worker->config.config->echo_path;
-    bool any_origin = !worker->config.config->origin || !worker->config.config->origin[0];
     unsigned n = 0;
     worker->routes[n++] = (struct sw_route){.methods = SW_GET, .path = "/v1/ws", .handle = on_ws};
     worker->routes[n++] = (struct sw_route){.methods = SW_POST,
                                             .path = "/v1/publish",
-                                            .cors = any_origin,
+                                            .cors = true,
                                             .max_body = PUBLISH_BODY_BYTES,
+                                            .guard = guard_publish,
                                             .handle = on_publish};
     worker->routes[n++] = (struct sw_route){
         .methods = any_method, .path = "/v1/topics", .max_body = 65536, .handle = on_wrong_door};
@@ -111,13 +123,14 @@ static void init_site(struct sw_worker *worker)
         worker->routes[n++] = (struct sw_route){.methods = SW_GET, .path = echo, .handle = on_echo};
     }
     worker->routes[n++] = (struct sw_route){
-        .methods = any_method, .path = "/", .prefix = true, .cors = any_origin, .handle = on_asset};
+        .methods = any_method, .path = "/", .prefix = true, .cors = true, .handle = on_asset};
     worker->site = (struct sw_site){.routes = worker->routes,
                                     .route_count = n,
                                     .context = worker,
                                     .loop = worker->loop,
                                     .counters = &worker->counters,
                                     .open = &worker->counters.connections[SW_CONNECTION_HTTP],
+                                    .origins = worker->config.config->origin,
                                     .on_closed = on_http_closed};
 }
 

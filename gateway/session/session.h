@@ -24,16 +24,19 @@ enum sw_session_state { SW_FREE, SW_HANDSHAKE, SW_OPEN, SW_CLOSING_STATE, SW_CLO
 struct sw_session;
 struct sw_sessions;
 
-/* How a session's words become bytes: the seam to ws, and to others beside it. */
+/* How a session's words become bytes: the seam to ws, and to others beside it. It takes nothing
+ * from a client that is paused, also of what was read already. */
 struct sw_transport {
     const char *name;
     enum sw_connection_kind open;
     enum sw_connection_kind closing;
-    /* Each appends to session->lane: one text as a frame; a ping; the last frame, with its code (0:
+    /* These append to session->lane: one text as a frame; a ping; the last frame, with its code (0:
      * none) and words. */
     void (*frame)(struct sw_session *session, struct sw_slice text);
     void (*ping)(struct sw_session *session);
     void (*close)(struct sw_session *session, uint16_t code, struct sw_slice words);
+    /* No longer paused: takes what it held back, later in the turn, and reads on. */
+    void (*resume)(struct sw_session *session);
 };
 
 struct sw_request; /* session/pending */
@@ -57,8 +60,9 @@ struct sw_session {
     uint32_t seen_kernel; /* bytes that the kernel held for it then */
     uint32_t closing_next; /* slot + 1 */
     uint32_t bad_since;
-    uint16_t capacity;  /* of the list; 0: `one` */
-    uint16_t publishes; /* that wait for the bus */
+    uint32_t joins_until; /* its joins are forgotten one by one until then; in 64ths of a second */
+    uint16_t capacity;    /* of the list; 0: `one` */
+    uint16_t publishes;   /* that wait for the bus */
     uint8_t bad_count;
     uint8_t reason;       /* enum sw_reason */
     bool ping_strict : 1; /* the ping is due after pong_ms: nothing stood before it */

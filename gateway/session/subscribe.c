@@ -7,6 +7,8 @@
 
 /* One language and one framing so far: every session reads the same tapes. */
 #define ENCODING 0
+/* SW_SESSION_JOINS_PER_S of those that were refused fit into it. */
+#define JOIN_RETRY_MS 1000
 
 static struct sw_subscription *find(const struct sw_session *session, const struct sw_tape *tape)
 {
@@ -119,6 +121,22 @@ struct subscribing {
     struct sw_buf topic;
 };
 
+/* A bucket that holds SW_SESSION_JOINS and is refilled by one per unit of its clock. */
+static bool may_join(struct sw_session *session)
+{
+    uint64_t now_ms = sw_loop_now_ms(session->all->loop);
+    uint32_t now = (uint32_t)(now_ms * SW_SESSION_JOINS_PER_S / 1000);
+    uint32_t taken = session->joins_until - now;
+    if (taken > SW_SESSION_JOINS) {
+        taken = 0; /* until then was long ago */
+    }
+    if (taken == SW_SESSION_JOINS) {
+        return false;
+    }
+    session->joins_until = now + taken + 1;
+    return true;
+}
+
 static void subscribe_one(struct subscribing *at, const struct sw_command_sub *sub)
 {
     struct sw_session *session = at->session;
@@ -157,6 +175,11 @@ static void subscribe_one(struct subscribing *at, const struct sw_command_sub *s
         sw_encode_subscribed_entry(&at->entries, topic);
         return;
     }
+    if (!tape && !may_join(session)) {
+        sw_encode_subscribed_error(&at->entries, topic, SW_ERROR_RATE_LIMITED,
+                                   "too many new topics at once", JOIN_RETRY_MS);
+        return;
+    }
     if (!tape) {
         tape = sw_tape_create(&all->fanout, ENCODING, topic, pattern);
         sw_bus_join(all->bus, all->config.worker, tape->id, tape->generation, topic, pattern);
@@ -164,8 +187,26 @@ static void subscribe_one(struct subscribing *at, const struct sw_command_sub *s
     sw_pending_add(session, &at->request, at->id, tape, choice);
 }
 
+static uint32_t count_entries(const struct sw_command *command)
+{
+    struct sw_command_walk walk = {0};
+    struct sw_command_sub sub;
+    uint32_t count = 0;
+    while (sw_command_next_sub(command, &walk, &sub)) {
+        count++;
+    }
+    return count;
+}
+
 void sw_session_subscribe(struct sw_session *session, const struct sw_command *command)
 {
+    if (count_entries(command) > SW_SUBSCRIBE_ENTRIES) {
+        sw_session_error(session, &(struct sw_encode_error){
+                                      .error = SW_ERROR_TOO_MANY_TOPICS,
+                                      .id = command->id,
+                                      .message = "one subscribe names at most 512 topics"});
+        return;
+    }
     struct subscribing at = {.session = session, .id = command->id};
     struct sw_command_walk walk = {0};
     struct sw_command_sub sub;

@@ -4,10 +4,16 @@
 #include "common/mem.h"
 #include "transport/ws_message.h"
 
-/* What a session holds while a frame or a message is incomplete. */
+/* What a session holds while a frame or a message is incomplete, or while it is paused before the
+ * end of what was read: one read may hold thousands of requests, and their answers are for the
+ * memory of who asks, not ours. */
 struct ws_state {
     struct sw_ws_rx *rx; /* NULL: between two frames */
     struct sw_ws_message message;
+    struct sw_session *session;
+    struct sw_task go_on; /* not from inside a flush: requests move what it walks over */
+    struct sw_buf held;   /* read and not yet taken */
+    bool stopped;         /* something is left to take, in `held` or in the rx */
 };
 
 static void state_drop(struct sw_session *session)
@@ -20,6 +26,8 @@ static void state_drop(struct sw_session *session)
         sw_ws_rx_give(session->all->codecs, state->rx);
     }
     sw_ws_message_deinit(&state->message);
+    sw_task_cancel(&state->go_on);
+    sw_buf_deinit(&state->held);
     sw_free(state);
     session->codec = NULL;
 }
@@ -79,13 +87,13 @@ static bool on_event(struct sw_session *session, enum sw_ws_event event,
     return false;
 }
 
-/* Reads all that was fed. False: nothing more is read from this peer. */
+/* Reads what was fed until the session is paused. False: nothing more is read from this peer. */
 static bool read_pieces(struct sw_session *session, struct sw_ws_rx *rx,
                         struct sw_ws_message *message)
 {
     size_t max_bytes = session->echo ? SW_ECHO_BYTES : SW_FRAME_BYTES;
     struct sw_ws_piece piece;
-    for (;;) {
+    while (!session->paused) {
         switch (sw_ws_rx_read(rx, &piece)) {
         case SW_WS_MORE:
             return true;
@@ -98,15 +106,40 @@ static bool read_pieces(struct sw_session *session, struct sw_ws_rx *rx,
             }
         }
     }
+    return true;
 }
 
-void sw_ws_receive(struct sw_session *session, struct sw_slice bytes)
+static void on_go_on(struct sw_task *task);
+
+/* The state lives on in the session, if it is not there already. */
+static void state_keep(struct sw_session *session, const struct ws_state *state)
+{
+    if (session->codec != state) {
+        struct ws_state *kept = sw_alloc(sizeof(*kept));
+        *kept = *state;
+        kept->session = session;
+        sw_task_init(&kept->go_on, on_go_on);
+        session->codec = kept;
+    }
+}
+
+/* What the session was paused before is kept for later. */
+static void hold(struct sw_session *session, struct ws_state *state, struct sw_ws_rx *rx)
+{
+    struct sw_slice rest = sw_ws_rx_rest(rx);
+    state->stopped = session->paused && (rest.size || !sw_ws_rx_clean(rx));
+    if (rest.size) {
+        sw_buf_append_slice(&state->held, rest);
+    }
+    if (state->stopped && sw_ws_message_clean(&state->message)) {
+        sw_ws_message_deinit(&state->message);
+    }
+}
+
+/* Takes bytes that came from the peer, as far as the session is not paused. */
+static void take(struct sw_session *session, struct sw_slice bytes)
 {
     struct sw_ws_codec *codec = session->all->codecs;
-    sw_session_heard(session);
-    if (session->deaf) {
-        return;
-    }
     struct ws_state fresh = {0};
     struct ws_state *state = session->codec ? session->codec : &fresh;
     struct sw_ws_rx *rx = state->rx ? state->rx : sw_ws_rx_take(codec);
@@ -114,19 +147,52 @@ void sw_ws_receive(struct sw_session *session, struct sw_slice bytes)
     state->rx = NULL;
     bool go_on = read_pieces(session, rx, &state->message);
     session->deaf = !go_on;
+    if (go_on) {
+        hold(session, state, rx);
+    }
     if (!go_on || sw_ws_rx_clean(rx)) {
         sw_ws_rx_give(codec, rx);
     } else {
         state->rx = rx;
     }
-    bool keep = go_on && (state->rx || !sw_ws_message_clean(&state->message));
-    if (keep && state == &fresh) {
-        session->codec = sw_alloc(sizeof(fresh));
-        *(struct ws_state *)session->codec = fresh;
-    } else if (!keep && state == &fresh) {
+    if (go_on && (state->rx || state->stopped || !sw_ws_message_clean(&state->message))) {
+        state_keep(session, state);
+    } else if (state == &fresh) {
         sw_ws_message_deinit(&fresh.message);
-    } else if (!keep) {
+    } else {
         state_drop(session);
+    }
+}
+
+/* The replies have been taken: what was held is read, then the socket again. */
+static void on_go_on(struct sw_task *task)
+{
+    struct ws_state *state = SW_CONTAINER_OF(task, struct ws_state, go_on);
+    struct sw_session *session = state->session;
+    struct sw_buf held = state->held;
+    state->held = (struct sw_buf){0};
+    take(session, sw_buf_slice(&held)); /* may free the state */
+    sw_buf_deinit(&held);
+    if (!session->paused) {
+        sw_conn_read(&session->conn, true);
+    }
+}
+
+void sw_ws_receive(struct sw_session *session, struct sw_slice bytes)
+{
+    sw_session_heard(session);
+    if (!session->deaf) {
+        take(session, bytes);
+    }
+}
+
+static void resume(struct sw_session *session)
+{
+    struct ws_state *state = session->codec;
+    if (state && state->stopped) {
+        sw_loop_later(session->all->loop, &state->go_on);
+    } else {
+        sw_conn_read(&session->conn, true);
     }
 }
 
@@ -191,4 +257,5 @@ const struct sw_transport sw_ws_transport = {.name = "ws",
                                              .closing = SW_CONNECTION_WS_CLOSING,
                                              .frame = say_frame,
                                              .ping = say_ping,
-                                             .close = say_close};
+                                             .close = say_close,
+                                             .resume = resume};

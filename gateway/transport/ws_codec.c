@@ -175,6 +175,13 @@ void sw_ws_rx_feed(struct sw_ws_rx *rx, struct sw_slice bytes)
     rx->left = bytes.size;
 }
 
+struct sw_slice sw_ws_rx_rest(struct sw_ws_rx *rx)
+{
+    struct sw_slice rest = sw_slice(rx->at, rx->left);
+    sw_ws_rx_feed(rx, sw_slice("", 0));
+    return rest;
+}
+
 bool sw_ws_rx_clean(const struct sw_ws_rx *rx)
 {
     return rx->handed == rx->used && rx->offset == 0;

@@ -55,6 +55,9 @@ void sw_ws_rx_give(struct sw_ws_codec *codec, struct sw_ws_rx *rx);
 /* What sw_ws_rx_read reads next; all of it is taken before the call that answers SW_WS_MORE. */
 void sw_ws_rx_feed(struct sw_ws_rx *rx, struct sw_slice bytes);
 enum sw_ws_read sw_ws_rx_read(struct sw_ws_rx *rx, struct sw_ws_piece *piece);
+/* What was fed and not taken, for a caller who stops before SW_WS_MORE and feeds it again later;
+ * the rx forgets it, and goes on from where it is. */
+struct sw_slice sw_ws_rx_rest(struct sw_ws_rx *rx);
 /* Between two frames: nothing hidden is left in it. */
 bool sw_ws_rx_clean(const struct sw_ws_rx *rx);
 

@@ -13,18 +13,25 @@
 #define KEY_BYTES   24
 #define MODE_BYTES  16 /* no mode has a longer name: what is left of one is unknown, too */
 
+static unsigned count_parameter(struct sw_slice query, struct sw_slice wanted)
+{
+    struct sw_slice name;
+    struct sw_slice value;
+    unsigned count = 0;
+    while (sw_query_next(&query, &name, &value)) {
+        count += sw_slice_equal(name, wanted);
+    }
+    return count;
+}
+
+static bool has_parameter(struct sw_slice query, struct sw_slice wanted)
+{
+    return count_parameter(query, wanted) > 0;
+}
+
 bool sw_door_origin_allowed(const struct sw_ws_door *door, const struct sw_request *request)
 {
-    struct sw_slice origin = sw_request_header(request, "Origin");
-    if (!door->origins || !door->origins[0] || !origin.data) {
-        return true; /* no list, or no browser */
-    }
-    for (char *const *allowed = door->origins; *allowed; allowed++) {
-        if (sw_slice_equal_nocase(origin, sw_slice_of(*allowed))) {
-            return true;
-        }
-    }
-    return false;
+    return sw_origin_allowed(door->origins, sw_request_header(request, "Origin"));
 }
 
 bool sw_door_may_publish(const struct sw_ws_door *door, struct sw_conn *conn,
@@ -37,6 +44,37 @@ bool sw_door_may_publish(const struct sw_ws_door *door, struct sw_conn *conn,
     struct sw_slice origin = sw_request_header(request, "Origin");
     return sw_conn_peer(conn, &peer) == 0 && sw_address_is_loopback(&peer) &&
            (!origin.data || sw_origin_is_loopback(origin));
+}
+
+static bool shows_bearer(struct sw_slice authorization)
+{
+    struct sw_slice scheme = sw_slice_split(&authorization, ' ');
+    return sw_slice_equal_nocase(scheme, SW_SLICE("Bearer"));
+}
+
+static bool offers_bearer(struct sw_slice subprotocols)
+{
+    while (subprotocols.data) {
+        struct sw_slice offered = sw_slice_trim(sw_slice_split(&subprotocols, ','));
+        if (sw_slice_starts_with(offered, SW_SLICE("bearer."))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool sw_door_shows_token(const struct sw_request *request)
+{
+    for (size_t i = 0; i < request->header_count; i++) {
+        const struct sw_header *header = &request->headers[i];
+        if ((sw_slice_equal_nocase(header->name, SW_SLICE("Authorization")) &&
+             shows_bearer(header->value)) ||
+            (sw_slice_equal_nocase(header->name, SW_SLICE("Sec-WebSocket-Protocol")) &&
+             offers_bearer(header->value))) {
+            return true;
+        }
+    }
+    return has_parameter(request->query, SW_SLICE("ticket"));
 }
 
 /* 16 bytes in base64: 22 characters and "==". */
@@ -60,22 +98,6 @@ static bool choose_subprotocol(const struct sw_request *request, bool *chosen)
 {
     *chosen = sw_request_header_has(request, "Sec-WebSocket-Protocol", SUBPROTOCOL);
     return *chosen || sw_request_header_count(request, "Sec-WebSocket-Protocol") == 0;
-}
-
-static unsigned count_parameter(struct sw_slice query, struct sw_slice wanted)
-{
-    struct sw_slice name;
-    struct sw_slice value;
-    unsigned count = 0;
-    while (sw_query_next(&query, &name, &value)) {
-        count += sw_slice_equal(name, wanted);
-    }
-    return count;
-}
-
-static bool has_parameter(struct sw_slice query, struct sw_slice wanted)
-{
-    return count_parameter(query, wanted) > 0;
 }
 
 /* 426 with the headers that say what to upgrade to. */
@@ -105,14 +127,14 @@ static bool check(const struct sw_ws_door *door, struct sw_http *http,
                             0, NULL);
     } else if (!sw_door_origin_allowed(door, request)) {
         sw_http_reply_error(http, SW_ERROR_FORBIDDEN, "this origin may not connect", 0, NULL);
+    } else if (sw_door_shows_token(request)) {
+        sw_http_reply_error(http, SW_ERROR_UNSUPPORTED, "this node takes no tokens", 0, NULL);
     } else if (!choose_subprotocol(request, subprotocol)) {
         sw_http_reply_error(http, SW_ERROR_BAD_REQUEST,
                             "none of the offered subprotocols is known; there is " SUBPROTOCOL, 0,
                             NULL);
-    } else if (has_parameter(request->query, SW_SLICE("raw")) ||
-               has_parameter(request->query, SW_SLICE("ticket"))) {
-        sw_http_reply_error(http, SW_ERROR_UNSUPPORTED, "raw and ticket are not supported", 0,
-                            NULL);
+    } else if (has_parameter(request->query, SW_SLICE("raw"))) {
+        sw_http_reply_error(http, SW_ERROR_UNSUPPORTED, "raw is not supported", 0, NULL);
     } else if (count_parameter(request->query, SW_SLICE("topic")) > SW_SESSION_TOPICS) {
         sw_http_reply_error(http, SW_ERROR_TOO_MANY_TOPICS, NULL, 0, NULL);
     } else {

@@ -20,6 +20,9 @@ void sw_ws_upgrade(const struct sw_ws_door *door, struct sw_http *http,
                    const struct sw_request *request, bool echo);
 /* Is there no allow-list, no Origin (so no browser), or is it on the list? */
 bool sw_door_origin_allowed(const struct sw_ws_door *door, const struct sw_request *request);
+/* Does the request carry a token (PROTOCOL.md, section 6): a Bearer, a subprotocol bearer.<token>,
+ * a ticket? What a proxy in front authorized by another scheme is none. */
+bool sw_door_shows_token(const struct sw_request *request);
 /* May whoever sends this request publish? */
 bool sw_door_may_publish(const struct sw_ws_door *door, struct sw_conn *conn,
                          const struct sw_request *request);

@@ -84,6 +84,36 @@ suite('the public listener', [], (gateway) => {
     }
   });
 
+  test('a token is unsupported, never ignored, wherever it stands', async (t) => {
+    const protocol = (value) => ({ 'Sec-WebSocket-Protocol': value });
+    for (const [path, headers] of [
+      ['/v1/ws', { Authorization: 'Bearer a.b.c' }],
+      ['/v1/ws', { authorization: 'bearer a.b.c' }],
+      ['/v1/ws', protocol('bearer.a.b.c')],
+      ['/v1/ws', protocol('spillway.v1.json, bearer.a.b.c')],
+      ['/v1/ws?ticket=abc', {}],
+      ['/v1/ws?topic=a&ticket=', {}],
+    ]) {
+      const { status, body } = await byHand(t, gateway().port, upgradeRequest(path, headers));
+      const { error } = JSON.parse(body);
+      assert.deepEqual([status, error.code, error.retry], [400, 'unsupported', false], `${path} ${JSON.stringify(headers)}`);
+      assert.match(error.message, /takes no tokens/);
+    }
+    const publish = { headers: { Authorization: 'Bearer a.b.c' }, body: { topic: 'http.token', data: 1 } };
+    assert.equal((await gateway().public('POST', '/v1/publish', publish)).code, 'unsupported');
+  });
+
+  test('what a proxy in front says for itself does not break an upgrade', async (t) => {
+    for (const headers of [
+      { Authorization: 'Basic dXNlcjpwYXNz' },
+      { Authorization: 'BearerLike x' },
+      { 'Sec-WebSocket-Protocol': 'bearers, spillway.v1.json' },
+    ]) {
+      const { status } = await byHand(t, gateway().port, upgradeRequest('/v1/ws?tickets=1', headers));
+      assert.equal(status, 101, JSON.stringify(headers));
+    }
+  });
+
   test('an upgrade in HTTP/1.0 is 400', async (t) => {
     const { status } = await byHand(t, gateway().port, upgradeRequest('/v1/ws', {}, { version: '1.0' }), { closes: true });
     assert.equal(status, 400);
@@ -182,6 +212,19 @@ suite('the public listener', [], (gateway) => {
     assert.equal(client.of('http.public').length, 2);
   });
 
+  test('who may not publish is told on the head, and its body is not read', async (t) => {
+    const raw = await RawSocket.connect(t, gateway().port);
+    raw.write('POST /v1/publish HTTP/1.1\r\nHost: 127.0.0.1\r\nOrigin: https://example.com\r\nContent-Length: 8000000\r\n\r\n');
+    const { status, headers, body } = await raw.response();
+    assert.equal(status, 403);
+    assert.equal(JSON.parse(body).error.code, 'forbidden');
+    assert.equal(headers['access-control-allow-origin'], '*');
+    assert.equal(headers.connection, 'close');
+    // What still comes is thrown away, so that no reset overtakes the answer.
+    raw.write(Buffer.alloc(4_000_000, 0x20));
+    assert.equal(await within(raw.ended, 5000, 'the end of the connection'), 'end');
+  });
+
   test('a half request is closed at the deadline of 10 s', { skip: !LONG && 'takes 10 s: only in long runs' }, async (t) => {
     const raw = await RawSocket.connect(t, gateway().port);
     const silent = await RawSocket.connect(t, gateway().port);
@@ -189,6 +232,40 @@ suite('the public listener', [], (gateway) => {
     raw.write('GET /v1/ws HTTP/1.1\r\nHost: x\r\n');
     await within(Promise.all([raw.ended, silent.ended]), 15000, 'the deadline of a head');
     assert.ok(performance.now() - began > 8000);
+  });
+});
+
+suite('the public listener with --origin', ['--origin', 'https://app.example', '--client-publish'], (gateway) => {
+  const preflight = (origin) =>
+    gateway().public('OPTIONS', '/v1/publish', {
+      headers: { Origin: origin, 'Access-Control-Request-Method': 'POST', 'Access-Control-Request-Headers': 'content-type' },
+    });
+  const publish = (origin) =>
+    gateway().public('POST', '/v1/publish', { headers: origin && { Origin: origin }, body: { topic: 'http.origin', data: 1 } });
+
+  test('a page on the list gets its preflight and its answer, each with its own name', async () => {
+    const asked = await preflight('https://app.example');
+    assert.equal(asked.status, 204);
+    assert.match(asked.headers['access-control-allow-methods'], /POST/);
+    assert.match(asked.headers['access-control-allow-headers'], /Content-Type/);
+    const answer = await publish('https://app.example');
+    assert.equal(answer.status, 200);
+    for (const { headers } of [asked, answer]) {
+      assert.equal(headers['access-control-allow-origin'], 'https://app.example');
+      assert.equal(headers.vary, 'Origin');
+    }
+  });
+
+  test('a page that is not on the list gets 403 to both, and nothing that lets it read', async () => {
+    for (const origin of ['https://example.com', 'https://app.example.com', 'null']) {
+      for (const answer of [await preflight(origin), await publish(origin)]) {
+        assert.equal(answer.status, 403, origin);
+        assert.equal(answer.code, 'forbidden');
+        assert.equal(answer.headers['access-control-allow-origin'], undefined);
+        assert.equal(answer.headers.vary, 'Origin');
+      }
+    }
+    assert.equal((await publish()).status, 200, 'who sends no Origin is no page');
   });
 });
 

@@ -74,9 +74,10 @@ test(`a reader that pauses for ${PAUSE_MS / 1000} s below the max mark goes on w
   }
   await gateway.publish('idle.paused', '{"n":"live"}');
   assert.equal((await raw.json()).data.n, 'live');
-  const rest = await gateway.counted(({ law }) => law.behind === 0, 'nobody behind');
-  assert.deepEqual(rest.law, { due: 2 * (count + 1), sent: 2 * (count + 1), shed: 0, behind: 0, holds: true });
-  assert.equal(rest.sum('spillway_queued_bytes'), 0);
+  // A client may hear a message before it is counted, and the law holds before it, too.
+  const all = 2 * (count + 1);
+  const rest = await gateway.counted((now) => now.law.sent >= all && now.sum('spillway_queued_bytes') === 0, 'all counted');
+  assert.deepEqual(rest.law, { due: all, sent: all, shed: 0, behind: 0, holds: true });
 });
 
 test('under `disconnect` a reader that never reads is closed with 4030 above the max mark, and nobody else notices', async (t) => {
@@ -123,9 +124,11 @@ test('under `disconnect` a reader that never reads is closed with 4030 above the
 
   await gateway.publish('idle.never', '{"n":"after"}');
   assert.equal((await swift.received('idle.never', published + 1)).at(-1).data.n, 'after');
-  const metrics = await gateway.counted(({ law }) => law.holds && law.behind === 0, 'the law at rest');
+  const metrics = await gateway.counted(
+    (now) => now.law.holds && now.law.behind === 0 && now.sum('spillway_queued_bytes') === 0,
+    'the law at rest',
+  );
   assert.ok(metrics.sum('spillway_shed_total', { reason: 'closed' }) > 0, 'what it was owed is shed');
-  assert.equal(metrics.sum('spillway_queued_bytes'), 0);
 });
 
 test('a reader that takes nothing for stall_ms is closed with 4031, below the max mark too', async (t) => {

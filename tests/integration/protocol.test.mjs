@@ -7,7 +7,7 @@ import { before, describe, test } from 'node:test';
 import { Client } from '../harness/client.mjs';
 import { Gateway } from '../harness/gateway.mjs';
 import { suiteScope } from '../harness/scope.mjs';
-import { within } from '../harness/until.mjs';
+import { until, within } from '../harness/until.mjs';
 
 const suite = (name, args, tests) =>
   describe(name, () => {
@@ -278,6 +278,44 @@ suite('subscriptions', [], (gateway, connect) => {
     );
     await client.unsubscribe('full.0');
     assert.equal((await client.subscribe('full.256'))['full.256'].error, undefined);
+  });
+
+  test('who asks for ever new topics is held to a rate, and its neighbour hears nothing of it', async (t) => {
+    const node = await Gateway.start(t, ['--workers', '1']); // what is new is new to a worker
+    const neighbour = await Client.connect(t, node.url);
+    await neighbour.subscribe('calm');
+    const client = await Client.connect(t, node.url);
+    const began = performance.now();
+    const outcomes = { joined: 0, rate_limited: 0 };
+    for (let at = 0; at < 2000; at += 100) {
+      const names = Array.from({ length: 100 }, (_, n) => `new.${at + n}`);
+      for (const { error } of Object.values(await client.subscribe(...names))) {
+        outcomes[error?.code ?? 'joined']++;
+        if (error) assert.deepEqual([error.code, error.retry, error.retry_ms > 0], ['rate_limited', true, true]);
+      }
+      await client.unsubscribe(...names);
+      await node.publish('calm', String(at));
+    }
+    assert.equal(outcomes.joined + outcomes.rate_limited, 2000);
+    assert.ok(outcomes.joined >= 512, `${outcomes.joined} joined`);
+    const most = 512 + 1 + 64 * ((performance.now() - began) / 1000);
+    assert.ok(outcomes.joined <= most, `${outcomes.joined} joined of ${most}`);
+    const metrics = await node.metrics();
+    assert.ok(metrics.sum('spillway_interests') <= outcomes.joined + 1, 'no more on the bus than joined');
+    assert.ok(metrics.sum('spillway_interests_lingering') <= metrics.sum('spillway_interests'));
+    await neighbour.received('calm', 20);
+    assert.equal((await client.subscribe('calm')).calm.error, undefined, 'what somebody reads is not new');
+    await until(async () => !(await client.subscribe('new.again'))['new.again'].error, 5000, 'room for one again');
+  });
+
+  test('one subscribe names at most 512 topics, so that its answer is bounded', async (t) => {
+    const client = await connect(t);
+    const bad = (count) => Array.from({ length: count }, (_, at) => ({ topic: `.${at}` }));
+    assert.equal(Object.keys(await client.subscribe(...bad(512))).length, 512);
+    const refused = await client.request('subscribe', { subs: bad(513) });
+    assert.equal(refused.type, 'error');
+    assert.equal(refused.error.code, 'too_many_topics');
+    assert.equal(refused.error.retry, false);
   });
 
   test('bad topics and patterns are bad_topic', async (t) => {

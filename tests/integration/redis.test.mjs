@@ -6,9 +6,10 @@ import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
 import { Client } from '../harness/client.mjs';
 import { Gateway } from '../harness/gateway.mjs';
+import { RawSocket } from '../harness/raw.mjs';
 import { Redis, freePort } from '../harness/redis.mjs';
 import { atEnd, suiteScope } from '../harness/scope.mjs';
-import { stays, until } from '../harness/until.mjs';
+import { stays, until, within } from '../harness/until.mjs';
 
 const RS = '\x1e';
 
@@ -116,6 +117,26 @@ describe('two nodes on one Redis', () => {
     assert.equal((await client.next((frame) => frame.id === 901)).subs[0].error, undefined);
     await redis.publish('r.waits', '1');
     await client.received('r.waits', 1);
+  });
+
+  test('a publisher that ends its side behind its requests hears their replies, however late', async (t) => {
+    const one = (n) => `POST /v1/topics/r.half HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1\r\n\r\n${n}`;
+    const [client] = await pair(t, 'r.half');
+    server.freeze();
+    let raw;
+    try {
+      raw = await RawSocket.connect(t, nodes[0].adminPort);
+      raw.socket.end(one(1) + one(2));
+      // Two turns of the admin listener's loop: the end has been read by then, and no reply can have come.
+      for (let n = 0; n < 2; n++) assert.equal((await nodes[0].get('/live')).status, 200);
+    } finally {
+      server.thaw();
+    }
+    for (let n = 1; n <= 2; n++) {
+      assert.equal((await raw.response()).status, 200);
+      assert.equal((await client.next('msg')).data, n);
+    }
+    assert.equal(await within(raw.ended, 5000, 'the end of the connection'), 'end');
   });
 
   test('one SUBSCRIBE stands for all clients of a node, and ends with the last of them', async (t) => {
@@ -354,6 +375,30 @@ describe('how a node introduces itself to Redis', () => {
     await client.received('demo.ticks.>', 1, 2000);
     assert.match(client.of('demo.ticks.>')[0].topic, /^demo\.ticks\.[A-Z0-9]+$/);
     assert.match((await gateway.public('GET', '/')).headers['content-type'], /text\/html/);
+  });
+});
+
+describe('what nobody reads any more', () => {
+  test('patterns that were left do not pile up on Redis, however many come and go', async (t) => {
+    const server = await Redis.start(t);
+    const redis = await server.client(t);
+    const numpat = () => redis.command('PUBSUB', 'NUMPAT');
+    const node = await Gateway.start(t, ['--bus', server.url, '--workers', '1', '--unsubscribe-delay-ms', '60000']);
+    const neighbour = await Client.connect(t, node.url);
+    await neighbour.subscribe('r.calm.*');
+    for (let n = 0; n < 4; n++) {
+      const stranger = await Client.connect(t, node.url);
+      const names = Array.from({ length: 200 }, (_, at) => `r.pile${n}.${at}.*`);
+      for (const { error } of Object.values(await stranger.subscribe(...names))) assert.equal(error, undefined);
+      await stranger.close(1000);
+    }
+    await node.counted(
+      (metrics) => metrics.sum('spillway_interests_lingering') === 256 && metrics.sum('spillway_interests') === 257,
+      'the latest 256 kept',
+    );
+    await until(async () => (await numpat()) === 257, 5000, 'the others gone from Redis');
+    await redis.publish('r.calm.a', '1');
+    await neighbour.received('r.calm.*', 1);
   });
 });
 

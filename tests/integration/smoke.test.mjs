@@ -7,7 +7,7 @@ import test from 'node:test';
 import { Client } from '../harness/client.mjs';
 import { Gateway } from '../harness/gateway.mjs';
 import { RawSocket, upgradeRequest } from '../harness/raw.mjs';
-import { within } from '../harness/until.mjs';
+import { until, within } from '../harness/until.mjs';
 
 test('a message published over HTTP reaches a WebSocket client byte for byte', async (t) => {
   const gateway = await Gateway.start(t);
@@ -61,18 +61,29 @@ test('a draining node says so and takes no new clients', async (t) => {
   assert.equal(ready.status, 503);
   assert.equal(ready.json.status, 'draining');
   assert.equal((await gateway.get('/live')).status, 200);
-  await assert.rejects(Client.connect(t, gateway.url), 'no new clients');
+  const refused = () =>
+    Client.connect(t, gateway.url).then(
+      () => false,
+      () => true,
+    );
+  await until(refused, 2000, 'no new clients, as soon as the workers have heard of it, too');
   assert.equal((await within(gateway.exited, 10000, 'the end of the drain')).code, 0);
 });
 
 test('an upgrade that is finished while the node drains is refused, and the node ends cleanly', async (t) => {
-  const gateway = await Gateway.start(t, ['--drain-ms', '500', '--linger-ms', '300']);
+  const gateway = await Gateway.start(t, ['--workers', '1', '--drain-ms', '500', '--linger-ms', '300']);
   const raw = await RawSocket.connect(t, gateway.port);
   const request = upgradeRequest();
   raw.write(request.slice(0, 20));
   await gateway.counted((metrics) => metrics.sum('spillway_connections') === 1, 'the one at the door');
   const stopped = gateway.stop();
-  await gateway.log(({ event }) => event === 'draining', 'the drain');
+  // Main says that it drains before its worker hears of it, and the worker begins by closing its door.
+  const refused = () =>
+    RawSocket.connect(t, gateway.port).then(
+      () => false,
+      () => true,
+    );
+  await until(refused, 5000, 'the door closed');
   raw.write(request.slice(20));
   const { status } = await raw.response().catch(() => ({ status: 'cut' }));
   assert.ok(status === 503 || status === 'cut', `answered ${status}`);

@@ -6,6 +6,7 @@
 #include "core/limits.h"
 #include "fake_worker.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define WORKERS 2
@@ -339,6 +340,44 @@ static void what_was_never_acked_is_kept_longer(void **state)
     ack(world, "a.b", false);
     join(world, 0, 1, 2, "a.b");
     heard(world, 0, "state 1.2\n");
+}
+
+static void many_leave(struct world *world, uint32_t from, uint32_t to, const char *format)
+{
+    char name[32];
+    for (uint32_t i = from; i < to; i++) {
+        snprintf(name, sizeof(name), format, i);
+        struct sw_join *join = join_of(0, i, 1, name, is_pattern(name));
+        sw_exchange_join(world->exchange, join);
+        sw_exchange_leave(world->exchange, join);
+        sw_free(join);
+    }
+    assert_true(sw_exchange_sane(world->exchange));
+}
+
+static void what_lingers_is_bounded_and_the_oldest_goes_first(void **state)
+{
+    static const struct {
+        const char *format;
+        const char *second;
+        const char *given_up;
+        uint32_t most;
+    } rows[] = {{"t.%u", "t.1", "\nunsubscribe t.0\n", SW_LINGERING_TOPICS},
+                {"p.%u.>", "p.1.>", "\npunsubscribe p.0.*\n", SW_LINGERING_PATTERNS}};
+    struct world *world = *state;
+    _Atomic int64_t *lingering = &world->counters->interests_lingering;
+    for (uint32_t i = 0; i < SW_ARRAY_SIZE(rows); i++) {
+        uint32_t most = rows[i].most;
+        int64_t before = sw_counter_read(lingering);
+        many_leave(world, 0, most, rows[i].format);
+        join(world, 1, i, 1, rows[i].second); /* who is read again waits no more */
+        many_leave(world, most, most + 1, rows[i].format);
+        assert_null(strstr(sw_buf_text(&world->asked), "unsubscribe"));
+        many_leave(world, most + 1, most + 2, rows[i].format);
+        assert_non_null(strstr(sw_buf_text(&world->asked), rows[i].given_up));
+        assert_int_equal(sw_counter_read(lingering) - before, most);
+        sw_buf_clear(&world->asked);
+    }
 }
 
 /* ---- the link is lost ---- */
@@ -677,6 +716,7 @@ int main(void)
         TEST(a_string_that_nobody_reads_lingers_and_is_then_given_up),
         TEST(a_join_revives_what_lingers),
         TEST(what_was_never_acked_is_kept_longer),
+        TEST(what_lingers_is_bounded_and_the_oldest_goes_first),
         TEST(who_had_its_state_is_told_a_gap_at_the_next_ack),
         TEST(a_link_lost_twice_before_the_ack_is_one_gap),
         TEST(who_joins_what_lingered_through_an_outage_has_missed_nothing),

@@ -43,12 +43,18 @@ static void close_frame(struct sw_session *session, uint16_t code, struct sw_sli
     sw_buf_printf(&session->lane, "> close %u %.*s\n", code, SW_SLICE_ARG(words));
 }
 
+static void resume(struct sw_session *session)
+{
+    sw_conn_read(&session->conn, true);
+}
+
 static const struct sw_transport transport = {.name = "test",
                                               .open = SW_CONNECTION_WS_OPEN,
                                               .closing = SW_CONNECTION_WS_CLOSING,
                                               .frame = line,
                                               .ping = ping,
-                                              .close = close_frame};
+                                              .close = close_frame,
+                                              .resume = resume};
 
 static size_t no_head(size_t size)
 {

@@ -149,6 +149,41 @@ static void pool_keeps_a_few(void **state)
     sw_ws_codec_destroy(&codec); /* AddressSanitizer says whether all were freed */
 }
 
+static void reading_may_stop_between_two_frames(void **state)
+{
+    (void)state;
+    struct sw_ws_codec *codec = sw_ws_codec_create();
+    struct sw_ws_rx *rx = sw_ws_rx_take(codec);
+    struct sw_ws_piece piece;
+    struct sw_buf bytes = {0};
+    for (unsigned i = 0; i < 2000; i++) { /* more than wslay takes at once */
+        sw_buf_append(&bytes, hello, HELLO);
+    }
+    sw_ws_rx_feed(rx, sw_buf_slice(&bytes));
+    assert_int_equal(sw_ws_rx_read(rx, &piece), SW_WS_PIECE);
+    struct sw_slice rest = sw_ws_rx_rest(rx);
+    assert_in_range(rest.size, 1, bytes.size - HELLO);
+    assert_ptr_equal(rest.data + rest.size, bytes.data + bytes.size);
+    assert_int_equal(sw_ws_rx_rest(rx).size, 0);
+    assert_false(sw_ws_rx_clean(rx));
+    sw_ws_rx_feed(rx, rest);
+    size_t frames = 1;
+    size_t payload = 5;
+    enum sw_ws_read answer;
+    while ((answer = sw_ws_rx_read(rx, &piece)) == SW_WS_PIECE) {
+        assert_int_equal(piece.data.data[0], "hello"[payload % 5]);
+        payload += piece.data.size;
+        frames += piece.last;
+    }
+    assert_int_equal(answer, SW_WS_MORE);
+    assert_int_equal(frames, 2000);
+    assert_int_equal(payload, 2000 * 5);
+    assert_true(sw_ws_rx_clean(rx));
+    sw_ws_rx_give(codec, rx);
+    sw_buf_deinit(&bytes);
+    sw_ws_codec_destroy(&codec);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -157,6 +192,7 @@ int main(void)
         cmocka_unit_test(context_is_clean_between_two_frames_only),
         cmocka_unit_test(clean_context_is_lent_again_and_a_broken_one_is_not),
         cmocka_unit_test(pool_keeps_a_few),
+        cmocka_unit_test(reading_may_stop_between_two_frames),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
