@@ -22,6 +22,7 @@ enum sw_post_kind {
     SW_POST_LEAVE,     /* to the bus: struct sw_join */
     SW_POST_BATCH,     /* to a worker: struct sw_batch; and back to the bus */
     SW_POST_PUBLISH,   /* to the bus: struct sw_publish; and back to its `from` */
+    SW_POST_REPORT,    /* to the bus or a worker: struct sw_report; and back to its `from` */
     SW_POST_NODE = 100 /* node/'s own */
 };
 

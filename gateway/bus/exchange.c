@@ -29,6 +29,7 @@ struct sw_exchange {
     struct sw_map wires[2];
     struct sw_random random;
     uint64_t now_ns;
+    uint64_t window;         /* the number of the rates' window */
     size_t publishing_bytes; /* of the publishes that the backend has */
     bool cleared;
     _Atomic bool up;
@@ -137,6 +138,7 @@ static struct sw_interest *interest_create(struct sw_exchange *exchange, struct 
     interest->wire = sw_slice(bytes + name.size, wire.size);
     sw_buf_deinit(&wire);
     interest->exchange = exchange;
+    sw_rate_init(&interest->messages, exchange->now_ns);
     interest->pattern = pattern;
     sw_timer_init(&interest->linger, on_linger);
     sw_list_init(&interest->readers);
@@ -324,14 +326,15 @@ void sw_exchange_stopped(struct sw_exchange *exchange)
 
 /* ---- messages ---- */
 
-static void count_message(struct sw_exchange *exchange)
+static void count_message(struct sw_exchange *exchange, struct sw_interest *interest)
 {
     sw_count(&exchange->counters->messages_total[exchange->backend->ops->kind], 1);
+    sw_rate_count(&interest->messages, exchange->window);
 }
 
 void sw_exchange_too_large(struct sw_exchange *exchange, struct sw_interest *interest)
 {
-    count_message(exchange);
+    count_message(exchange, interest);
     for (struct sw_list *at = interest->readers.next; at != &interest->readers; at = at->next) {
         struct sw_exchange_reader *reader = reader_at(at);
         if (reader->joined) {
@@ -364,7 +367,7 @@ void sw_exchange_message(struct sw_exchange *exchange, struct sw_interest *inter
         sw_exchange_too_large(exchange, interest);
         return;
     }
-    count_message(exchange);
+    count_message(exchange, interest);
     if (sw_list_empty(&interest->readers)) {
         return; /* it lingers */
     }
@@ -428,11 +431,34 @@ void sw_exchange_published(struct sw_exchange *exchange, struct sw_publish *publ
     give_back(exchange, publish, error, outcome_unknown);
 }
 
+/* ---- reports ---- */
+
+void sw_exchange_report(struct sw_exchange *exchange, struct sw_report *report)
+{
+    SW_ASSERT(report->kind == SW_REPORT_COUNTS);
+    sw_exchange_tick(exchange);
+    for (uint32_t i = 0; i < report->count; i++) {
+        struct sw_topic_row *row = &report->topics[i];
+        struct sw_slice name = sw_topic_row_name(row);
+        struct sw_interest *interest = sw_map_find(&exchange->names[0], name);
+        if (!interest) {
+            interest = sw_map_find(&exchange->names[1], name);
+        }
+        row->known = interest != NULL;
+        if (interest) {
+            row->messages = interest->messages.total;
+            row->rate = sw_rate_per_second(&interest->messages, exchange->now_ns);
+        }
+    }
+    sw_report_answer(report);
+}
+
 /* ---- turns ---- */
 
 void sw_exchange_tick(struct sw_exchange *exchange)
 {
     exchange->now_ns = sw_clock_ns();
+    exchange->window = sw_rate_window(exchange->now_ns);
 }
 
 void sw_exchange_close_batches(struct sw_exchange *exchange)

@@ -3,6 +3,7 @@
 #ifndef SW_NODE_ADMIN_H
 #define SW_NODE_ADMIN_H
 
+#include "api/ask.h"
 #include "api/guard.h"
 #include "api/health.h"
 #include "api/publish.h"
@@ -20,6 +21,7 @@ struct sw_admin_node {
     bool (*hold)(struct sw_node *node, uint64_t worker, uint64_t ms);
     const struct sw_counters *const *blocks; /* of all roles, NULL-terminated */
     const char *version;
+    struct sw_roles roles;
 };
 
 struct sw_admin {

@@ -54,6 +54,7 @@ struct sw_node {
 
     unsigned worker_count;
     struct sw_worker *workers;
+    struct sw_inbox **worker_inboxes;
     unsigned thread_count;
     struct thread *threads; /* workers', then the bus's where it has one */
     const struct sw_counters **blocks;
@@ -149,6 +150,11 @@ static void on_post(void *role, struct sw_post *post)
     if (post->kind == SW_POST_PUBLISH) {
         struct sw_publish *publish = SW_CONTAINER_OF(post, struct sw_publish, post);
         publish->done(publish->context, publish);
+        return;
+    }
+    if (post->kind == SW_POST_REPORT) {
+        struct sw_report *report = SW_CONTAINER_OF(post, struct sw_report, post);
+        report->done(report->context, report);
         return;
     }
     struct sw_note *note = SW_CONTAINER_OF(post, struct sw_note, post);
@@ -297,6 +303,7 @@ static void create_workers(struct sw_node *node, const struct sw_descriptors *pl
         config.id = i;
         sw_worker_init(&node->workers[i], &config, node->threads[i].loop, node->bus, &node->inbox);
         node->blocks[2 + i] = &node->workers[i].counters;
+        node->worker_inboxes[i] = &node->workers[i].inbox;
     }
     if (!bus_has_thread(node)) {
         node->bus_settle = (struct sw_turn){.run = on_bus_settle, .owner = node};
@@ -319,7 +326,14 @@ static bool open_listeners(struct sw_node *node)
                                   .drain = start_drain,
                                   .hold = hold,
                                   .blocks = node->blocks,
-                                  .version = SW_VERSION};
+                                  .version = SW_VERSION,
+                                  .roles = {.loop = node->loop,
+                                            .inbox = &node->inbox,
+                                            .workers = node->worker_inboxes,
+                                            .worker_count = node->worker_count,
+                                            .bus = node->bus,
+                                            .node = node->id,
+                                            .separator = config->topic_separator[0]}};
     struct sw_publisher publisher = {.bus = node->bus,
                                      .inbox = &node->inbox,
                                      .separator = config->topic_separator[0],
@@ -439,6 +453,7 @@ static void create_loops(struct sw_node *node)
     node->thread_count = node->worker_count + (bus_has_thread(node) ? 1 : 0);
     node->threads = sw_zalloc(node->thread_count * sizeof(*node->threads));
     node->workers = sw_zalloc(node->worker_count * sizeof(*node->workers));
+    node->worker_inboxes = sw_zalloc(node->worker_count * sizeof(struct sw_inbox *));
     node->blocks = sw_zalloc((node->worker_count + 3) * sizeof(*node->blocks));
     node->blocks[0] = &node->counters;
     node->blocks[1] = &node->bus_counters;
@@ -471,6 +486,7 @@ static void destroy(struct sw_node *node)
     sw_guard_deinit(&node->admin.guard);
     sw_free(node->threads);
     sw_free(node->workers);
+    sw_free(node->worker_inboxes);
     sw_free(node->blocks);
 }
 

@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "protocol/encode.h"
+#include "session/report.h"
 #include "transport/ws.h"
 
 #include <stdio.h>
@@ -148,7 +149,6 @@ static void write_full(struct sw_worker *worker)
 
 static void on_accept(void *owner, int fd, const struct sw_address *peer)
 {
-    (void)peer;
     struct sw_worker *worker = owner;
     struct sw_session *session = NULL;
     if (atomic_fetch_add(worker->config.connections, 1) < worker->config.max_sessions) {
@@ -160,6 +160,7 @@ static void on_accept(void *owner, int fd, const struct sw_address *peer)
         return;
     }
     sw_count(&worker->counters.accepted_total, 1);
+    session->peer = sw_peer_of(peer);
     if (sw_http_open(&worker->site, &session->conn, fd)) {
         sw_session_free(session);
     }
@@ -211,6 +212,10 @@ static void on_note(struct sw_worker *worker, const struct sw_note *note)
 static void on_post(void *role, struct sw_post *post)
 {
     struct sw_worker *worker = role;
+    if (post->kind == SW_POST_REPORT) {
+        sw_sessions_report(&worker->sessions, SW_CONTAINER_OF(post, struct sw_report, post));
+        return;
+    }
     if (post->kind < SW_POST_NODE) {
         sw_sessions_on_post(&worker->sessions, post);
         return;
@@ -225,6 +230,7 @@ static void on_turn(void *owner)
     struct sw_worker *worker = owner;
     bool more = sw_inbox_drain(&worker->inbox);
     sw_sessions_turn(&worker->sessions);
+    more = sw_sessions_report_turn(&worker->sessions) || more;
     if (more || sw_sessions_busy(&worker->sessions)) {
         sw_loop_stay_awake(worker->loop);
     }
