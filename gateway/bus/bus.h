@@ -9,6 +9,7 @@
 #ifndef SW_BUS_BUS_H
 #define SW_BUS_BUS_H
 
+#include "common/budget.h"
 #include "common/buf.h"
 #include "core/counters.h"
 #include "core/message.h"
@@ -32,6 +33,7 @@ struct sw_bus_config {
     const char *node;   /* this node's id */
     char separator;     /* of topic tokens */
     uint32_t max_message_bytes;
+    struct sw_budget *budget;      /* what messages are charged to, borrowed; NULL: nothing */
     uint32_t unsubscribe_delay_ms; /* an interest that nobody has any more is kept so long, and up
                                       to as long again (jitter) */
 };

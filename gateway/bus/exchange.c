@@ -28,6 +28,7 @@ struct sw_exchange {
     struct sw_map names[2]; /* [pattern] */
     struct sw_map wires[2];
     struct sw_random random;
+    struct sw_purse purse; /* of messages */
     uint64_t now_ns;
     uint64_t window;         /* the number of the rates' window */
     size_t publishing_bytes; /* of the publishes that the backend has */
@@ -373,13 +374,14 @@ void sw_exchange_message(struct sw_exchange *exchange, struct sw_interest *inter
     }
     struct sw_message *message = sw_message_create(topic, envelope.key, envelope.payload,
                                                    envelope.time_ms, exchange->now_ns);
+    sw_purse_charge(&exchange->purse, SW_PART_MESSAGES, sw_message_bytes(message));
     for (struct sw_list *at = interest->readers.next; at != &interest->readers; at = at->next) {
         struct sw_exchange_reader *reader = reader_at(at);
         if (reader->joined) {
             sw_outlet_message(outlet_of(exchange, reader), reader, message);
         }
     }
-    sw_message_unref(message);
+    sw_outlet_let_go(&exchange->purse, message);
 }
 
 /* ---- publishes ---- */
@@ -492,6 +494,7 @@ struct sw_exchange *sw_exchange_create(struct sw_loop *loop, const struct sw_bus
     exchange->config.prefix = copy(config->prefix);
     exchange->config.node = copy(config->node);
     sw_list_init(&exchange->interests);
+    sw_purse_init(&exchange->purse, config->budget, counters->budget_used_bytes);
     sw_random_init(&exchange->random);
     sw_exchange_tick(exchange);
     return exchange;
@@ -507,7 +510,7 @@ void sw_exchange_add_worker(struct sw_exchange *exchange, struct sw_inbox *inbox
     exchange->outlets =
         sw_realloc(exchange->outlets, (exchange->workers + 1) * sizeof(struct sw_outlet *));
     exchange->outlets[exchange->workers] =
-        sw_outlet_create(exchange->workers, inbox, exchange->counters);
+        sw_outlet_create(exchange->workers, inbox, exchange->counters, &exchange->purse);
     exchange->workers++;
 }
 

@@ -62,6 +62,7 @@ static void on_metrics(void *context, struct sw_http *http, const struct sw_requ
 {
     (void)request;
     const struct sw_admin_node *node = &((const struct sw_admin *)context)->node;
+    node->measure(node->node);
     sw_api_metrics(http, node->blocks, node->version);
 }
 
@@ -137,7 +138,7 @@ static void on_accept(void *owner, int fd, const struct sw_address *peer)
     (void)peer;
     struct sw_admin *admin = owner;
     if (admin->conn_count >= ADMIN_CONNECTIONS) {
-        sw_count(&admin->counters->refused_total, 1);
+        sw_count(&admin->counters->refused_total[SW_REFUSED_FULL], 1);
         close(fd);
         return;
     }

@@ -16,6 +16,8 @@ struct sw_admin_node {
     struct sw_node *node;
     enum sw_readiness (*readiness)(struct sw_node *node);
     bool (*bus_up)(struct sw_node *node);
+    /* Brings main's own gauges up to date. */
+    void (*measure)(struct sw_node *node);
     void (*drain)(struct sw_node *node);
     /* A worker's loop sleeps; false: no such worker, or no test build. */
     bool (*hold)(struct sw_node *node, uint64_t worker, uint64_t ms);

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { Client } from '../harness/client.mjs';
 import { Gateway } from '../harness/gateway.mjs';
-import { OPCODE, RawSocket, frame } from '../harness/raw.mjs';
+import { OPCODE, RawSocket, frame, upgradeRequest } from '../harness/raw.mjs';
 import { atEnd } from '../harness/scope.mjs';
 import { size } from '../harness/setting.mjs';
 import { until } from '../harness/until.mjs';
@@ -77,6 +77,8 @@ test('who does not read comes first by lag, with what it is owed; the others are
   assert.equal(after.session, session);
   assert.equal(after.since, before.since, 'a time that has been does not change');
   assert.equal((await connections(gateway, '?sort=queued&limit=1'))[0].session, session);
+  const used = (await gateway.metrics()).sum('spillway_budget_used_bytes', { part: 'blocks' });
+  assert.ok(used >= after.queued_bytes, `${used} charged for ${after.queued_bytes}`);
 
   await Promise.all(quick.map((client) => client.received('feed', published)));
   const rows = await connections(gateway);
@@ -240,4 +242,62 @@ test('a worker that stands still is left out, and the answer says that it is par
     ms + 5000,
     'a whole answer',
   );
+});
+
+test('when its memory is used up a node takes no new clients, and those it has live on', async (t) => {
+  const gateway = await Gateway.start(t, ['--workers', '2', '--budget', '4m', '--max-queued-bytes', '64m']);
+  const hold = (ms) => gateway.post('/v1/faults/hold', { worker: 1, ms });
+  if ((await hold(0)).status === 404) return t.skip('this build has no faults');
+  const said = await gateway.log(({ event }) => event === 'memory');
+  assert.equal(said.budget_bytes, 4 << 20);
+  assert.ok(said.limit_bytes > 0);
+  const before = await gateway.metrics();
+  assert.equal(before.sum('spillway_budget_bytes'), 4 << 20);
+  assert.equal(before.sum('spillway_budget_step'), 0);
+  const clients = [];
+  for (let count = 0; count < 16; count++) {
+    const client = await Client.connect(t, gateway.url);
+    await client.subscribe('flood', 'calm');
+    clients.push(client);
+  }
+
+  // What the bus lends a worker that stands still is memory, too, and nobody can shed it.
+  const ms = size({ long: 5000, short: 5000, sanitized: 15000 });
+  const released = performance.now() + ms;
+  await hold(ms);
+  const count = 60;
+  const payload = `"${'x'.repeat(100_000)}"`;
+  for (let n = 0; n < count; n++) await gateway.publish('flood', payload);
+  const full = await gateway.counted((now) => now.sum('spillway_budget_step') === 3, 'a full budget');
+  assert.ok(full.sum('spillway_budget_used_bytes', { part: 'messages' }) >= count * payload.length, full.text);
+  const ready = await gateway.get('/ready');
+  assert.deepEqual([ready.status, ready.json.status], [503, 'full']);
+  await gateway.log(({ event, step }) => event === 'budget_step' && step === 3);
+
+  // Of many who knock some come to the worker that is awake.
+  const knock = async () => {
+    const raw = await RawSocket.connect(t, gateway.port);
+    raw.write(upgradeRequest());
+    return raw.response();
+  };
+  const refused = await Promise.any(Array.from({ length: 12 }, knock));
+  assert.equal(refused.status, 503);
+  assert.equal(refused.headers['retry-after'], '5');
+  assert.equal(JSON.parse(refused.body).error.code, 'overloaded');
+  const after = await gateway.metrics();
+  assert.ok(after.sum('spillway_refused_total', { reason: 'budget' }) > 0);
+  assert.equal(after.sum('spillway_refused_total', { reason: 'full' }), 0);
+
+  const free = clients.filter((client) => client.of('flood').length > 0);
+  assert.ok(free.length > 0 && free.length < clients.length, `${free.length} free`);
+  await gateway.publish('calm', '1');
+  await Promise.all(free.flatMap((client) => [client.received('calm', 1), client.received('flood', count)]));
+  await free[0].subscribe('more');
+  assert.ok(performance.now() < released, 'all that while the worker stood still');
+
+  await Promise.all(clients.flatMap((client) => [client.received('calm', 1, 2 * ms), client.received('flood', count, 2 * ms)]));
+  const used = (now, part) => now.sum('spillway_budget_used_bytes', { part });
+  await gateway.counted((now) => now.sum('spillway_budget_step') === 0 && used(now, 'messages') === 0, 'free memory');
+  assert.equal((await gateway.get('/ready')).status, 200);
+  await Client.connect(t, gateway.url);
 });

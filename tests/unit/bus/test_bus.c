@@ -53,6 +53,7 @@ static void destroy(struct world *world)
     assert_null(world->bus);
     assert_int_equal(sw_counter_read(&world->counters->interests), 0);
     assert_int_equal(sw_counter_read(&world->counters->bus_up), 0);
+    assert_int_equal(sw_counter_read(&world->counters->budget_used_bytes[SW_PART_MESSAGES]), 0);
     sw_loop_destroy(&world->loop);
     sw_free(world->counters);
     sw_free(world);
@@ -374,6 +375,27 @@ static void a_password_is_never_shown(void **state)
     }
 }
 
+/* A message weighs once, from when it is taken until the last worker has handed it back. */
+static void messages_are_charged_until_they_come_back(void **state)
+{
+    struct world *world = *state;
+    _Atomic int64_t *used = &world->counters->budget_used_bytes[SW_PART_MESSAGES];
+    join(world, 0, 1, "a");
+    join(world, 1, 2, "a");
+    world->workers[1].stuck = true;
+    publish(world, 1, "a", "", "{\"id\":1}");
+    sw_bus_turn(world->bus);
+    int64_t one = sw_counter_read(used);
+    assert_in_range(one, 8, sizeof(struct sw_message) + 16);
+    fake_worker_turn(&world->workers[0]);
+    fake_worker_turn(&world->workers[1]);
+    sw_bus_turn(world->bus);
+    assert_int_equal(sw_counter_read(used), one); /* one of two holds it */
+    fake_worker_wake(&world->workers[1]);
+    sw_bus_turn(world->bus);
+    assert_int_equal(sw_counter_read(used), 0);
+}
+
 /* ---- reports ---- */
 
 static void keep_report(void *context, struct sw_report *report)
@@ -452,6 +474,7 @@ int main(void)
         TEST(a_bus_on_its_own_thread_delivers_everything_in_order),
         cmocka_unit_test(urls_are_checked_in_words),
         cmocka_unit_test(a_password_is_never_shown),
+        cmocka_unit_test_setup_teardown(messages_are_charged_until_they_come_back, setup, teardown),
         cmocka_unit_test_setup_teardown(messages_are_counted_once_for_a_report, setup, teardown),
         cmocka_unit_test(a_report_comes_back_from_a_bus_that_ends),
     };
