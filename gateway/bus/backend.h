@@ -7,6 +7,7 @@
 
 #include "bus/bus.h"
 #include "common/list.h"
+#include "common/rate.h"
 
 struct sw_exchange;
 
@@ -25,7 +26,8 @@ struct sw_interest {
     bool acked; /* the backend's last SUBSCRIBE for it was acknowledged */
     bool lost;  /* messages may have been missed since it was acked before: readers are told at the
                    ack */
-    void *backend; /* the backend's own mark */
+    void *backend;           /* the backend's own mark */
+    struct sw_rate messages; /* taken for it, once however many workers read it */
 };
 
 struct sw_backend {

@@ -4,6 +4,7 @@
 #include "bus/envelope.h"
 #include "bus/exchange.h"
 #include "bus/redis/redis.h"
+#include "bus/report.h"
 #include "common/assert.h"
 #include "common/mem.h"
 #include "core/limits.h"
@@ -131,6 +132,11 @@ static void drop_post(struct sw_bus *bus, struct sw_post *post)
     case SW_POST_PUBLISH:
         sw_publish_destroy(SW_CONTAINER_OF(post, struct sw_publish, post));
         return;
+    case SW_POST_REPORT: { /* its asker stands on this thread now, and has no inbox any more */
+        struct sw_report *report = SW_CONTAINER_OF(post, struct sw_report, post);
+        report->done(report->context, report);
+        return;
+    }
     case SW_POST_NODE:
         break;
     }
@@ -158,6 +164,9 @@ static void on_post(void *role, struct sw_post *post)
         return;
     case SW_POST_PUBLISH:
         sw_exchange_publish(bus->exchange, SW_CONTAINER_OF(post, struct sw_publish, post));
+        return;
+    case SW_POST_REPORT:
+        sw_exchange_report(bus->exchange, SW_CONTAINER_OF(post, struct sw_report, post));
         return;
     case SW_POST_NODE:
         break;

@@ -9,6 +9,7 @@
 #ifndef SW_BUS_BUS_H
 #define SW_BUS_BUS_H
 
+#include "common/budget.h"
 #include "common/buf.h"
 #include "core/counters.h"
 #include "core/message.h"
@@ -23,6 +24,7 @@ enum sw_post_kind {
     SW_POST_LEAVE,     /* to the bus: struct sw_join */
     SW_POST_BATCH,     /* to a worker: struct sw_batch; and back to the bus */
     SW_POST_PUBLISH,   /* to the bus: struct sw_publish; and back to its `from` */
+    SW_POST_REPORT,    /* to the bus or a worker: struct sw_report; and back to its `from` */
     SW_POST_NODE = 100 /* node/'s own */
 };
 
@@ -33,6 +35,7 @@ struct sw_bus_config {
     char separator;     /* of topic tokens */
     uint32_t max_message_bytes;
     const struct sw_rules *rules;  /* borrowed; a topic's own limit of bytes. NULL: none */
+    struct sw_budget *budget;      /* what messages are charged to, borrowed; NULL: nothing */
     uint32_t unsubscribe_delay_ms; /* an interest that nobody has any more is kept so long, and up
                                       to as long again (jitter) */
 };

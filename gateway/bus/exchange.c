@@ -30,7 +30,9 @@ struct sw_exchange {
     struct sw_map names[2]; /* [pattern] */
     struct sw_map wires[2];
     struct sw_random random;
+    struct sw_purse purse; /* of messages */
     uint64_t now_ns;
+    uint64_t window;         /* the number of the rates' window */
     size_t publishing_bytes; /* of the publishes that the backend has */
     bool cleared;
     _Atomic bool up;
@@ -164,6 +166,7 @@ static struct sw_interest *interest_create(struct sw_exchange *exchange, struct 
     interest->wire = sw_slice(bytes + name.size, wire.size);
     sw_buf_deinit(&wire);
     interest->exchange = exchange;
+    sw_rate_init(&interest->messages, exchange->now_ns);
     interest->pattern = pattern;
     interest->max_bytes = find_max_bytes(&exchange->config, name, pattern);
     sw_timer_init(&interest->linger, on_linger);
@@ -361,14 +364,15 @@ void sw_exchange_stopped(struct sw_exchange *exchange)
 
 /* ---- messages ---- */
 
-static void count_message(struct sw_exchange *exchange)
+static void count_message(struct sw_exchange *exchange, struct sw_interest *interest)
 {
     sw_count(&exchange->counters->messages_total[exchange->backend->ops->kind], 1);
+    sw_rate_count(&interest->messages, exchange->window);
 }
 
 void sw_exchange_too_large(struct sw_exchange *exchange, struct sw_interest *interest)
 {
-    count_message(exchange);
+    count_message(exchange, interest);
     for (struct sw_list *at = interest->readers.next; at != &interest->readers; at = at->next) {
         struct sw_exchange_reader *reader = reader_at(at);
         if (reader->joined) {
@@ -412,19 +416,20 @@ void sw_exchange_message(struct sw_exchange *exchange, struct sw_interest *inter
         sw_exchange_too_large(exchange, interest);
         return;
     }
-    count_message(exchange);
+    count_message(exchange, interest);
     if (sw_list_empty(&interest->readers)) {
         return; /* it lingers */
     }
     struct sw_message *message = sw_message_create(topic, envelope.key, envelope.payload,
                                                    envelope.time_ms, exchange->now_ns);
+    sw_purse_charge(&exchange->purse, SW_PART_MESSAGES, sw_message_bytes(message));
     for (struct sw_list *at = interest->readers.next; at != &interest->readers; at = at->next) {
         struct sw_exchange_reader *reader = reader_at(at);
         if (reader->joined) {
             sw_outlet_message(outlet_of(exchange, reader), reader, message);
         }
     }
-    sw_message_unref(message);
+    sw_outlet_let_go(&exchange->purse, message);
 }
 
 /* ---- publishes ---- */
@@ -476,11 +481,34 @@ void sw_exchange_published(struct sw_exchange *exchange, struct sw_publish *publ
     give_back(exchange, publish, error, outcome_unknown);
 }
 
+/* ---- reports ---- */
+
+void sw_exchange_report(struct sw_exchange *exchange, struct sw_report *report)
+{
+    SW_ASSERT(report->kind == SW_REPORT_COUNTS);
+    sw_exchange_tick(exchange);
+    for (uint32_t i = 0; i < report->count; i++) {
+        struct sw_topic_row *row = &report->topics[i];
+        struct sw_slice name = sw_topic_row_name(row);
+        struct sw_interest *interest = sw_map_find(&exchange->names[0], name);
+        if (!interest) {
+            interest = sw_map_find(&exchange->names[1], name);
+        }
+        row->known = interest != NULL;
+        if (interest) {
+            row->messages = interest->messages.total;
+            row->rate = sw_rate_per_second(&interest->messages, exchange->now_ns);
+        }
+    }
+    sw_report_answer(report);
+}
+
 /* ---- turns ---- */
 
 void sw_exchange_tick(struct sw_exchange *exchange)
 {
     exchange->now_ns = sw_clock_ns();
+    exchange->window = sw_rate_window(exchange->now_ns);
 }
 
 void sw_exchange_close_batches(struct sw_exchange *exchange)
@@ -516,6 +544,7 @@ struct sw_exchange *sw_exchange_create(struct sw_loop *loop, const struct sw_bus
     sw_list_init(&exchange->interests);
     sw_list_init(&exchange->lingering[false]);
     sw_list_init(&exchange->lingering[true]);
+    sw_purse_init(&exchange->purse, config->budget, counters->budget_used_bytes);
     sw_random_init(&exchange->random);
     sw_exchange_tick(exchange);
     return exchange;
@@ -531,7 +560,7 @@ void sw_exchange_add_worker(struct sw_exchange *exchange, struct sw_inbox *inbox
     exchange->outlets =
         sw_realloc(exchange->outlets, (exchange->workers + 1) * sizeof(struct sw_outlet *));
     exchange->outlets[exchange->workers] =
-        sw_outlet_create(exchange->workers, inbox, exchange->counters);
+        sw_outlet_create(exchange->workers, inbox, exchange->counters, &exchange->purse);
     exchange->workers++;
 }
 

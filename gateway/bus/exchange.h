@@ -14,6 +14,7 @@
 #define SW_BUS_EXCHANGE_H
 
 #include "bus/backend.h"
+#include "bus/report.h"
 
 /* Copies the configuration; `loop` and `counters` are borrowed. */
 struct sw_exchange *sw_exchange_create(struct sw_loop *loop, const struct sw_bus_config *config,
@@ -37,6 +38,9 @@ void sw_exchange_leave(struct sw_exchange *exchange, const struct sw_join *join)
 void sw_exchange_publish(struct sw_exchange *exchange, struct sw_publish *publish);
 /* A batch that a worker handed back. */
 void sw_exchange_returned(struct sw_exchange *exchange, struct sw_batch *batch);
+
+/* Fills in what was taken of each topic that the report names, and answers it. */
+void sw_exchange_report(struct sw_exchange *exchange, struct sw_report *report);
 
 /* Messages that come from now on arrived now. */
 void sw_exchange_tick(struct sw_exchange *exchange);

@@ -30,12 +30,20 @@ static struct sw_batch *take_batch(struct sw_outlet *outlet)
     return batch;
 }
 
+void sw_outlet_let_go(struct sw_purse *purse, struct sw_message *message)
+{
+    if (message->refs == 1) {
+        sw_purse_charge(purse, SW_PART_MESSAGES, -(int64_t)sw_message_bytes(message));
+    }
+    sw_message_unref(message);
+}
+
 /* Lets its messages go and keeps it for later, or frees it. */
 static void put_batch(struct sw_outlet *outlet, struct sw_batch *batch)
 {
     for (uint32_t i = 0; i < batch->count; i++) {
         if (batch->entries[i].kind == SW_ENTRY_MESSAGE) {
-            sw_message_unref(batch->entries[i].message);
+            sw_outlet_let_go(outlet->purse, batch->entries[i].message);
         }
     }
     if (outlet->spares >= SPARE_BATCHES) {
@@ -212,12 +220,13 @@ void sw_outlet_returned(struct sw_outlet *outlet, struct sw_batch *batch)
 /* ---- life ---- */
 
 struct sw_outlet *sw_outlet_create(uint32_t worker, struct sw_inbox *inbox,
-                                   struct sw_counters *counters)
+                                   struct sw_counters *counters, struct sw_purse *purse)
 {
     struct sw_outlet *outlet = sw_zalloc(sizeof(*outlet));
     outlet->worker = worker;
     outlet->inbox = inbox;
     outlet->counters = counters;
+    outlet->purse = purse;
     sw_list_init(&outlet->gapped);
     return outlet;
 }

@@ -29,14 +29,16 @@ struct sw_outlet {
     uint32_t lent;          /* batches that the worker has not handed back */
     struct sw_inbox *inbox; /* the worker's; borrowed */
     struct sw_counters *counters;
+    struct sw_purse *purse;
     struct sw_batch *open; /* NULL: nothing to post */
     struct sw_batch *spare;
     uint32_t spares;
     struct sw_list gapped;
 };
 
+/* `purse`: what messages are charged to, by who makes them; may be NULL. */
 struct sw_outlet *sw_outlet_create(uint32_t worker, struct sw_inbox *inbox,
-                                   struct sw_counters *counters);
+                                   struct sw_counters *counters, struct sw_purse *purse);
 /* The batch that was not posted is freed with it. */
 void sw_outlet_destroy(struct sw_outlet *outlet);
 
@@ -58,5 +60,7 @@ void sw_outlet_forget(struct sw_exchange_reader *reader);
 void sw_outlet_close(struct sw_outlet *outlet);
 /* A batch came back: its messages are let go. */
 void sw_outlet_returned(struct sw_outlet *outlet, struct sw_batch *batch);
+/* Gives up a reference; the last one takes the message off the purse. */
+void sw_outlet_let_go(struct sw_purse *purse, struct sw_message *message);
 
 #endif

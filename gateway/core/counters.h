@@ -19,11 +19,25 @@ enum sw_connection_kind {
     SW_CONNECTION_KIND_COUNT
 };
 enum sw_bus_kind { SW_BUS_MEMORY, SW_BUS_REDIS, SW_BUS_KIND_COUNT };
+/* Why a connection was refused at the door. */
+enum sw_refusal {
+    SW_REFUSED_FULL,   /* as many as there may be */
+    SW_REFUSED_BUDGET, /* no memory to spare */
+    SW_REFUSAL_COUNT
+};
+/* What is charged to the memory budget (common/budget.h). */
+enum sw_budget_part {
+    SW_PART_BLOCKS,   /* fanout's, with those that are kept for the next burst */
+    SW_PART_MESSAGES, /* the bus's */
+    SW_PART_COUNT
+};
 
 #define SW_FAMILY_SIZE_CONNECTIONS SW_CONNECTION_KIND_COUNT
 #define SW_FAMILY_SIZE_REASONS     SW_REASON_COUNT
 #define SW_FAMILY_SIZE_SHEDS       SW_SHED_COUNT
 #define SW_FAMILY_SIZE_BUSES       SW_BUS_KIND_COUNT
+#define SW_FAMILY_SIZE_REFUSALS    SW_REFUSAL_COUNT
+#define SW_FAMILY_SIZE_PARTS       SW_PART_COUNT
 
 struct sw_counters {
 #define SW_COUNTER(field, type, help)      _Atomic int64_t field;

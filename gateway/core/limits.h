@@ -77,6 +77,14 @@
 /* One bulk string from Redis; above it the link ends. */
 #define SW_REDIS_BULK_BYTES (16u << 20)
 
+/* Sessions that a worker remembers after their end: an incident's worth, in 20 KB. */
+#define SW_ENDED_SESSIONS 256
+/* Rows of one report (sessions and their cursors, topics) that a worker looks at in one turn: about
+ * 0.1 ms. */
+#define SW_REPORT_ROWS 4096
+/* Rows of one answer to an operator. */
+#define SW_REPORT_LIMIT 1000
+
 /* Bytes of one tape in one turn before it is walked early. */
 #define SW_TAPE_TURN_BYTES (256u << 10)
 /* Pieces of one sendmsg; more are no faster. */

@@ -11,6 +11,18 @@ static const uint32_t tier_bytes[SW_BLOCK_TIERS] = {1024, 4096, 16384, 65536};
 /* Ages are u16 ticks; a block is closed before they run out. */
 #define BLOCK_TICKS 60000
 
+static void *take_memory(struct sw_block_pool *pool, uint32_t size, bool alone)
+{
+    sw_purse_charge(pool->purse, SW_PART_BLOCKS, size);
+    return alone ? sw_alloc(size) : sw_alloc_aligned(sizeof(struct sw_block), size);
+}
+
+static void give_memory(struct sw_block_pool *pool, struct sw_block *block, uint32_t size)
+{
+    sw_purse_charge(pool->purse, SW_PART_BLOCKS, -(int64_t)size);
+    sw_free(block);
+}
+
 struct sw_block *sw_block_create(struct sw_block_pool *pool, unsigned tier, size_t need, bool alone)
 {
     struct sw_block *block;
@@ -19,7 +31,7 @@ struct sw_block *sw_block_create(struct sw_block_pool *pool, unsigned tier, size
     uint32_t size;
     if (alone) {
         size = (uint32_t)(sizeof(*block) + need);
-        block = sw_alloc(size);
+        block = take_memory(pool, size, true);
     } else {
         while (tier_bytes[tier] < whole) {
             tier++;
@@ -30,7 +42,7 @@ struct sw_block *sw_block_create(struct sw_block_pool *pool, unsigned tier, size
             pool->free[tier] = block->next;
             pool->free_bytes -= size;
         } else {
-            block = sw_alloc_aligned(sizeof(*block), size);
+            block = take_memory(pool, size, false);
         }
     }
     *block = (struct sw_block){.size = size, .tier = (uint8_t)tier, .alone = alone};
@@ -38,11 +50,20 @@ struct sw_block *sw_block_create(struct sw_block_pool *pool, unsigned tier, size
     return block;
 }
 
+/* While memory is tight none are kept. */
+static uint32_t kept_bytes(const struct sw_block_pool *pool)
+{
+    if (sw_purse_step(pool->purse) != SW_BUDGET_EASY) {
+        return 0;
+    }
+    return pool->purse && pool->keep_bytes < POOL_BYTES ? pool->keep_bytes : POOL_BYTES;
+}
+
 void sw_block_free(struct sw_block_pool *pool, struct sw_block *block)
 {
     sw_count(&pool->counters->block_bytes, -(int64_t)block->size);
-    if (block->alone || pool->free_bytes + block->size > POOL_BYTES) {
-        sw_free(block);
+    if (block->alone || pool->free_bytes + block->size > kept_bytes(pool)) {
+        give_memory(pool, block, block->size);
         return;
     }
     block->next = pool->free[block->tier];
@@ -50,16 +71,21 @@ void sw_block_free(struct sw_block_pool *pool, struct sw_block *block)
     pool->free_bytes += block->size;
 }
 
-void sw_block_pool_deinit(struct sw_block_pool *pool)
+void sw_block_pool_trim(struct sw_block_pool *pool)
 {
     for (unsigned tier = 0; tier < SW_BLOCK_TIERS; tier++) {
         while (pool->free[tier]) {
             struct sw_block *block = pool->free[tier];
             pool->free[tier] = block->next;
-            sw_free(block);
+            give_memory(pool, block, tier_bytes[tier]);
         }
     }
     pool->free_bytes = 0;
+}
+
+void sw_block_pool_deinit(struct sw_block_pool *pool)
+{
+    sw_block_pool_trim(pool);
 }
 
 bool sw_block_fits(const struct sw_block *block, size_t need, uint64_t now_ms)

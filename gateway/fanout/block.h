@@ -12,6 +12,7 @@
 #define SW_FANOUT_BLOCK_H
 
 #include "common/assert.h"
+#include "common/budget.h"
 #include "core/counters.h"
 
 #include <stdbool.h>
@@ -44,13 +45,17 @@ _Static_assert(sizeof(struct sw_block) == 64, "the head is one cache line");
 struct sw_block_pool {
     struct sw_block *free[SW_BLOCK_TIERS];
     uint32_t free_bytes;
+    uint32_t keep_bytes; /* with a purse: free ones up to here are kept for the next burst */
     struct sw_counters *counters;
+    struct sw_purse *purse; /* what all blocks are charged to; NULL: nothing */
 };
 
 /* A block with room for a frame of `need` bytes, of at least tier `tier`; no holder yet. */
 struct sw_block *sw_block_create(struct sw_block_pool *pool, unsigned tier, size_t need,
                                  bool alone);
 void sw_block_free(struct sw_block_pool *pool, struct sw_block *block);
+/* Frees those that are kept. */
+void sw_block_pool_trim(struct sw_block_pool *pool);
 void sw_block_pool_deinit(struct sw_block_pool *pool);
 /* Does a frame of `need` bytes fit behind the others at `now_ms`? */
 bool sw_block_fits(const struct sw_block *block, size_t need, uint64_t now_ms);

@@ -210,8 +210,10 @@ void sw_fanout_due(struct sw_fanout *fanout, uint32_t slot);
 bool sw_fanout_due_pop(struct sw_fanout *fanout, uint32_t *stop, uint32_t *slot);
 /* Does it wait for anything but a tick? */
 bool sw_reader_owed(const struct sw_fanout *fanout, const struct sw_reader *reader);
-/* The oldest byte that it was not sent has waited so long. */
-uint64_t sw_reader_lag_ms(struct sw_fanout *fanout, uint32_t slot);
+/* The oldest byte that it was not sent has waited so long; looks at each of its cursors. */
+uint32_t sw_reader_lag_ms(struct sw_fanout *fanout, uint32_t slot);
+/* Is it in a pressure episode? */
+bool sw_reader_pressured(const struct sw_fanout *fanout, const struct sw_reader *reader);
 /* Unsubscribed from everything: what is left of the frame in flight is shed (closed). */
 void sw_reader_close(struct sw_fanout *fanout, uint32_t slot);
 

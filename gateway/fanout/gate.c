@@ -127,6 +127,11 @@ void sw_gate_leave(struct sw_fanout *fanout, uint32_t slot)
     reader->flags &= (uint8_t)~SW_GATED;
 }
 
+bool sw_reader_pressured(const struct sw_fanout *fanout, const struct sw_reader *reader)
+{
+    return reader->gate && gate_of(fanout, reader)->pressured;
+}
+
 /* ---- what passes ---- */
 
 size_t sw_gate_room(const struct sw_fanout *fanout, const struct sw_reader *reader)

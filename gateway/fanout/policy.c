@@ -61,7 +61,7 @@ void sw_policy_since(struct sw_fanout *fanout, struct sw_reader *reader)
     }
 }
 
-uint64_t sw_reader_lag_ms(struct sw_fanout *fanout, uint32_t slot)
+uint32_t sw_reader_lag_ms(struct sw_fanout *fanout, uint32_t slot)
 {
     struct sw_reader *reader = sw_reader(fanout, slot);
     if (!(reader->flags & SW_WRITE_PENDING) && !sw_reader_owed(fanout, reader)) {

@@ -119,3 +119,34 @@ bool sw_address_is_loopback(const struct sw_address *address)
     }
     return false;
 }
+
+struct sw_peer sw_peer_of(const struct sw_address *address)
+{
+    struct sw_peer peer = {.port = sw_address_port(address)};
+    if (address->u.any.sa_family == AF_INET) {
+        peer.ipv4 = true;
+        memcpy(peer.host, &((const struct sockaddr_in *)&address->u)->sin_addr, 4);
+    } else if (address->u.any.sa_family == AF_INET6) {
+        peer.ipv6 = true;
+        memcpy(peer.host, &((const struct sockaddr_in6 *)&address->u)->sin6_addr, 16);
+    }
+    return peer;
+}
+
+const char *sw_peer_text(const struct sw_peer *peer, char out[SW_ADDRESS_TEXT])
+{
+    struct sw_address address;
+    memset(&address, 0, sizeof(address));
+    if (peer->ipv4) {
+        struct sockaddr_in *in = (struct sockaddr_in *)&address.u;
+        in->sin_family = AF_INET;
+        in->sin_port = htons(peer->port);
+        memcpy(&in->sin_addr, peer->host, 4);
+    } else if (peer->ipv6) {
+        struct sockaddr_in6 *in = (struct sockaddr_in6 *)&address.u;
+        in->sin6_family = AF_INET6;
+        in->sin6_port = htons(peer->port);
+        memcpy(&in->sin6_addr, peer->host, 16);
+    }
+    return sw_address_text(&address, out);
+}

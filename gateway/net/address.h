@@ -29,4 +29,16 @@ const char *sw_address_host(const struct sw_address *address, char out[SW_ADDRES
 uint16_t sw_address_port(const struct sw_address *address);
 bool sw_address_is_loopback(const struct sw_address *address);
 
+/* The same in few bytes, for what is kept of each client. {0}: unknown. */
+struct sw_peer {
+    unsigned char host[16];
+    uint16_t port;
+    bool ipv4;
+    bool ipv6;
+};
+
+struct sw_peer sw_peer_of(const struct sw_address *address);
+/* As sw_address_text. */
+const char *sw_peer_text(const struct sw_peer *peer, char out[SW_ADDRESS_TEXT]);
+
 #endif

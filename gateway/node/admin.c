@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "node/admin.h"
 
+#include "api/connections.h"
 #include "api/metrics.h"
+#include "api/topics.h"
 #include "common/json.h"
 #include "common/mem.h"
 
@@ -16,7 +18,7 @@ struct admin_conn {
     struct sw_list link;
 };
 
-static void on_topics(void *context, struct sw_http *http, const struct sw_request *request)
+static void on_topic(void *context, struct sw_http *http, const struct sw_request *request)
 {
     const struct sw_admin *admin = context;
     sw_api_publish_topic(&admin->publisher, http, request);
@@ -26,6 +28,21 @@ static void on_publish(void *context, struct sw_http *http, const struct sw_requ
 {
     const struct sw_admin *admin = context;
     sw_api_publish(&admin->publisher, http, request, true);
+}
+
+static void on_topics(void *context, struct sw_http *http, const struct sw_request *request)
+{
+    sw_api_topics(&((const struct sw_admin *)context)->node.roles, http, request);
+}
+
+static void on_connections(void *context, struct sw_http *http, const struct sw_request *request)
+{
+    sw_api_connections(&((const struct sw_admin *)context)->node.roles, http, request);
+}
+
+static void on_ended(void *context, struct sw_http *http, const struct sw_request *request)
+{
+    sw_api_connections_ended(&((const struct sw_admin *)context)->node.roles, http, request);
 }
 
 static void on_live(void *context, struct sw_http *http, const struct sw_request *request)
@@ -45,6 +62,7 @@ static void on_metrics(void *context, struct sw_http *http, const struct sw_requ
 {
     (void)request;
     const struct sw_admin_node *node = &((const struct sw_admin *)context)->node;
+    node->measure(node->node);
     sw_api_metrics(http, node->blocks, node->version);
 }
 
@@ -83,11 +101,14 @@ static const struct sw_route routes[] = {
      .path = "/v1/topics/",
      .prefix = true,
      .max_body = PUBLISH_BODY_BYTES,
-     .handle = on_topics},
+     .handle = on_topic},
     {.methods = SW_POST,
      .path = "/v1/publish",
      .max_body = PUBLISH_BODY_BYTES,
      .handle = on_publish},
+    {.methods = SW_GET | SW_HEAD, .path = "/v1/topics", .handle = on_topics},
+    {.methods = SW_GET | SW_HEAD, .path = "/v1/connections", .handle = on_connections},
+    {.methods = SW_GET | SW_HEAD, .path = "/v1/connections/ended", .handle = on_ended},
     {.methods = SW_GET | SW_HEAD, .path = "/live", .handle = on_live},
     {.methods = SW_GET | SW_HEAD, .path = "/ready", .handle = on_ready},
     {.methods = SW_GET | SW_HEAD, .path = "/metrics", .handle = on_metrics},
@@ -117,7 +138,7 @@ static void on_accept(void *owner, int fd, const struct sw_address *peer)
     (void)peer;
     struct sw_admin *admin = owner;
     if (admin->conn_count >= ADMIN_CONNECTIONS) {
-        sw_count(&admin->counters->refused_total, 1);
+        sw_count(&admin->counters->refused_total[SW_REFUSED_FULL], 1);
         close(fd);
         return;
     }

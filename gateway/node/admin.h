@@ -3,6 +3,7 @@
 #ifndef SW_NODE_ADMIN_H
 #define SW_NODE_ADMIN_H
 
+#include "api/ask.h"
 #include "api/guard.h"
 #include "api/health.h"
 #include "api/publish.h"
@@ -15,11 +16,14 @@ struct sw_admin_node {
     struct sw_node *node;
     enum sw_readiness (*readiness)(struct sw_node *node);
     bool (*bus_up)(struct sw_node *node);
+    /* Brings main's own gauges up to date. */
+    void (*measure)(struct sw_node *node);
     void (*drain)(struct sw_node *node);
     /* A worker's loop sleeps; false: no such worker, or no test build. */
     bool (*hold)(struct sw_node *node, uint64_t worker, uint64_t ms);
     const struct sw_counters *const *blocks; /* of all roles, NULL-terminated */
     const char *version;
+    struct sw_roles roles;
 };
 
 struct sw_admin {

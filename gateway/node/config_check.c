@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define PREFIX_BYTES 128
+#define LEAST_BUDGET (1u << 20)
 
 /* One line that begins with the setting's name as whoever gave it wrote it. Always false. */
 static bool fail(const struct sw_config *config, enum sw_config_field field, struct sw_buf *error,
@@ -242,6 +243,10 @@ static bool check_marks(const struct sw_config *config, struct sw_buf *error)
 
 static bool check_numbers(const struct sw_config *config, struct sw_buf *error)
 {
+    if (config->budget && config->budget < LEAST_BUDGET) {
+        return fail(config, SW_CONFIG_budget, error, "(%llu) must be at least 1m, or 0",
+                    (unsigned long long)config->budget);
+    }
     if (config->stall_ms < config->pong_ms) {
         return fail(config, SW_CONFIG_stall_ms, error,
                     "(%llu) must not be below --pong-ms (%llu): who has unread data gets longer",

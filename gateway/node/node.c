@@ -12,6 +12,7 @@
 #include "node/admin.h"
 #include "node/demo_feed.h"
 #include "node/descriptors.h"
+#include "node/memory_limit.h"
 #include "node/worker.h"
 
 #include <pthread.h>
@@ -36,6 +37,8 @@ struct sw_node {
     struct sw_inbox inbox;
     struct sw_turn turn;
     struct sw_counters counters;
+    struct sw_budget budget;
+    struct sw_purse purse; /* main's own look at it */
     struct sw_admin admin;
     struct sw_demo_feed demo;
     uv_signal_t signals[3];
@@ -54,6 +57,7 @@ struct sw_node {
 
     unsigned worker_count;
     struct sw_worker *workers;
+    struct sw_inbox **worker_inboxes;
     unsigned thread_count;
     struct thread *threads; /* workers', then the bus's where it has one */
     const struct sw_counters **blocks;
@@ -80,7 +84,15 @@ static enum sw_readiness readiness(struct sw_node *node)
     if (!sw_bus_ever_up(node->bus)) {
         return SW_STARTING;
     }
-    return atomic_load(&node->connections) < node->max_connections ? SW_READY : SW_FULL;
+    bool full = atomic_load(&node->connections) >= node->max_connections ||
+                sw_purse_look(&node->purse) == SW_BUDGET_FULL;
+    return full ? SW_FULL : SW_READY;
+}
+
+static void measure(struct sw_node *node)
+{
+    sw_count(&node->counters.budget_step,
+             (int64_t)sw_purse_look(&node->purse) - sw_counter_read(&node->counters.budget_step));
 }
 
 static bool bus_up(struct sw_node *node)
@@ -151,6 +163,11 @@ static void on_post(void *role, struct sw_post *post)
         publish->done(publish->context, publish);
         return;
     }
+    if (post->kind == SW_POST_REPORT) {
+        struct sw_report *report = SW_CONTAINER_OF(post, struct sw_report, post);
+        report->done(report->context, report);
+        return;
+    }
     struct sw_note *note = SW_CONTAINER_OF(post, struct sw_note, post);
     on_note(role, note);
     sw_free(note);
@@ -208,6 +225,7 @@ static void create_bus(struct sw_node *node)
         .separator = config->topic_separator[0],
         .max_message_bytes = (uint32_t)config->max_message_bytes,
         .rules = &config->rules,
+        .budget = &node->budget,
         .unsubscribe_delay_ms = (uint32_t)config->unsubscribe_delay_ms,
     };
     node->bus = sw_bus_create(loop, &bus, &node->bus_counters);
@@ -282,22 +300,24 @@ static unsigned choose_workers(const struct sw_config *config)
     return cores < 1 ? 1 : cores > 64 ? 64 : cores;
 }
 
-static void create_workers(struct sw_node *node, const struct sw_descriptors *plan)
+static void create_workers(struct sw_node *node)
 {
-    node->max_connections = plan->connections;
     struct sw_worker_config config = {
         .config = node->config,
         .node = node->id,
         .addresses = node->listen,
         .address_count = node->listen_count,
         .admin = node->admin_text,
-        .max_sessions = plan->connections,
+        .budget = &node->budget,
+        .workers = node->worker_count,
+        .max_sessions = node->max_connections,
         .connections = &node->connections,
     };
     for (unsigned i = 0; i < node->worker_count; i++) {
         config.id = i;
         sw_worker_init(&node->workers[i], &config, node->threads[i].loop, node->bus, &node->inbox);
         node->blocks[2 + i] = &node->workers[i].counters;
+        node->worker_inboxes[i] = &node->workers[i].inbox;
     }
     if (!bus_has_thread(node)) {
         node->bus_settle = (struct sw_turn){.run = on_bus_settle, .owner = node};
@@ -317,10 +337,18 @@ static bool open_listeners(struct sw_node *node)
     struct sw_admin_node asked = {.node = node,
                                   .readiness = readiness,
                                   .bus_up = bus_up,
+                                  .measure = measure,
                                   .drain = start_drain,
                                   .hold = hold,
                                   .blocks = node->blocks,
-                                  .version = SW_VERSION};
+                                  .version = SW_VERSION,
+                                  .roles = {.loop = node->loop,
+                                            .inbox = &node->inbox,
+                                            .workers = node->worker_inboxes,
+                                            .worker_count = node->worker_count,
+                                            .bus = node->bus,
+                                            .node = node->id,
+                                            .separator = config->topic_separator[0]}};
     struct sw_publisher publisher = {
         .bus = node->bus, .inbox = &node->inbox, .rules = &config->rules, .backend = true};
     int status = sw_admin_open(&node->admin, node->loop, &node->admin_address, &asked, &publisher,
@@ -392,8 +420,43 @@ static void say_warnings(const struct sw_config *config)
     sw_buf_deinit(&text);
 }
 
+/* How many connections and how much memory: the descriptors decide, then the memory. */
+struct plan {
+    struct sw_descriptors descriptors;
+    struct sw_memory_limit limit;
+    struct sw_memory_plan memory;
+};
+
+static struct plan make_plan(struct sw_node *node)
+{
+    const struct sw_config *config = node->config;
+    struct plan plan;
+    plan.descriptors = sw_descriptors_plan((uint32_t)config->max_connections, node->worker_count);
+    plan.limit = sw_memory_limit(&sw_memory_system);
+    plan.memory = sw_memory_plan(plan.limit.bytes, config->budget, plan.descriptors.connections);
+    node->max_connections = plan.memory.connections;
+    sw_budget_init(&node->budget, plan.memory.budget);
+    sw_purse_init(&node->purse, &node->budget, node->counters.budget_used_bytes);
+    sw_count(&node->counters.budget_bytes, (int64_t)plan.memory.budget);
+    return plan;
+}
+
+static void say_memory(const struct sw_node *node, const struct plan *plan)
+{
+    if (plan->memory.lowered) {
+        sw_log(node->config->max_connections ? SW_LOG_WARN : SW_LOG_INFO, "connections_lowered",
+               "possible=%u allowed=%u memory_bytes=%llu hint=\"a connection takes 5 KB of the "
+               "kernel's memory; raise the memory limit\"",
+               plan->descriptors.connections, plan->memory.connections,
+               (unsigned long long)plan->limit.bytes);
+    }
+    sw_log(SW_LOG_INFO, "memory", "limit_bytes=%llu source=%s budget_bytes=%llu",
+           (unsigned long long)plan->limit.bytes, plan->limit.source,
+           (unsigned long long)plan->memory.budget);
+}
+
 /* What the node will and will not do, said once. */
-static void say_limits(struct sw_node *node, const struct sw_descriptors *plan)
+static void say_limits(struct sw_node *node, const struct plan *plan)
 {
     const struct sw_config *config = node->config;
     struct sw_buf bus = {0};
@@ -402,17 +465,19 @@ static void say_limits(struct sw_node *node, const struct sw_descriptors *plan)
     sw_log(SW_LOG_INFO, "starting", "version=%s node=%s workers=%u bus=\"%s\"", SW_VERSION,
            node->id, node->worker_count, sw_log_clean(clean, sizeof(clean), sw_buf_slice(&bus)));
     sw_buf_deinit(&bus);
-    if (plan->clamped) {
+    const struct sw_descriptors *descriptors = &plan->descriptors;
+    if (descriptors->clamped) {
         sw_log(SW_LOG_WARN, "connections_clamped",
                "asked=%llu allowed=%u descriptors=%llu hint=\"raise the descriptor limit (ulimit "
                "-n)\"",
-               (unsigned long long)config->max_connections, plan->connections,
-               (unsigned long long)plan->limit);
+               (unsigned long long)config->max_connections, descriptors->connections,
+               (unsigned long long)descriptors->limit);
     }
+    say_memory(node, plan);
     sw_log(SW_LOG_INFO, "limits",
            "connections=%u descriptors=%llu message_bytes=%llu queued_bytes=%llu topics=%u "
            "frame_bytes=%u rules=%u",
-           plan->connections, (unsigned long long)plan->limit,
+           node->max_connections, (unsigned long long)descriptors->limit,
            (unsigned long long)config->max_message_bytes,
            (unsigned long long)config->max_queued_bytes, SW_SESSION_TOPICS, SW_FRAME_BYTES,
            config->rules.count - 1);
@@ -454,6 +519,7 @@ static void create_loops(struct sw_node *node)
     node->thread_count = node->worker_count + (bus_has_thread(node) ? 1 : 0);
     node->threads = sw_zalloc(node->thread_count * sizeof(*node->threads));
     node->workers = sw_zalloc(node->worker_count * sizeof(*node->workers));
+    node->worker_inboxes = sw_zalloc(node->worker_count * sizeof(struct sw_inbox *));
     node->blocks = sw_zalloc((node->worker_count + 3) * sizeof(*node->blocks));
     node->blocks[0] = &node->counters;
     node->blocks[1] = &node->bus_counters;
@@ -486,6 +552,7 @@ static void destroy(struct sw_node *node)
     sw_guard_deinit(&node->admin.guard);
     sw_free(node->threads);
     sw_free(node->workers);
+    sw_free(node->worker_inboxes);
     sw_free(node->blocks);
 }
 
@@ -541,8 +608,7 @@ int sw_node_run(const struct sw_config *config)
     }
     sw_random_token(node->id, NODE_ID_BYTES);
     node->worker_count = choose_workers(config);
-    struct sw_descriptors plan =
-        sw_descriptors_plan((uint32_t)config->max_connections, node->worker_count);
+    struct plan plan = make_plan(node);
     int code = prepare(node);
     if (code == 0) {
         enum sw_log_level level = log_level(config->log_level);
@@ -552,7 +618,7 @@ int sw_node_run(const struct sw_config *config)
         sw_log_start(level, format);
         create_loops(node);
         create_bus(node);
-        create_workers(node, &plan);
+        create_workers(node);
         code = 1;
         if (open_listeners(node)) {
             release_claims(node);

@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "protocol/encode.h"
+#include "session/report.h"
 #include "transport/ws.h"
 
 #include <stdio.h>
@@ -22,6 +23,17 @@ void sw_note_send(struct sw_inbox *inbox, enum sw_node_post kind, uint64_t value
     note->post.kind = kind;
     note->value = value;
     sw_inbox_post(inbox, &note->post);
+}
+
+enum sw_budget_step sw_purse_look(struct sw_purse *purse)
+{
+    if (sw_purse_refresh(purse)) {
+        const struct sw_budget *budget = purse->budget;
+        sw_log(purse->step == SW_BUDGET_EASY ? SW_LOG_INFO : SW_LOG_WARN, "budget_step",
+               "step=%d used_bytes=%llu budget_bytes=%llu", (int)purse->step,
+               (unsigned long long)sw_budget_lent(budget), (unsigned long long)budget->limit);
+    }
+    return purse->step;
 }
 
 /* ---- the public site ---- */
@@ -136,9 +148,9 @@ static void init_site(struct sw_worker *worker)
 
 /* ---- accepting ---- */
 
-static void refuse(struct sw_worker *worker, int fd)
+static void refuse(struct sw_worker *worker, int fd, enum sw_refusal why)
 {
-    sw_count(&worker->counters.refused_total, 1);
+    sw_count(&worker->counters.refused_total[why], 1);
     (void)!write(fd, worker->full, worker->full_size);
     close(fd);
 }
@@ -162,18 +174,22 @@ static void write_full(struct sw_worker *worker)
 
 static void on_accept(void *owner, int fd, const struct sw_address *peer)
 {
-    (void)peer;
     struct sw_worker *worker = owner;
     struct sw_session *session = NULL;
+    if (sw_purse_look(&worker->purse) == SW_BUDGET_FULL) {
+        refuse(worker, fd, SW_REFUSED_BUDGET);
+        return;
+    }
     if (atomic_fetch_add(worker->config.connections, 1) < worker->config.max_sessions) {
         session = sw_session_create(&worker->sessions);
     }
     if (!session) {
         atomic_fetch_sub(worker->config.connections, 1);
-        refuse(worker, fd);
+        refuse(worker, fd, SW_REFUSED_FULL);
         return;
     }
     sw_count(&worker->counters.accepted_total, 1);
+    session->peer = sw_peer_of(peer);
     if (sw_http_open(&worker->site, &session->conn, fd)) {
         sw_session_free(session);
     }
@@ -225,6 +241,10 @@ static void on_note(struct sw_worker *worker, const struct sw_note *note)
 static void on_post(void *role, struct sw_post *post)
 {
     struct sw_worker *worker = role;
+    if (post->kind == SW_POST_REPORT) {
+        sw_sessions_report(&worker->sessions, SW_CONTAINER_OF(post, struct sw_report, post));
+        return;
+    }
     if (post->kind < SW_POST_NODE) {
         sw_sessions_on_post(&worker->sessions, post);
         return;
@@ -239,6 +259,10 @@ static void on_turn(void *owner)
     struct sw_worker *worker = owner;
     bool more = sw_inbox_drain(&worker->inbox);
     sw_sessions_turn(&worker->sessions);
+    more = sw_sessions_report_turn(&worker->sessions) || more;
+    if (sw_purse_look(&worker->purse) != SW_BUDGET_EASY) {
+        sw_block_pool_trim(&worker->sessions.fanout.pool);
+    }
     if (more || sw_sessions_busy(&worker->sessions)) {
         sw_loop_stay_awake(worker->loop);
     }
@@ -249,6 +273,14 @@ static void on_session_free(void *owner)
     struct sw_worker *worker = owner;
     atomic_fetch_sub(worker->config.connections, 1);
     sw_worker_check_drained(worker);
+}
+
+/* Blocks kept for the next burst: of all workers a sixteenth of the budget. A worker that sleeps
+ * keeps them also while memory is tight. */
+static uint32_t kept_bytes(const struct sw_worker *worker)
+{
+    uint64_t share = worker->config.budget->limit / 16 / worker->config.workers;
+    return share < UINT32_MAX ? (uint32_t)share : UINT32_MAX;
 }
 
 static void init_sessions(struct sw_worker *worker)
@@ -276,6 +308,9 @@ static void init_sessions(struct sw_worker *worker)
         (struct sw_encoding){.language = &sw_native_language, .framing = &worker->framing};
     sw_sessions_init(&worker->sessions, &sessions, worker->loop, worker->bus, &worker->inbox,
                      worker->encodings, &worker->counters);
+    sw_purse_init(&worker->purse, worker->config.budget, worker->counters.budget_used_bytes);
+    worker->sessions.fanout.pool.purse = &worker->purse;
+    worker->sessions.fanout.pool.keep_bytes = kept_bytes(worker);
     worker->sessions.codecs = worker->codec;
     worker->sessions.on_free = on_session_free;
     worker->sessions.owner = worker;

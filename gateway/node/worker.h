@@ -25,6 +25,9 @@ struct sw_note {
     uint64_t value;
 };
 
+/* Looks at the node's budget, and says so where its step has changed. Returns the step. */
+enum sw_budget_step sw_purse_look(struct sw_purse *purse);
+
 /* Sends one; the receiver frees it. */
 void sw_note_send(struct sw_inbox *inbox, enum sw_node_post kind, uint64_t value);
 
@@ -35,6 +38,8 @@ struct sw_worker_config {
     const char *node; /* its id */
     const struct sw_address *addresses;
     unsigned address_count;
+    struct sw_budget *budget;      /* of the node */
+    uint32_t workers;              /* how many share it */
     uint32_t max_sessions;         /* of the node */
     _Atomic uint32_t *connections; /* of the node: all workers count in it */
     uint32_t id;
@@ -49,6 +54,7 @@ struct sw_worker {
     struct sw_bus *bus;
     struct sw_turn turn;
     struct sw_counters counters;
+    struct sw_purse purse;
     struct sw_sessions sessions;
     struct sw_ws_codec *codec;
     struct sw_framing framing;

@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "session/internal.h"
+#include "session/report.h"
 
 #include <stdio.h>
 
@@ -55,6 +56,7 @@ void sw_sessions_init(struct sw_sessions *all, const struct sw_sessions_config *
         .config = *config, .loop = loop, .bus = bus, .inbox = inbox, .counters = counters};
     sw_random_init(&all->random);
     sw_list_init(&all->news);
+    all->recorder = sw_recorder_create(loop);
     uint32_t slabs = (config->max_sessions + SW_SLAB_CELLS - 1) / SW_SLAB_CELLS;
     all->slab_count = slabs;
     all->slabs = sw_zalloc(slabs * sizeof(struct sw_slab *));
@@ -65,6 +67,7 @@ void sw_sessions_init(struct sw_sessions *all, const struct sw_sessions_config *
 void sw_sessions_deinit(struct sw_sessions *all)
 {
     SW_ASSERT(all->count == 0);
+    sw_recorder_destroy(&all->recorder);
     sw_fanout_deinit(&all->fanout);
     sw_free(all->slabs);
 }
@@ -139,16 +142,20 @@ struct sw_session *sw_session_at(struct sw_sessions *all, uint32_t slot)
     return &all->slabs[slot / SW_SLAB_CELLS]->cells[slot % SW_SLAB_CELLS];
 }
 
-const char *sw_session_id(const struct sw_session *session, char out[SW_SESSION_ID_BYTES + 1])
+const char *sw_session_id_text(uint64_t id, char out[SW_SESSION_ID_BYTES + 1])
 {
     static const char alphabet[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    uint64_t id = session->id;
     for (int i = SW_SESSION_ID_BYTES - 1; i >= 0; i--) {
         out[i] = alphabet[id % 62];
         id /= 62;
     }
     out[SW_SESSION_ID_BYTES] = 0;
     return out;
+}
+
+const char *sw_session_id(const struct sw_session *session, char out[SW_SESSION_ID_BYTES + 1])
+{
+    return sw_session_id_text(session->id, out);
 }
 
 /* ---- states ---- */
@@ -315,6 +322,7 @@ static void retire(struct sw_session *session)
     const struct sw_reason_row *row = sw_reason_row((enum sw_reason)session->reason);
     uint32_t behind = sw_session_reader(session)->behind;
     sw_session_reader(session)->flags |= SW_CLOSING;
+    sw_recorder_note(session);
     sw_pending_drop(session);
     sw_session_unsubscribe_all(session);
     if (row->code && session->reason != SW_REASON_CLIENT && !session->close_heard) {
@@ -403,6 +411,7 @@ void sw_session_closed(struct sw_session *session)
     sw_reader_close(&all->fanout, session->slot);
     sw_session_enter(session, SW_CLOSED);
     sw_count(&all->counters->closed_total[session->reason], 1);
+    sw_recorder_close(session);
     log_end(session, behind);
     sw_loop_timer_stop(all->loop, &session->timer);
     leave_due(all, session->slot);

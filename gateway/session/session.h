@@ -39,7 +39,8 @@ struct sw_transport {
     void (*resume)(struct sw_session *session);
 };
 
-struct sw_request; /* session/pending */
+struct sw_request;  /* session/pending */
+struct sw_recorder; /* session/report */
 
 struct sw_session {
     struct sw_conn conn; /* first: see sw_session_of */
@@ -51,6 +52,7 @@ struct sw_session {
     struct sw_request *requests;
     struct sw_subscription one; /* the list until there is a second */
     uint64_t id;
+    struct sw_peer peer; /* who it is; set by who accepted it */
     uint32_t slot;
     uint32_t opened;       /* ticks, as all below */
     uint32_t heard;        /* when it last said anything */
@@ -65,6 +67,7 @@ struct sw_session {
     uint16_t publishes;   /* that wait for the bus */
     uint8_t bad_count;
     uint8_t reason;       /* enum sw_reason */
+    uint8_t ended_at;     /* CLOSING: its place in the flight recorder */
     bool ping_strict : 1; /* the ping is due after pong_ms: nothing stood before it */
     bool may_publish : 1;
     bool paused : 1;      /* it does not take its replies: not read until it does */
@@ -110,6 +113,7 @@ struct sw_sessions {
     struct sw_inbox *inbox; /* the worker's */
     struct sw_counters *counters;
     struct sw_random random;
+    struct sw_recorder *recorder;
     struct sw_slab **slabs;
     uint32_t slab_count;
     uint32_t slab_hint;    /* no slab below it has room */
@@ -147,6 +151,7 @@ static inline enum sw_session_state sw_session_state(const struct sw_session *se
     return (enum sw_session_state)sw_session_reader(session)->state;
 }
 /* Writes SW_SESSION_ID_BYTES characters and a NUL. */
+const char *sw_session_id_text(uint64_t id, char out[SW_SESSION_ID_BYTES + 1]);
 const char *sw_session_id(const struct sw_session *session, char out[SW_SESSION_ID_BYTES + 1]);
 
 /* ---- one session ---- */

@@ -8,6 +8,7 @@
 #define SW_TESTS_BUS_FAKE_WORKER_H
 
 #include "bus/bus.h"
+#include "bus/report.h"
 #include "common/assert.h"
 #include "common/mem.h"
 #include "common/ring.h"
@@ -91,6 +92,11 @@ static inline void fake_worker_on_post(void *role, struct sw_post *post)
     struct fake_worker *worker = role;
     if (post->kind == SW_POST_PUBLISH) {
         fake_worker_hear_publish(worker, SW_CONTAINER_OF(post, struct sw_publish, post));
+        return;
+    }
+    if (post->kind == SW_POST_REPORT) {
+        struct sw_report *report = SW_CONTAINER_OF(post, struct sw_report, post);
+        report->done(report->context, report);
         return;
     }
     assert_int_equal(post->kind, SW_POST_BATCH);

@@ -53,6 +53,7 @@ static void destroy(struct world *world)
     assert_null(world->bus);
     assert_int_equal(sw_counter_read(&world->counters->interests), 0);
     assert_int_equal(sw_counter_read(&world->counters->bus_up), 0);
+    assert_int_equal(sw_counter_read(&world->counters->budget_used_bytes[SW_PART_MESSAGES]), 0);
     sw_loop_destroy(&world->loop);
     sw_free(world->counters);
     sw_free(world);
@@ -374,6 +375,89 @@ static void a_password_is_never_shown(void **state)
     }
 }
 
+/* A message weighs once, from when it is taken until the last worker has handed it back. */
+static void messages_are_charged_until_they_come_back(void **state)
+{
+    struct world *world = *state;
+    _Atomic int64_t *used = &world->counters->budget_used_bytes[SW_PART_MESSAGES];
+    join(world, 0, 1, "a");
+    join(world, 1, 2, "a");
+    world->workers[1].stuck = true;
+    publish(world, 1, "a", "", "{\"id\":1}");
+    sw_bus_turn(world->bus);
+    int64_t one = sw_counter_read(used);
+    assert_in_range(one, 8, sizeof(struct sw_message) + 16);
+    fake_worker_turn(&world->workers[0]);
+    fake_worker_turn(&world->workers[1]);
+    sw_bus_turn(world->bus);
+    assert_int_equal(sw_counter_read(used), one); /* one of two holds it */
+    fake_worker_wake(&world->workers[1]);
+    sw_bus_turn(world->bus);
+    assert_int_equal(sw_counter_read(used), 0);
+}
+
+/* ---- reports ---- */
+
+static void keep_report(void *context, struct sw_report *report)
+{
+    *(struct sw_report **)context = report;
+}
+
+/* Asks on behalf of worker 1; *back is set when it is back. */
+static void ask_counts(struct world *world, const char *const *names, uint32_t count,
+                       struct sw_report **back)
+{
+    struct sw_report *report = sw_report_create(SW_REPORT_COUNTS, count);
+    report->done = keep_report;
+    report->context = back;
+    report->count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        report->topics[i].size = (uint8_t)strlen(names[i]);
+        memcpy(report->topics[i].name, names[i], report->topics[i].size);
+    }
+    sw_report_ask(report, sw_bus_inbox(world->bus), &world->workers[1].inbox);
+}
+
+/* However many workers read it, and also if it was too large. */
+static void messages_are_counted_once_for_a_report(void **state)
+{
+    struct world *world = *state;
+    static const char *const names[] = {"a.b", "a.>", "never"};
+    char large[1002] = {0};
+    struct sw_report *report = NULL;
+    memset(large, 'x', sizeof(large) - 1);
+    join(world, 0, 1, "a.b");
+    join(world, 1, 2, "a.b");
+    join(world, 1, 3, "a.>");
+    for (unsigned i = 0; i < 6; i++) {
+        publish(world, i, "a.b", "", i == 5 ? large : "1");
+    }
+    publish(world, 6, "a.c", "", "1");
+    ask_counts(world, names, 3, &report);
+    sw_bus_turn(world->bus);
+    fake_worker_turn(&world->workers[1]);
+    assert_non_null(report);
+    assert_int_equal(report->topics[0].messages, 6);
+    assert_true(report->topics[0].rate == 6.0); /* younger than a second */
+    assert_int_equal(report->topics[1].messages, 7);
+    assert_true(report->topics[0].known && report->topics[1].known);
+    assert_false(report->topics[2].known);
+    sw_report_destroy(report);
+}
+
+static void a_report_comes_back_from_a_bus_that_ends(void **state)
+{
+    (void)state;
+    struct world *world = create("");
+    static const char *const names[] = {"a"};
+    struct sw_report *report = NULL;
+    ask_counts(world, names, 1, &report);
+    destroy(world);
+    assert_non_null(report);
+    assert_false(report->topics[0].known);
+    sw_report_destroy(report);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -390,6 +474,9 @@ int main(void)
         TEST(a_bus_on_its_own_thread_delivers_everything_in_order),
         cmocka_unit_test(urls_are_checked_in_words),
         cmocka_unit_test(a_password_is_never_shown),
+        cmocka_unit_test_setup_teardown(messages_are_charged_until_they_come_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(messages_are_counted_once_for_a_report, setup, teardown),
+        cmocka_unit_test(a_report_comes_back_from_a_bus_that_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -37,7 +37,7 @@ static int setup(void **state)
     world->loop = sw_loop_create();
     world->counters = sw_zalloc(sizeof(*world->counters));
     fake_worker_init(&world->worker, world->loop, returned, world);
-    world->outlet = sw_outlet_create(0, &world->worker.inbox, world->counters);
+    world->outlet = sw_outlet_create(0, &world->worker.inbox, world->counters, NULL);
     reader_init(&world->a, 1);
     reader_init(&world->b, 2);
     *state = world;

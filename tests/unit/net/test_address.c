@@ -32,7 +32,17 @@ static void addresses_survive_parsing_and_printing(void **state)
         assert_string_equal(sw_address_host(&address, out), rows[i].host);
         assert_int_equal(sw_address_port(&address), rows[i].port);
         assert_int_equal(sw_address_is_loopback(&address), rows[i].loopback);
+        struct sw_peer peer = sw_peer_of(&address);
+        assert_string_equal(sw_peer_text(&peer, out), rows[i].printed);
     }
+}
+
+static void nobody_is_unknown(void **state)
+{
+    (void)state;
+    struct sw_peer peer = {.port = 0};
+    char out[SW_ADDRESS_TEXT];
+    assert_string_equal(sw_peer_text(&peer, out), "unknown");
 }
 
 static void what_is_no_address_is_refused(void **state)
@@ -54,6 +64,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(addresses_survive_parsing_and_printing),
+        cmocka_unit_test(nobody_is_unknown),
         cmocka_unit_test(what_is_no_address_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -116,6 +116,18 @@ static void test_sizes(void **state)
     forget(&outcome);
 }
 
+static void test_budget(void **state)
+{
+    (void)state;
+    struct outcome outcome;
+    accept_it(&outcome, ATTEMPT(FLAGS("--budget", "2g")));
+    assert_int_equal(outcome.config.budget, UINT64_C(2) << 30);
+    forget(&outcome);
+    accept_it(&outcome, ATTEMPT(.file = "{\"budget\": 1048576}"));
+    forget(&outcome);
+    refuse(ATTEMPT(FLAGS("--budget", "1000k")), "--budget (1024000) must be at least 1m");
+}
+
 static void test_foreign_environment(void **state)
 {
     (void)state;
@@ -203,10 +215,9 @@ static void test_bad_numbers(void **state)
 static void test_later_versions(void **state)
 {
     (void)state;
-    static const char *const flags[] = {"budget",        "tls-cert",        "tls-key",
-                                        "trusted-proxy", "jwt-secret-file", "jwt-key-file",
-                                        "jwt-issuer",    "jwt-audience",    "drain-delay-ms",
-                                        "service",       "environment"};
+    static const char *const flags[] = {
+        "tls-cert",   "tls-key",      "trusted-proxy",  "jwt-secret-file", "jwt-key-file",
+        "jwt-issuer", "jwt-audience", "drain-delay-ms", "service",         "environment"};
     for (size_t i = 0; i < SW_ARRAY_SIZE(flags); i++) {
         char word[64];
         char words[128];
@@ -425,6 +436,7 @@ int main(void)
         cmocka_unit_test(test_lists),
         cmocka_unit_test(test_switches),
         cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_budget),
         cmocka_unit_test(test_foreign_environment),
         cmocka_unit_test(test_good_files),
         cmocka_unit_test(test_other_addresses),

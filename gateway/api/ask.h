@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+/* A request that main cannot answer alone: it asks other roles, each by a report, and the reply
+ * waits for all of them or for its deadline. A role that stands still then is left out, and the
+ * reply says "partial":true. Rounds may follow one another; what comes back late is only freed. A
+ * client that leaves first loses only the reply. Belongs to main's loop.
+ *
+ * Life: begin -> (ask ... await -> on_round)+ -> answered by on_round -> freed when all are back.
+ */
+#ifndef SW_API_ASK_H
+#define SW_API_ASK_H
+
+#include "bus/report.h"
+#include "http/server.h"
+
+/* Who can be asked. Borrowed. */
+struct sw_roles {
+    struct sw_loop *loop;   /* main's */
+    struct sw_inbox *inbox; /* main's: where reports come back */
+    struct sw_inbox *const *workers;
+    uint32_t worker_count;
+    struct sw_bus *bus;
+    const char *node;
+    char separator;
+};
+
+struct sw_ask {
+    const struct sw_roles *roles;
+    struct sw_http *http; /* NULL: answered, or the client has left */
+    struct sw_timer deadline;
+    struct sw_report *answers; /* of this round, linked by post.next; owned */
+    uint32_t out;              /* reports that are not back */
+    uint32_t awaited;          /* of those: this round's */
+    uint32_t round;
+    bool partial; /* somebody did not answer in time */
+    /* The round is over: replies to `http`, or asks and awaits anew. */
+    void (*on_round)(struct sw_ask *ask);
+    void (*destroy)(struct sw_ask *ask);
+};
+
+/* Defers the request. `ask` is the caller's, embedded or not, until `destroy`. */
+void sw_ask_begin(struct sw_ask *ask, const struct sw_roles *roles, struct sw_http *http,
+                  void (*on_round)(struct sw_ask *ask), void (*destroy)(struct sw_ask *ask));
+/* Takes `report`. `role` tells its answer from the others'. */
+void sw_ask_role(struct sw_ask *ask, uint32_t role, struct sw_inbox *inbox,
+                 struct sw_report *report);
+/* Everybody is asked: they have so long. */
+void sw_ask_await(struct sw_ask *ask, uint32_t ms);
+/* The round's answers are not needed any more. */
+void sw_ask_forget(struct sw_ask *ask);
+/* Replies 200 with `body`; the last thing that on_round does. */
+void sw_ask_reply(struct sw_ask *ask, const struct sw_buf *body);
+
+/* ---- what stands behind the '?' ---- */
+
+struct sw_parameter {
+    const char *name;
+    struct sw_buf value; /* decoded; freed by the caller */
+    bool given;
+};
+
+/* Fills in the parameters. False: one is unknown, stands twice or is badly encoded, and a 400 that
+ * shows `expected` was replied. */
+bool sw_ask_query(struct sw_http *http, const struct sw_request *request,
+                  struct sw_parameter *parameters, size_t count, const char *expected);
+/* A limit of rows, 1 to SW_REPORT_LIMIT. False: 400 was replied. */
+bool sw_ask_limit(struct sw_http *http, const struct sw_parameter *parameter, uint32_t *limit);
+
+#endif
