@@ -291,8 +291,8 @@ static void prepend(struct sw_fanout *fanout, struct sw_tape *tape, const struct
         return;
     }
     struct sw_block *own = copy(fanout, tape, block, step->frame);
-    board->entries[--board->first] =
-        (struct sw_board_entry){.seq = seq, .position = position, .frame = own, .unknown = is_unknown(block)};
+    board->entries[--board->first] = (struct sw_board_entry){
+        .seq = seq, .position = position, .frame = own, .unknown = is_unknown(block)};
     board->live++;
     if (!own->gap) {
         insert_key(board, key_of(fanout, tape, own), seq);

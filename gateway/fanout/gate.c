@@ -20,15 +20,15 @@ struct sw_gate {
     uint32_t ring[LOOKS];
     uint32_t ring_sum; /* of the last `window` */
     uint32_t ring_at;
-    uint16_t idle;     /* looks without progress */
+    uint16_t idle;      /* looks without progress */
     uint16_t skip;      /* ticks to leave out: nothing moves there */
     uint16_t skip_left; /* of these */
     bool pressured;     /* an episode has begun */
-    uint64_t begun_ms; /* the episode */
-    uint64_t shed;     /* meanwhile */
-    uint64_t slow_ms;  /* since when the kernel has held more than it may; 0: it does not */
-    uint64_t calm_ms;  /* since when nothing waits; 0: something does */
-    uint64_t high_ms;  /* since when it is above the high mark; 0: it is not */
+    uint64_t begun_ms;  /* the episode */
+    uint64_t shed;      /* meanwhile */
+    uint64_t slow_ms;   /* since when the kernel has held more than it may; 0: it does not */
+    uint64_t calm_ms;   /* since when nothing waits; 0: something does */
+    uint64_t high_ms;   /* since when it is above the high mark; 0: it is not */
 };
 
 static struct sw_gate *gate_of(const struct sw_fanout *fanout, const struct sw_reader *reader)

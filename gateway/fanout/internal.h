@@ -126,12 +126,12 @@ struct sw_piece {
     uint32_t cursor; /* 0: not a cursor's */
     uint32_t frame;
     uint32_t frames;
-    uint8_t kind;       /* enum sw_piece_kind */
-    bool unknown;       /* GAP: without a count */
-    uint32_t told;      /* GAP, PASSED: the count that it says */
-    uint32_t passed;    /* ENTRY: positions passed before it */
-    uint64_t seq;       /* ENTRY */
-    uint64_t position;  /* ENTRY: behind it */
+    uint8_t kind;      /* enum sw_piece_kind */
+    bool unknown;      /* GAP: without a count */
+    uint32_t told;     /* GAP, PASSED: the count that it says */
+    uint32_t passed;   /* ENTRY: positions passed before it */
+    uint64_t seq;      /* ENTRY */
+    uint64_t position; /* ENTRY: behind it */
     struct sw_block *block;
 };
 

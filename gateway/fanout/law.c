@@ -62,7 +62,8 @@ void sw_fanout_law(struct sw_fanout *fanout)
         SW_ASSERT(reader->behind == sum.behind || pending);
         SW_ASSERT(reader->queued == sum.queued || pending);
         SW_ASSERT(reader->queued_bytes == sum.bytes || pending);
-        SW_ASSERT(pending || reader->flags & (SW_DUE | SW_GATED) || !sw_reader_owed(fanout, reader));
+        SW_ASSERT(pending || reader->flags & (SW_DUE | SW_GATED) ||
+                  !sw_reader_owed(fanout, reader));
     }
 }
 

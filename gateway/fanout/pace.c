@@ -31,8 +31,7 @@ void sw_ticker_join(struct sw_fanout *fanout, struct sw_cursor *cursor, unsigned
     }
     if (ticker->count == ticker->capacity) {
         ticker->capacity = ticker->capacity ? ticker->capacity * 2 : 64;
-        ticker->cursors =
-            sw_realloc(ticker->cursors, ticker->capacity * sizeof(*ticker->cursors));
+        ticker->cursors = sw_realloc(ticker->cursors, ticker->capacity * sizeof(*ticker->cursors));
     }
     ticker->cursors[ticker->count++] = (uint32_t)(cursor - fanout->cursors);
     cursor->frame = ticker->count;

@@ -122,8 +122,8 @@ static void shed_from(struct sw_fanout *fanout, struct sw_reader *reader, struct
             return;
         }
         uint64_t count = block->gap ? block->count : n;
-        uint32_t bytes = sw_block_end(block, cursor->frame + n - 1) -
-                         sw_block_start(block, cursor->frame);
+        uint32_t bytes =
+            sw_block_end(block, cursor->frame + n - 1) - sw_block_start(block, cursor->frame);
         sw_reader_settle(fanout, reader,
                          (struct sw_owed){.behind = count, .queued = count, .bytes = bytes});
         sw_reader_shed(fanout, reader, count, SW_SHED_SLOW);

@@ -215,8 +215,8 @@ static size_t piece_bytes(const struct sw_piece *piece)
            sw_block_start(piece->block, piece->frame);
 }
 
-/* `taken`: of its bytes. If not all, what is left of the frame that was cut goes to the socket; also
- * of one that was not begun, since nobody tells of room without having something to write. */
+/* `taken`: of its bytes. If not all, what is left of the frame that was cut goes to the socket;
+ * also of one that was not begun, since nobody tells of room without having something to write. */
 static void piece_left(struct sw_fanout *fanout, uint32_t slot, const struct sw_piece *piece,
                        size_t taken)
 {
@@ -319,9 +319,8 @@ static void put_gap(struct sw_fanout *fanout, struct collecting *to, uint32_t id
     const struct sw_cursor *cursor = &fanout->cursors[id];
     if ((cursor->gap || cursor->gap_unknown) && has_room(to)) {
         put_told(fanout, to, id,
-                 (struct sw_piece){.kind = SW_PIECE_GAP,
-                                   .told = cursor->gap,
-                                   .unknown = cursor->gap_unknown},
+                 (struct sw_piece){
+                     .kind = SW_PIECE_GAP, .told = cursor->gap, .unknown = cursor->gap_unknown},
                  SW_SHED_SLOW);
     }
 }
@@ -426,8 +425,8 @@ static bool tells(struct sw_fanout *fanout, const struct sw_cursor *cursor,
     return last || (uint16_t)(sw_told_now(fanout) - cursor->told) >= SW_TOLD_STEPS;
 }
 
-static void collect_board(struct sw_fanout *fanout, struct sw_reader *reader,
-                          struct collecting *to, uint32_t id)
+static void collect_board(struct sw_fanout *fanout, struct sw_reader *reader, struct collecting *to,
+                          uint32_t id)
 {
     struct sw_cursor *cursor = &fanout->cursors[id];
     const struct sw_board *board = fanout->tapes[cursor->tape]->board;
@@ -438,9 +437,8 @@ static void collect_board(struct sw_fanout *fanout, struct sw_reader *reader,
     struct reading reading = measure(to, board, cursor);
     if (has_room(to) && tells(fanout, cursor, &reading)) {
         put_told(fanout, to, id,
-                 (struct sw_piece){
-                     .kind = SW_PIECE_PASSED,
-                     .told = (uint32_t)(cursor->passed + (int64_t)reading.passed)},
+                 (struct sw_piece){.kind = SW_PIECE_PASSED,
+                                   .told = (uint32_t)(cursor->passed + (int64_t)reading.passed)},
                  (enum sw_shed)cursor->reason);
     }
     uint64_t position = cursor->position;
@@ -485,9 +483,8 @@ static ssize_t write_pieces(struct sw_fanout *fanout, const struct sw_reader *re
 {
     sw_count(&fanout->counters->writes_total,
              from->count > from->lead); /* the lane's own are no deliveries */
-    return from->count == 1
-               ? sw_conn_send(reader->fd, from->iov[0].iov_base, from->iov[0].iov_len)
-               : sw_conn_sendv(reader->fd, from->iov, from->count);
+    return from->count == 1 ? sw_conn_send(reader->fd, from->iov[0].iov_base, from->iov[0].iov_len)
+                            : sw_conn_sendv(reader->fd, from->iov, from->count);
 }
 
 enum wrote {

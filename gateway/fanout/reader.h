@@ -36,14 +36,15 @@ struct sw_reader {
     uint8_t state; /* the session's */
     uint8_t flags;
     uint16_t items_count;
-    uint32_t cursors;      /* a ring, by its last one; 0: none */
-    uint32_t due_next;     /* slot + 1 */
-    uint32_t queued_bytes; /* what its cursors hold in blocks, and the rest of the frame in flight */
-    uint32_t queued;       /* deliveries that these bytes are */
-    uint32_t behind;       /* deliveries due and not yet sent: `queued`, and those on boards */
-    uint32_t sent;         /* deliveries; wraps */
-    uint32_t shed;         /* deliveries; wraps */
-    uint32_t since;        /* ms: no byte that waits came before it; wraps */
+    uint32_t cursors;  /* a ring, by its last one; 0: none */
+    uint32_t due_next; /* slot + 1 */
+    uint32_t
+        queued_bytes; /* what its cursors hold in blocks, and the rest of the frame in flight */
+    uint32_t queued;  /* deliveries that these bytes are */
+    uint32_t behind;  /* deliveries due and not yet sent: `queued`, and those on boards */
+    uint32_t sent;    /* deliveries; wraps */
+    uint32_t shed;    /* deliveries; wraps */
+    uint32_t since;   /* ms: no byte that waits came before it; wraps */
     uint32_t generation;
     uint32_t items; /* of this turn, newest first; 0: none */
     uint32_t gate;  /* fanout/gate.c, index + 1; 0: none */
@@ -72,8 +73,8 @@ struct sw_cursor {
     uint32_t tape;
     uint32_t place; /* in the hub */
     uint32_t gap;
-    int32_t passed; /* below 0: told already, not passed yet */
-    uint16_t told;  /* when `passed` was last told; SW_TOLD_MS, wraps */
+    int32_t passed;          /* below 0: told already, not passed yet */
+    uint16_t told;           /* when `passed` was last told; SW_TOLD_MS, wraps */
     uint8_t kind : 1;        /* enum sw_cursor_kind */
     uint8_t gap_unknown : 1; /* a gap without a count is in `gap` */
     uint8_t reason;          /* enum sw_shed of `passed` */

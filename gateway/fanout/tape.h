@@ -76,8 +76,8 @@ struct sw_tape {
     uint32_t paced; /* readers with a pace */
     uint32_t capacity;
     struct sw_entry_hub *hub;
-    struct sw_block *last;   /* held */
-    struct sw_board *board;  /* while somebody stands on it */
+    struct sw_block *last;  /* held */
+    struct sw_board *board; /* while somebody stands on it */
     struct sw_tape_turn turn;
     uint64_t top;
     uint64_t walked;

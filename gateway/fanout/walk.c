@@ -19,8 +19,8 @@ struct walk {
     uint64_t due;         /* positions */
     struct sw_owed waits; /* for who is not written to at once */
     uint64_t board_seq;   /* of the tape's board, before this turn */
-    bool direct;  /* everybody who is free is written to at once */
-    bool solo;    /* those whose only subscription this is are */
+    bool direct;          /* everybody who is free is written to at once */
+    bool solo;            /* those whose only subscription this is are */
     bool items;
     uint32_t piece; /* of this turn, where items */
     uint64_t owed;  /* readers that are owed the turn */
@@ -33,8 +33,8 @@ static void walk_init(struct walk *walk, struct sw_tape *tape, bool alone, bool 
     walk->tape = tape;
     walk->count = 0;
     walk->due = tape->turn.messages + tape->turn.gaps;
-    walk->waits = (struct sw_owed){
-        .behind = walk->due, .queued = walk->due, .bytes = tape->turn.bytes};
+    walk->waits =
+        (struct sw_owed){.behind = walk->due, .queued = walk->due, .bytes = tape->turn.bytes};
     walk->owed = 0;
     walk->sent = 0;
     walk->writes = 0;
@@ -98,8 +98,7 @@ static struct sw_cursor *place_before(struct sw_fanout *fanout, struct walk *wal
     uint32_t slot = tape->hub[place].slot;
     struct sw_reader *reader = sw_reader(fanout, slot);
     sw_reader_owe(fanout, reader, walk->waits);
-    return sw_cursor_place(fanout, slot, tape, place, walk->pieces[0].block,
-                           walk->pieces[0].frame);
+    return sw_cursor_place(fanout, slot, tape, place, walk->pieces[0].block, walk->pieces[0].frame);
 }
 
 /* Nothing is owed before it: the turn goes out at once. */

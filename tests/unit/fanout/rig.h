@@ -111,8 +111,10 @@ static inline struct sw_slice rig_frame_text(struct sw_slice frame)
 
 static const struct sw_language rig_language = {
     .name = "rig", .size = rig_size, .write = rig_write, .identity = rig_identity};
-static const struct sw_framing rig_framing = {
-    .name = "rig", .head_size = rig_head_size, .write_head = rig_write_head, .text = rig_frame_text};
+static const struct sw_framing rig_framing = {.name = "rig",
+                                              .head_size = rig_head_size,
+                                              .write_head = rig_write_head,
+                                              .text = rig_frame_text};
 
 /* ---- what the owner of the slots is asked ---- */
 
