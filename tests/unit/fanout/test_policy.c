@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What becomes of readers that are behind, mode by mode: what is shed, and what they are told. The
+ * clock is the test's. */
+#include "rig_clock.h"
+
+/* The smallest SO_SNDBUF there is: a few KB. */
+#define SMALL 1
+#define WIDE  (4 << 20)
+
+static const struct sw_marks marks = {
+    .low_bytes = 20000, .high_bytes = 60000, .high_messages = 300, .max_bytes = 300000};
+
+/* ---- small things ---- */
+
+/* One tape, and one reader of it in slot 0, whose socket is small. */
+static struct sw_tape *one(struct rig *rig, enum sw_mode mode, unsigned max_hz)
+{
+    rig_init_marks(rig, 4, &marks);
+    struct sw_tape *tape = rig_tape(rig, "a");
+    rig_open(rig, 0, SMALL);
+    rig_subscribe_as(rig, 0, tape, mode, max_hz);
+    return tape;
+}
+
+/* The frames "<key>:<from>" to "<key>:<to>" of `size` bytes. */
+static void send_run(struct rig *rig, struct sw_tape *tape, const char *key, unsigned from,
+                     unsigned to, size_t size)
+{
+    for (unsigned i = from; i <= to; i++) {
+        char text[32];
+        snprintf(text, sizeof(text), "%s:%u", key, i);
+        rig_send_long(rig, tape, text, size);
+    }
+}
+
+/* The client reads all that is there and will be, while the time passes. */
+static const char *drain(struct rig *rig, uint32_t slot)
+{
+    for (unsigned idle = 0; idle < 40; idle++) {
+        if (rig_read(rig, slot, SIZE_MAX)) {
+            idle = 0;
+        }
+        rig_pass(rig, 20);
+    }
+    return rig_text(rig, slot);
+}
+
+/* Its socket takes nothing more. */
+static inline void stuff(struct rig *rig, uint32_t slot)
+{
+    for (size_t size = 4096; size > 0; size /= 16) {
+        char dots[4096];
+        memset(dots, '.', sizeof(dots));
+        while (sw_conn_send(sw_reader(&rig->fanout, slot)->fd, dots, size) > 0) {
+        }
+    }
+}
+
+/* The client reads what `stuff` put there, and throws it away. */
+static inline void unstuff(struct rig *rig, uint32_t slot)
+{
+    rig_read(rig, slot, SIZE_MAX);
+    sw_buf_clear(&rig->slots[slot].got);
+}
+
+/* ---- beside other dirty tapes ---- */
+
+/* Tapes whose turn was handed out as items are not clean yet when others are flushed. */
+static void reader_goes_onto_boards_in_a_turn_of_several_tapes(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct sw_tape *a = one(&rig, SW_MODE_LATEST, 0);
+    struct sw_tape *b = rig_tape(&rig, "b");
+    rig_subscribe_as(&rig, 0, b, SW_MODE_LATEST, 0);
+    rig_open(&rig, 1, WIDE);
+    rig_subscribe_as(&rig, 1, a, SW_MODE_LATEST, 0);
+    rig_subscribe_as(&rig, 1, b, SW_MODE_LATEST, 0);
+    send_run(&rig, a, "x", 1, 40, 1000);
+    rig_turn(&rig);
+    rig_pass(&rig, 300);
+    send_run(&rig, a, "x", 41, 80, 1000);
+    send_run(&rig, b, "y", 1, 2, 1000);
+    rig_turn(&rig);
+    send_run(&rig, a, "x", 81, 81, 1000);
+    send_run(&rig, b, "y", 3, 3, 1000);
+    rig_turn(&rig);
+    assert_null(strstr(drain(&rig, 1), "dropped"));
+    assert_non_null(strstr(drain(&rig, 0), "x:81"));
+    assert_true(RIG_SHED(&rig, CONFLATED) > 0);
+    rig_deinit(&rig);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reader_goes_onto_boards_in_a_turn_of_several_tapes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
