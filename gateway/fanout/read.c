@@ -504,6 +504,7 @@ static enum wrote write_some(struct sw_fanout *fanout, uint32_t slot, struct sw_
     to->iov[0] = (struct iovec){.iov_base = (char *)(uintptr_t)front.data, .iov_len = front.size};
     collect(fanout, reader, to);
     if (to->count == 0) {
+        sw_cursors_tidy(fanout, reader); /* who came here with nothing to read is at TOP */
         return WROTE_NOTHING;
     }
     ssize_t w = write_pieces(fanout, reader, to);

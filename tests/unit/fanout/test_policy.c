@@ -91,10 +91,47 @@ static void reader_goes_onto_boards_in_a_turn_of_several_tapes(void **state)
     rig_deinit(&rig);
 }
 
+/* ---- in another manner ---- */
+
+static void set_manner(struct rig *rig, uint32_t slot, enum sw_mode mode, unsigned max_hz)
+{
+    sw_hub_set_manner(&rig->fanout, slot, 0,
+                      (struct sw_manner){.mode = mode, .pace = sw_pace_of(max_hz)});
+}
+
+/* It has read all and waited for its tick: now it waits for nothing, or for another tick. */
+static void paced_reader_that_has_read_all_takes_another_manner(void **state)
+{
+    (void)state;
+    static const struct {
+        enum sw_mode mode;
+        unsigned max_hz;
+        unsigned cursors;
+    } rows[] = {{SW_MODE_ALL, 0, 0}, {SW_MODE_LATEST, 0, 0}, {SW_MODE_ALL, 10, 1}};
+    for (size_t i = 0; i < SW_ARRAY_SIZE(rows); i++) {
+        struct rig rig;
+        struct sw_tape *tape = one(&rig, SW_MODE_ALL, 1);
+        rig_send(&rig, tape, "x:1");
+        rig_turn(&rig);
+        assert_int_equal(rig.fanout.cursors_used, 1);
+        set_manner(&rig, 0, rows[i].mode, rows[i].max_hz);
+        rig_turn(&rig);
+        assert_int_equal(rig.fanout.cursors_used, rows[i].cursors);
+        assert_int_equal(sw_reader(&rig.fanout, 0)->flags, 0);
+        rig_send(&rig, tape, "x:2");
+        rig_turn(&rig);
+        assert_string_equal(rig_received(&rig, 0), rows[i].max_hz ? "x:1" : "x:1|x:2");
+        rig_live(&rig, 120);
+        assert_string_equal(rig_received(&rig, 0), rows[i].max_hz ? "x:2" : "");
+        rig_deinit(&rig);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reader_goes_onto_boards_in_a_turn_of_several_tapes),
+        cmocka_unit_test(paced_reader_that_has_read_all_takes_another_manner),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
