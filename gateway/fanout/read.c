@@ -377,7 +377,7 @@ static void note_fallen(struct sw_fanout *fanout, struct sw_reader *reader,
     sw_gate_shed(fanout, reader, count);
     SW_LAW_ADD(fanout, fanout->tapes[cursor->tape], cursor->place, shed, count);
     cursor->gap += (uint32_t)count;
-    cursor->gap_unknown = cursor->gap_unknown || board->fell_unknown;
+    cursor->gap_unknown = cursor->gap_unknown || cursor->seq < board->fell_unknown;
     cursor->position = board->fell;
     cursor->seq = board->fell_seq;
 }

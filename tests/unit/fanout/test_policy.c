@@ -46,7 +46,7 @@ static const char *drain(struct rig *rig, uint32_t slot)
 }
 
 /* Its socket takes nothing more. */
-static inline void stuff(struct rig *rig, uint32_t slot)
+static void stuff(struct rig *rig, uint32_t slot)
 {
     for (size_t size = 4096; size > 0; size /= 16) {
         char dots[4096];
@@ -57,7 +57,7 @@ static inline void stuff(struct rig *rig, uint32_t slot)
 }
 
 /* The client reads what `stuff` put there, and throws it away. */
-static inline void unstuff(struct rig *rig, uint32_t slot)
+static void unstuff(struct rig *rig, uint32_t slot)
 {
     rig_read(rig, slot, SIZE_MAX);
     sw_buf_clear(&rig->slots[slot].got);
@@ -127,11 +127,118 @@ static void paced_reader_that_has_read_all_takes_another_manner(void **state)
     }
 }
 
+/* ---- boards ---- */
+
+/* A policy has a look at the slot though nothing new came. */
+static void look(struct rig *rig, uint32_t slot)
+{
+    sw_fanout_due(&rig->fanout, slot);
+    rig_turn(rig);
+}
+
+/* The bus was away, and a newcomer makes it said at once. */
+static void lose_and_subscribe(struct rig *rig, struct sw_tape *tape, uint32_t slot,
+                               enum sw_mode mode, unsigned max_hz)
+{
+    sw_tape_append_gap(&rig->fanout, tape, 0, SW_SHED_FEED);
+    rig_open(rig, slot, WIDE);
+    rig_subscribe_as(rig, slot, tape, mode, max_hz);
+}
+
+/* A mark has no position of its own: a board that begins behind it does not have it. */
+static void mark_before_a_board_of_the_same_position_is_told(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct sw_tape *tape = one(&rig, SW_MODE_LATEST, 0);
+    stuff(&rig, 0);
+    rig_send(&rig, tape, "w:1");
+    rig_turn(&rig); /* in flight */
+    rig_send(&rig, tape, "x:1");
+    rig_turn(&rig);
+    lose_and_subscribe(&rig, tape, 1, SW_MODE_ALL, 1);
+    rig_send(&rig, tape, "x:2");
+    rig_turn(&rig);
+    assert_non_null(tape->board);
+    rig_clock_advance(300);
+    look(&rig, 0);
+    unstuff(&rig, 0);
+    assert_string_equal(drain(&rig, 0), "w:1|dropped a 1 conflated|dropped a 0 feed|x:2");
+    assert_string_equal(drain(&rig, 1), "x:2");
+    rig_deinit(&rig);
+}
+
+static void mark_that_was_read_is_not_told_again_by_a_board(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct sw_tape *tape = one(&rig, SW_MODE_LATEST, 0);
+    stuff(&rig, 0);
+    rig_send(&rig, tape, "w:1");
+    rig_turn(&rig);
+    rig_open(&rig, 3, SMALL);
+    rig_subscribe_as(&rig, 3, tape, SW_MODE_LATEST, 0);
+    stuff(&rig, 3);
+    lose_and_subscribe(&rig, tape, 1, SW_MODE_ALL, 0); /* 3: in flight; 0: unread */
+    lose_and_subscribe(&rig, tape, 2, SW_MODE_ALL, 0); /* 3: unread */
+    rig_send(&rig, tape, "x:1");
+    rig_turn(&rig);
+    rig_clock_advance(300);
+    look(&rig, 0);
+    look(&rig, 3);
+    unstuff(&rig, 0);
+    unstuff(&rig, 3);
+    assert_string_equal(drain(&rig, 3), "dropped a 0 feed|dropped a 0 feed|x:1");
+    assert_non_null(strstr(drain(&rig, 0), "w:1|dropped a 0 feed|"));
+    rig_deinit(&rig);
+}
+
+static void send_keys(struct rig *rig, struct sw_tape *tape, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        char text[16];
+        snprintf(text, sizeof(text), "%u:", i);
+        rig_send(rig, tape, text);
+    }
+}
+
+/* A mark that fell off the board is no matter of who came behind it. */
+static void who_misses_a_count_is_told_it_though_a_mark_fell_before(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct sw_tape *tape = one(&rig, SW_MODE_LATEST, 0);
+    stuff(&rig, 0);
+    rig_send(&rig, tape, "w:1");
+    rig_turn(&rig);
+    sw_tape_append_gap(&rig.fanout, tape, 0, SW_SHED_FEED);
+    rig_send(&rig, tape, "x:1");
+    rig_turn(&rig);
+    rig_clock_advance(300);
+    look(&rig, 0);
+    send_keys(&rig, tape, SW_BOARD_ENTRIES);
+    rig_turn(&rig);
+    rig_open(&rig, 1, WIDE);
+    rig_subscribe_as(&rig, 1, tape, SW_MODE_ALL, 5);
+    send_keys(&rig, tape, SW_BOARD_ENTRIES + 10);
+    rig_turn(&rig);
+    const char *text = drain(&rig, 1);
+    assert_memory_equal(text, "dropped a 10 slow|10:|11:|", 26);
+    assert_int_equal(RIG_SHED(&rig, SLOW), 10);
+    unstuff(&rig, 0);
+    text = drain(&rig, 0);
+    assert_memory_equal(text, "w:1|dropped a 0 slow|", 21);
+    rig_deinit(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reader_goes_onto_boards_in_a_turn_of_several_tapes),
         cmocka_unit_test(paced_reader_that_has_read_all_takes_another_manner),
+        cmocka_unit_test(mark_before_a_board_of_the_same_position_is_told),
+        cmocka_unit_test(mark_that_was_read_is_not_told_again_by_a_board),
+        cmocka_unit_test(who_misses_a_count_is_told_it_though_a_mark_fell_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
