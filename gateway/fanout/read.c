@@ -253,6 +253,7 @@ bool sw_pieces_advance(struct sw_fanout *fanout, uint32_t slot, const struct sw_
         piece_left(fanout, slot, &pieces[i], of);
         if (of < bytes) {
             forget(fanout, &pieces[i + 1], count - i - 1);
+            sw_reader(fanout, slot)->cursors = pieces[i].cursor; /* the next one is served next */
             return false;
         }
         taken -= of;
@@ -520,7 +521,7 @@ static enum wrote write_some(struct sw_fanout *fanout, uint32_t slot, struct sw_
         return WROTE_PART;
     }
     bool all = sw_pieces_advance(fanout, slot, pieces, count, (size_t)w - *taken);
-    if (count) {
+    if (count && all) {
         /* who got something goes to the end of the ring, so that the next one is served next */
         reader->cursors = pieces[count - 1].cursor;
     }
