@@ -90,11 +90,13 @@ static void rest_done(struct sw_conn *conn, const struct sw_rest *rest, int stat
 }
 
 /* What the socket did not take of a frame must leave before anything else: `bytes` from `at`. */
-static void write_rest(struct sw_fanout *fanout, uint32_t slot, struct sw_block *block, uint32_t at,
-                       uint32_t bytes)
+static void write_rest(struct sw_fanout *fanout, uint32_t slot, struct sw_block *block,
+                       uint32_t frame, uint32_t at, uint32_t bytes)
 {
+    struct sw_reader *reader = sw_reader(fanout, slot);
     block->pins++;
-    sw_reader(fanout, slot)->flags |= SW_WRITE_PENDING;
+    reader->flags |= SW_WRITE_PENDING;
+    reader->since = (uint32_t)sw_block_time_ms(block, frame);
     struct sw_rest request = {
         .done = rest_done, .owner = fanout, .pin = block, .bytes = bytes, .tag = slot};
     sw_conn_write_rest(fanout->events->conn(fanout->owner, slot), sw_block_data(block) + at,
@@ -139,7 +141,7 @@ static void frames_cut(struct sw_fanout *fanout, uint32_t slot, struct sw_cursor
     frames_left(fanout, reader, cursor, block, piece->frame, low - piece->frame);
     sw_reader_settle(fanout, reader, (struct sw_owed){.bytes = at - sw_block_start(block, low)});
     books(fanout, cursor, block, 1, true);
-    write_rest(fanout, slot, block, at, sw_block_end(block, low) - at);
+    write_rest(fanout, slot, block, low, at, sw_block_end(block, low) - at);
     sw_cursor_move(fanout, cursor, block, low + 1);
 }
 
@@ -175,7 +177,7 @@ static void entry_left(struct sw_fanout *fanout, uint32_t slot, struct sw_cursor
     } else {
         uint32_t rest = block->bytes - (uint32_t)taken;
         sw_reader_owe(fanout, reader, (struct sw_owed){.queued = n, .bytes = rest});
-        write_rest(fanout, slot, block, (uint32_t)taken, rest);
+        write_rest(fanout, slot, block, 0, (uint32_t)taken, rest);
     }
 }
 
@@ -198,7 +200,7 @@ static void told_left(struct sw_fanout *fanout, uint32_t slot, struct sw_cursor 
     if (taken < block->bytes) {
         uint32_t rest = block->bytes - (uint32_t)taken;
         sw_reader_owe(fanout, sw_reader(fanout, slot), (struct sw_owed){.bytes = rest});
-        write_rest(fanout, slot, block, (uint32_t)taken, rest);
+        write_rest(fanout, slot, block, 0, (uint32_t)taken, rest);
     } else {
         sw_block_free(&fanout->pool, block);
     }
