@@ -222,7 +222,8 @@ static bool look(struct sw_fanout *fanout, struct sw_gate *gate, uint64_t now)
     bool waits = reader->flags & SW_WRITE_PENDING || sw_reader_owed(fanout, reader);
     if (waits || gate->kernel > allowed(gate)) {
         gate->calm_ms = 0;
-        if (waits && !(reader->flags & SW_WRITE_PENDING) && sw_gate_room(fanout, reader)) {
+        bool may = waits && !(reader->flags & SW_WRITE_PENDING) && sw_gate_room(fanout, reader);
+        if (may || sw_policy_over_high(fanout, reader)) { /* then a policy has a look */
             sw_fanout_due(fanout, slot);
         }
         check_high(fanout, gate, now);

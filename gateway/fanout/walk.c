@@ -134,6 +134,9 @@ static void write_direct(struct sw_fanout *fanout, struct walk *walk, uint32_t p
     }
     sw_pieces_advance(fanout, slot, pieces, walk->count, (size_t)w);
     sw_cursors_tidy(fanout, reader);
+    if (sw_policy_over_high(fanout, reader)) {
+        sw_fanout_due(fanout, slot); /* a policy has a look, though nothing can be written */
+    }
 }
 
 void sw_fanout_check_time(struct sw_fanout *fanout)
