@@ -139,7 +139,7 @@ size_t sw_gate_room(const struct sw_fanout *fanout, const struct sw_reader *read
     return held < allowed(gate) ? allowed(gate) - held : 0;
 }
 
-void sw_gate_wrote(struct sw_fanout *fanout, uint32_t slot, size_t bytes)
+void sw_gate_passed(struct sw_fanout *fanout, uint32_t slot, size_t bytes)
 {
     struct sw_reader *reader = sw_reader(fanout, slot);
     struct sw_gate *gate = gate_of(fanout, reader);
