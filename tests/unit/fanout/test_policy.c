@@ -231,6 +231,171 @@ static void who_misses_a_count_is_told_it_though_a_mark_fell_before(void **state
     rig_deinit(&rig);
 }
 
+/* ---- several subscriptions of one session ---- */
+
+/* A tape that always has more than the socket takes does not keep the others waiting. */
+static void cursors_of_one_session_take_turns_however_little_the_socket_takes(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_init(&rig, 1, 64u << 20);
+    struct sw_tape *a = rig_tape(&rig, "a");
+    struct sw_tape *b = rig_tape(&rig, "b");
+    rig_open(&rig, 0, SMALL);
+    rig_subscribe_as(&rig, 0, a, SW_MODE_ALL, 0);
+    rig_subscribe_as(&rig, 0, b, SW_MODE_ALL, 0);
+    send_run(&rig, a, "a", 1, 20, 1000);
+    send_run(&rig, b, "b", 1, 1, 1000);
+    bool got = false;
+    for (unsigned turn = 0; turn < 40 && !got; turn++) {
+        send_run(&rig, a, "a", 21 + turn * 20, 40 + turn * 20, 1000);
+        rig_turn(&rig);
+        rig_read(&rig, 0, SIZE_MAX);
+        got = strstr(rig_text(&rig, 0), "b:1") != NULL;
+    }
+    assert_true(got);
+    rig_deinit(&rig);
+}
+
+/* What waits for a tick does not make what is cut look old. */
+static void healthy_reader_beside_a_paced_one_is_not_pressured_by_one_cut(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct sw_tape *paced = one(&rig, SW_MODE_ALL, 1);
+    struct sw_tape *b = rig_tape(&rig, "b");
+    struct sw_tape *c = rig_tape(&rig, "c");
+    rig_subscribe_as(&rig, 0, b, SW_MODE_ALL, 0);
+    rig_subscribe_as(&rig, 0, c, SW_MODE_ALL, 0);
+    rig_live(&rig, 500);
+    send_run(&rig, paced, "p", 1, 1, 10);
+    rig_turn(&rig);
+    send_run(&rig, paced, "p", 2, 2, 10);
+    rig_turn(&rig);
+    assert_string_equal(rig_received(&rig, 0), "p:1");
+    rig_pass(&rig, 800);
+    send_run(&rig, b, "b", 1, 1, 20000);
+    send_run(&rig, c, "c", 1, 1, 20000);
+    rig_turn(&rig);
+    assert_true(sw_reader(&rig.fanout, 0)->flags & SW_WRITE_PENDING);
+    assert_int_equal(sw_reader_lag_ms(&rig.fanout, 0), 0);
+    assert_int_equal(rig.slots[0].episodes, 0);
+    assert_non_null(strstr(drain(&rig, 0), "b:1|c:1"));
+    rig_deinit(&rig);
+}
+
+/* ---- disconnect ---- */
+
+static void disconnect_ends_who_is_above_high_for_ten_seconds_though_nothing_follows(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct sw_tape *tape = one(&rig, SW_MODE_DISCONNECT, 0);
+    send_run(&rig, tape, "x", 1, 100, 1000);
+    rig_turn(&rig);
+    rig_live(&rig, 9800);
+    assert_int_equal(rig.slots[0].overs, 0);
+    assert_int_equal(rig.slots[0].episodes, 1);
+    rig_live(&rig, 700);
+    assert_int_equal(rig.slots[0].overs, 1);
+    assert_int_equal(RIG_SHED(&rig, SLOW), 0);
+    rig_deinit(&rig);
+}
+
+static void disconnect_stays_when_it_falls_below_high_in_time(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct sw_tape *tape = one(&rig, SW_MODE_DISCONNECT, 0);
+    send_run(&rig, tape, "x", 1, 100, 1000);
+    rig_turn(&rig);
+    rig_live(&rig, 9000);
+    drain(&rig, 0);
+    send_run(&rig, tape, "x", 101, 200, 1000);
+    rig_turn(&rig);
+    rig_live(&rig, 9000);
+    assert_int_equal(rig.slots[0].overs, 0);
+    assert_int_equal(RIG_COUNT(&rig, behind), 100 - sw_reader(&rig.fanout, 0)->sent + 100);
+    rig_deinit(&rig);
+}
+
+static void disconnect_ends_at_once_above_max(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct sw_tape *tape = one(&rig, SW_MODE_DISCONNECT, 0);
+    send_run(&rig, tape, "x", 1, 320, 1000);
+    rig_turn(&rig);
+    assert_int_equal(rig.slots[0].overs, 1);
+    rig_turn(&rig);
+    assert_false(rig.slots[0].open && !rig.slots[0].retired);
+    rig_deinit(&rig);
+}
+
+/* ---- the gate ---- */
+
+/* The kernel would swallow megabytes, and say nothing. */
+static void paced_reader_that_does_not_read_is_gated_though_its_socket_takes_all(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_init_marks(&rig, 1, &marks);
+    struct sw_tape *tape = rig_tape(&rig, "a");
+    rig_open(&rig, 0, WIDE);
+    rig_subscribe_as(&rig, 0, tape, SW_MODE_ALL, 20);
+    for (unsigned i = 1; i <= 40; i++) {
+        send_run(&rig, tape, "x", i, i, 4000);
+        rig_live(&rig, 50);
+    }
+    assert_int_equal(rig.slots[0].episodes, 1);
+    assert_int_equal(RIG_COUNT(&rig, pressured_sessions), 1);
+    assert_true(sw_reader(&rig.fanout, 0)->sent < 30);
+    assert_non_null(strstr(drain(&rig, 0), "x:40"));
+    rig_live(&rig, 1100);
+    assert_int_equal(rig.slots[0].eased, 1);
+    rig_deinit(&rig);
+}
+
+/* Far away and fast: its bytes are long in the kernel, many, and all acknowledged in time. */
+static void far_reader_that_reads_all_in_time_is_never_pressured(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_init_marks(&rig, 1, &marks);
+    struct sw_tape *tape = rig_tape(&rig, "a");
+    rig_open(&rig, 0, WIDE);
+    rig_subscribe_as(&rig, 0, tape, SW_MODE_ALL, 0);
+    for (unsigned i = 1; i <= 400; i++) {
+        send_run(&rig, tape, "x", i, i, 4000);
+        rig_pass(&rig, 10);
+        if (i > 6) { /* 60 ms later */
+            rig_read(&rig, 0, 4004);
+        }
+    }
+    assert_int_equal(rig.slots[0].episodes, 0);
+    assert_int_equal(RIG_COUNT(&rig, sent_total), 400);
+    assert_null(strstr(drain(&rig, 0), "dropped"));
+    assert_int_equal(rig.fanout.gates_count, 0);
+    rig_deinit(&rig);
+}
+
+/* ---- unsubscribing ---- */
+
+static void outage_is_untold_to_a_paced_reader_that_had_read_all(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct sw_tape *tape = one(&rig, SW_MODE_ALL, 1);
+    rig_send(&rig, tape, "x:1");
+    rig_turn(&rig);
+    assert_int_equal(rig.fanout.cursors_used, 1);
+    sw_tape_append_gap(&rig.fanout, tape, 0, SW_SHED_FEED);
+    struct sw_untold untold = sw_hub_unsubscribe(&rig.fanout, 0, 0);
+    assert_true(untold.feed);
+    assert_int_equal(untold.slow + untold.passed, 0);
+    rig_deinit(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -239,6 +404,14 @@ int main(void)
         cmocka_unit_test(mark_before_a_board_of_the_same_position_is_told),
         cmocka_unit_test(mark_that_was_read_is_not_told_again_by_a_board),
         cmocka_unit_test(who_misses_a_count_is_told_it_though_a_mark_fell_before),
+        cmocka_unit_test(cursors_of_one_session_take_turns_however_little_the_socket_takes),
+        cmocka_unit_test(healthy_reader_beside_a_paced_one_is_not_pressured_by_one_cut),
+        cmocka_unit_test(disconnect_ends_who_is_above_high_for_ten_seconds_though_nothing_follows),
+        cmocka_unit_test(disconnect_stays_when_it_falls_below_high_in_time),
+        cmocka_unit_test(disconnect_ends_at_once_above_max),
+        cmocka_unit_test(paced_reader_that_does_not_read_is_gated_though_its_socket_takes_all),
+        cmocka_unit_test(far_reader_that_reads_all_in_time_is_never_pressured),
+        cmocka_unit_test(outage_is_untold_to_a_paced_reader_that_had_read_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
