@@ -135,7 +135,10 @@ static struct sw_slice key_of(const struct sw_fanout *fanout, const struct sw_ta
 
 static void note_fallen(struct sw_board *board, uint64_t seq, uint64_t position, bool unknown)
 {
-    board->fell_unknown = board->fell_unknown || unknown;
+    if (unknown && board->fell_unknown < seq) {
+        board->fell_unknown = seq;
+        board->fell_unknown_at = position;
+    }
     if (board->fell_seq < seq) {
         board->fell_seq = seq;
         board->fell = position;
@@ -193,6 +196,7 @@ static void append(struct sw_fanout *fanout, struct sw_tape *tape, struct sw_blo
                                      .frame = own,
                                      .unknown = own->gap && own->count == 0};
     board->live++;
+    board->base_gap = board->base_gap || (entry->unknown && entry->position == board->base);
     if (!own->gap) {
         struct sw_slice key = key_of(fanout, tape, own);
         replace(fanout, tape, key);
@@ -210,7 +214,6 @@ void sw_board_turn(struct sw_fanout *fanout, struct sw_tape *tape)
             return;
         }
         tape->board = create(tape->walked);
-        tape->board->base_gap = true; /* where the turn begins with one, it is here */
     }
     uint32_t frame = tape->turn.frame;
     for (struct sw_block *block = tape->turn.block; block; block = block->next) {
@@ -315,25 +318,40 @@ static void reach_back(struct sw_fanout *fanout, struct sw_tape *tape, struct sw
     board->base_gap = is_unknown(block);
 }
 
-/* The number behind which everything is unread for whoever stands before the frame at `position`.
- */
-static uint64_t seq_before(const struct sw_board *board, bool unknown, uint64_t position)
+/* The index of the first entry whose position is behind `position`. */
+static uint32_t index_past(const struct sw_board *board, uint64_t position)
 {
-    if (position < board->fell) {
-        return board->fell_seq - 1;
-    }
     uint32_t low = board->first;
     uint32_t high = board->end;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        uint64_t at = board->entries[middle].position;
-        if (at > position || (at == position && unknown && board->entries[middle].unknown)) {
+        if (board->entries[middle].position > position) {
             high = middle;
         } else {
             low = middle + 1;
         }
     }
-    return low < board->end ? board->entries[low].seq - 1 : board->last;
+    return low;
+}
+
+/* The number behind which everything is unread for whoever stands before the frame at `position`;
+ * `unknown`: that is a gap mark without a count. Where several of these stand side by side, the
+ * last one tells as much as all. */
+static uint64_t seq_before(const struct sw_board *board, bool unknown, uint64_t position)
+{
+    uint32_t at = index_past(board, position);
+    const struct sw_board_entry *mark = at > board->first ? &board->entries[at - 1] : NULL;
+    if (unknown && mark && mark->unknown && mark->position == position) {
+        return mark->seq - 1;
+    }
+    if (board->fell_unknown &&
+        (position < board->fell_unknown_at || (position == board->fell_unknown_at && unknown))) {
+        return board->fell_unknown - 1;
+    }
+    if (position < board->fell) {
+        return board->fell_seq - 1;
+    }
+    return at < board->end ? board->entries[at].seq - 1 : board->last;
 }
 
 void sw_board_take(struct sw_fanout *fanout, struct sw_cursor *cursor)
@@ -347,11 +365,11 @@ void sw_board_take(struct sw_fanout *fanout, struct sw_cursor *cursor)
         block = block->next;
         frame = 0;
     }
+    uint64_t position = sw_block_position(block, frame);
+    bool unread = frame < block->frames;
     if (!tape->board) {
         tape->board = create(tape->walked);
     }
-    uint64_t position = sw_block_position(block, frame);
-    bool unread = frame < block->frames;
     uint64_t seq;
     if (unread && !has(tape->board, block, position)) {
         reach_back(fanout, tape, block, frame);

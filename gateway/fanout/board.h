@@ -31,13 +31,14 @@ struct sw_board {
     uint32_t live;    /* entries with a frame */
     uint32_t readers; /* cursors that stand on it */
     struct sw_map keys;
-    uint64_t last;     /* seq of the newest, or where the first will follow */
-    uint64_t floor;    /* below every seq of an entry; no cursor's is below it */
-    uint64_t base;     /* position */
-    uint64_t fell;     /* position */
-    uint64_t fell_seq; /* of the last entry that fell; 0: none has */
-    bool fell_unknown; /* a gap mark without a count was among them */
-    bool base_gap;     /* one that stands at `base` is here */
+    uint64_t last;            /* seq of the newest, or where the first will follow */
+    uint64_t floor;           /* below every seq of an entry; no cursor's is below it */
+    uint64_t base;            /* position */
+    uint64_t fell;            /* position */
+    uint64_t fell_seq;        /* of the last entry that fell; 0: none has */
+    uint64_t fell_unknown;    /* seq of the last gap mark without a count that fell; 0: none has */
+    uint64_t fell_unknown_at; /* its position */
+    bool base_gap;            /* one that stands at `base` is here */
 };
 
 /* Entries may come before the first one too, so numbers begin in the middle. */

@@ -186,7 +186,7 @@ void sw_cursor_behind(struct sw_fanout *fanout, const struct sw_cursor *cursor,
                       struct sw_owed *owed)
 {
     const struct sw_tape *tape = fanout->tapes[cursor->tape];
-    SW_ASSERT(!tape->turn.block);
+    SW_ASSERT(tape->top == tape->walked);
     *owed = (struct sw_owed){0};
     if (cursor->kind == SW_CURSOR_BOARD) {
         owed->behind = tape->walked - cursor->position;

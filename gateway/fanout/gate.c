@@ -144,7 +144,7 @@ size_t sw_gate_room(const struct sw_fanout *fanout, const struct sw_reader *read
     return held < allowed(gate) ? allowed(gate) - held : 0;
 }
 
-void sw_gate_wrote(struct sw_fanout *fanout, uint32_t slot, size_t bytes)
+void sw_gate_passed(struct sw_fanout *fanout, uint32_t slot, size_t bytes)
 {
     struct sw_reader *reader = sw_reader(fanout, slot);
     struct sw_gate *gate = gate_of(fanout, reader);
@@ -227,7 +227,8 @@ static bool look(struct sw_fanout *fanout, struct sw_gate *gate, uint64_t now)
     bool waits = reader->flags & SW_WRITE_PENDING || sw_reader_owed(fanout, reader);
     if (waits || gate->kernel > allowed(gate)) {
         gate->calm_ms = 0;
-        if (waits && !(reader->flags & SW_WRITE_PENDING) && sw_gate_room(fanout, reader)) {
+        bool may = waits && !(reader->flags & SW_WRITE_PENDING) && sw_gate_room(fanout, reader);
+        if (may || sw_policy_over_high(fanout, reader)) { /* then a policy has a look */
             sw_fanout_due(fanout, slot);
         }
         check_high(fanout, gate, now);

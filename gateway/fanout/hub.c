@@ -70,10 +70,10 @@ void sw_hub_set_manner(struct sw_fanout *fanout, uint32_t slot, uint32_t index,
 }
 
 /* What the subscription was still owed is shed. */
-static struct sw_untold forget(struct sw_fanout *fanout, uint32_t slot,
+static struct sw_untold forget(struct sw_fanout *fanout, const struct sw_tape *tape, uint32_t slot,
                                const struct sw_entry_hub *entry)
 {
-    struct sw_untold untold = {0};
+    struct sw_untold untold = {.feed = tape->lost};
     if (!entry->cursor) {
         return untold;
     }
@@ -86,6 +86,9 @@ static struct sw_untold forget(struct sw_fanout *fanout, uint32_t slot,
     if (!(reader->flags & SW_CLOSING)) { /* else its row is settled as a whole when it has closed */
         struct sw_owed owed;
         sw_cursor_behind(fanout, cursor, &owed);
+        if (owed.behind) { /* what is missing stands behind what it was not sent */
+            untold.feed = false;
+        }
         sw_reader_settle(fanout, reader, owed);
         sw_reader_shed(fanout, reader, owed.behind, SW_SHED_CLOSED);
     }
@@ -122,10 +125,8 @@ struct sw_untold sw_hub_unsubscribe(struct sw_fanout *fanout, uint32_t slot, uin
         sw_walk_early(fanout, tape);
     }
     const struct sw_entry_hub *gone = &tape->hub[subscription->place];
-    bool top = gone->cursor == 0;
     tape->paced -= sw_entry_pace(gone) != 0;
-    struct sw_untold untold = forget(fanout, slot, gone);
-    untold.feed = tape->lost && top; /* else what is missing stands behind what it was not sent */
+    struct sw_untold untold = forget(fanout, tape, slot, gone);
     leave_hub(fanout, tape, subscription->place);
     uint32_t last = --reader->subscriptions;
     if (index != last) {

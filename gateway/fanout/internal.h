@@ -97,18 +97,19 @@ void sw_gate_shut(struct sw_fanout *fanout, uint32_t slot);
 void sw_gate_leave(struct sw_fanout *fanout, uint32_t slot);
 /* Bytes that it may be written now. */
 size_t sw_gate_room(const struct sw_fanout *fanout, const struct sw_reader *reader);
-/* `bytes` were written to it. */
-void sw_gate_wrote(struct sw_fanout *fanout, uint32_t slot, size_t bytes);
+/* See sw_gate_wrote. */
+void sw_gate_passed(struct sw_fanout *fanout, uint32_t slot, size_t bytes);
 /* Counted for the log line of its episode. */
 void sw_gate_shed(struct sw_fanout *fanout, const struct sw_reader *reader, uint64_t count);
 
-/* As sw_gate_wrote, on the hot path: most are not looked at. */
-static inline void sw_gate_count(struct sw_fanout *fanout, uint32_t slot, struct sw_reader *reader,
-                                 uint32_t bytes)
+/* `bytes` were written to it. On the hot path: most have no gate, and are not looked at. */
+static inline void sw_gate_wrote(struct sw_fanout *fanout, uint32_t slot, size_t bytes)
 {
-    reader->unlooked = (uint16_t)(reader->unlooked + (bytes >> 4) + 1);
-    if (SW_UNLIKELY(reader->unlooked > SW_UNLOOKED_BYTES / 16)) {
-        sw_gate_wrote(fanout, slot, 0);
+    struct sw_reader *reader = sw_reader(fanout, slot);
+    size_t unlooked = reader->unlooked + (bytes >> 4) + 1;
+    reader->unlooked = (uint16_t)(unlooked < UINT16_MAX ? unlooked : UINT16_MAX);
+    if (SW_UNLIKELY(reader->gate || unlooked > SW_UNLOOKED_BYTES / 16)) {
+        sw_gate_passed(fanout, slot, bytes);
     }
 }
 

@@ -212,6 +212,9 @@ void sw_policy_look(struct sw_fanout *fanout, uint32_t slot, bool flushed)
     if (waited >= SW_PRESSURE_MS || (high && waited >= SW_SHED_AGE_MS)) {
         sw_gate_shut(fanout, slot);
     } else if (!max) {
+        if (high) {
+            sw_gate_watch(fanout, slot); /* it is looked at again, though nothing may follow */
+        }
         return;
     }
     to_boards(fanout, reader);

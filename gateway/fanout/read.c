@@ -90,11 +90,13 @@ static void rest_done(struct sw_conn *conn, const struct sw_rest *rest, int stat
 }
 
 /* What the socket did not take of a frame must leave before anything else: `bytes` from `at`. */
-static void write_rest(struct sw_fanout *fanout, uint32_t slot, struct sw_block *block, uint32_t at,
-                       uint32_t bytes)
+static void write_rest(struct sw_fanout *fanout, uint32_t slot, struct sw_block *block,
+                       uint32_t frame, uint32_t at, uint32_t bytes)
 {
+    struct sw_reader *reader = sw_reader(fanout, slot);
     block->pins++;
-    sw_reader(fanout, slot)->flags |= SW_WRITE_PENDING;
+    reader->flags |= SW_WRITE_PENDING;
+    reader->since = (uint32_t)sw_block_time_ms(block, frame);
     struct sw_rest request = {
         .done = rest_done, .owner = fanout, .pin = block, .bytes = bytes, .tag = slot};
     sw_conn_write_rest(fanout->events->conn(fanout->owner, slot), sw_block_data(block) + at,
@@ -139,7 +141,7 @@ static void frames_cut(struct sw_fanout *fanout, uint32_t slot, struct sw_cursor
     frames_left(fanout, reader, cursor, block, piece->frame, low - piece->frame);
     sw_reader_settle(fanout, reader, (struct sw_owed){.bytes = at - sw_block_start(block, low)});
     books(fanout, cursor, block, 1, true);
-    write_rest(fanout, slot, block, at, sw_block_end(block, low) - at);
+    write_rest(fanout, slot, block, low, at, sw_block_end(block, low) - at);
     sw_cursor_move(fanout, cursor, block, low + 1);
 }
 
@@ -175,7 +177,7 @@ static void entry_left(struct sw_fanout *fanout, uint32_t slot, struct sw_cursor
     } else {
         uint32_t rest = block->bytes - (uint32_t)taken;
         sw_reader_owe(fanout, reader, (struct sw_owed){.queued = n, .bytes = rest});
-        write_rest(fanout, slot, block, (uint32_t)taken, rest);
+        write_rest(fanout, slot, block, 0, (uint32_t)taken, rest);
     }
 }
 
@@ -198,7 +200,7 @@ static void told_left(struct sw_fanout *fanout, uint32_t slot, struct sw_cursor 
     if (taken < block->bytes) {
         uint32_t rest = block->bytes - (uint32_t)taken;
         sw_reader_owe(fanout, sw_reader(fanout, slot), (struct sw_owed){.bytes = rest});
-        write_rest(fanout, slot, block, (uint32_t)taken, rest);
+        write_rest(fanout, slot, block, 0, (uint32_t)taken, rest);
     } else {
         sw_block_free(&fanout->pool, block);
     }
@@ -253,6 +255,7 @@ bool sw_pieces_advance(struct sw_fanout *fanout, uint32_t slot, const struct sw_
         piece_left(fanout, slot, &pieces[i], of);
         if (of < bytes) {
             forget(fanout, &pieces[i + 1], count - i - 1);
+            sw_reader(fanout, slot)->cursors = pieces[i].cursor; /* the next one is served next */
             return false;
         }
         taken -= of;
@@ -377,7 +380,7 @@ static void note_fallen(struct sw_fanout *fanout, struct sw_reader *reader,
     sw_gate_shed(fanout, reader, count);
     SW_LAW_ADD(fanout, fanout->tapes[cursor->tape], cursor->place, shed, count);
     cursor->gap += (uint32_t)count;
-    cursor->gap_unknown = cursor->gap_unknown || board->fell_unknown;
+    cursor->gap_unknown = cursor->gap_unknown || cursor->seq < board->fell_unknown;
     cursor->position = board->fell;
     cursor->seq = board->fell_seq;
 }
@@ -504,6 +507,7 @@ static enum wrote write_some(struct sw_fanout *fanout, uint32_t slot, struct sw_
     to->iov[0] = (struct iovec){.iov_base = (char *)(uintptr_t)front.data, .iov_len = front.size};
     collect(fanout, reader, to);
     if (to->count == 0) {
+        sw_cursors_tidy(fanout, reader); /* who came here with nothing to read is at TOP */
         return WROTE_NOTHING;
     }
     ssize_t w = write_pieces(fanout, reader, to);
@@ -519,7 +523,7 @@ static enum wrote write_some(struct sw_fanout *fanout, uint32_t slot, struct sw_
         return WROTE_PART;
     }
     bool all = sw_pieces_advance(fanout, slot, pieces, count, (size_t)w - *taken);
-    if (count) {
+    if (count && all) {
         /* who got something goes to the end of the ring, so that the next one is served next */
         reader->cursors = pieces[count - 1].cursor;
     }

@@ -114,7 +114,7 @@ static void write_direct(struct sw_fanout *fanout, struct walk *walk, uint32_t p
     if (SW_LIKELY(w == (ssize_t)bytes)) {
         reader->sent += tape->turn.messages;
         reader->shed += (uint32_t)tape->turn.gaps;
-        sw_gate_count(fanout, slot, reader, bytes);
+        sw_gate_wrote(fanout, slot, bytes);
         SW_LAW_ADD(fanout, tape, place, sent, tape->turn.messages);
         SW_LAW_ADD(fanout, tape, place, shed, tape->turn.gaps);
         walk->sent++;
@@ -134,6 +134,9 @@ static void write_direct(struct sw_fanout *fanout, struct walk *walk, uint32_t p
     }
     sw_pieces_advance(fanout, slot, pieces, walk->count, (size_t)w);
     sw_cursors_tidy(fanout, reader);
+    if (sw_policy_over_high(fanout, reader)) {
+        sw_fanout_due(fanout, slot); /* a policy has a look, though nothing can be written */
+    }
 }
 
 void sw_fanout_check_time(struct sw_fanout *fanout)
@@ -467,7 +470,7 @@ void sw_items_flush(struct sw_fanout *fanout, uint32_t slot)
     }
     ssize_t w = send_gathered(fanout, reader);
     if (SW_LIKELY(w == (ssize_t)fanout->gather->bytes)) {
-        sw_gate_count(fanout, slot, reader, fanout->gather->bytes);
+        sw_gate_wrote(fanout, slot, fanout->gather->bytes);
         items_sent(fanout, reader);
         return;
     }
