@@ -462,10 +462,10 @@ static void say_limits(struct sw_node *node, const struct plan *plan)
     }
     say_memory(node, plan);
     sw_log(SW_LOG_INFO, "limits",
-           "connections=%u descriptors=%llu message_bytes=%llu queued_bytes=%llu topics=%u "
-           "frame_bytes=%u",
+           "connections=%u descriptors=%llu accept_rate=%llu message_bytes=%llu queued_bytes=%llu "
+           "topics=%u frame_bytes=%u",
            node->max_connections, (unsigned long long)descriptors->limit,
-           (unsigned long long)config->max_message_bytes,
+           (unsigned long long)config->accept_rate, (unsigned long long)config->max_message_bytes,
            (unsigned long long)config->max_queued_bytes, SW_SESSION_TOPICS, SW_FRAME_BYTES);
 }
 
