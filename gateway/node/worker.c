@@ -196,7 +196,7 @@ static void on_accept(void *owner, int fd, const struct sw_address *peer)
         return;
     }
     sw_count(&worker->counters.accepted_total, 1);
-    session->peer = sw_peer_of(peer);
+    sw_session_set_peer(session, peer);
     if (sw_http_open(&worker->site, &session->conn, fd)) {
         sw_session_free(session);
     }
