@@ -216,7 +216,7 @@ test('a worker that stands still is left out, and the answer says that it is par
   const whole = await get(gateway, '/v1/connections');
   assert.deepEqual([whole.connections.length, whole.partial], [16, undefined]);
 
-  const ms = size({ long: 6000, short: 6000, sanitized: 12000 });
+  const ms = size({ long: 8000, short: 8000, sanitized: 15000 });
   const released = performance.now() + ms;
   await hold(ms);
   // Who leaves while the answer is awaited harms nobody.
@@ -233,6 +233,12 @@ test('a worker that stands still is left out, and the answer says that it is par
   const there = partial.connections.length;
   assert.ok(there > 0 && there < 16, `${there} of 16`);
   assert.deepEqual([topics.topics[0].topic, topics.topics[0].subscribers, topics.topics[0].messages], ['held', there, 0]);
+
+  // It owes answers enough: from now on nobody waits for it.
+  await Promise.all(Array.from({ length: 12 }, () => get(gateway, '/v1/connections')));
+  const asked = performance.now();
+  assert.equal((await get(gateway, '/v1/connections')).partial, true);
+  assert.ok(performance.now() - asked < 1000 && performance.now() < released, `${performance.now() - asked} ms`);
 
   await until(
     async () => {
