@@ -98,6 +98,9 @@ static int teardown(void **state)
     struct world *world = *state;
     for (uint32_t i = 0; i < world->count; i++) {
         sw_session_unsubscribe_all(world->list[i]);
+        if (world->list[i]->capacity) {
+            sw_free(sw_session_reader(world->list[i])->list);
+        }
         sw_session_free(world->list[i]);
     }
     sw_sessions_deinit(&world->sessions);
