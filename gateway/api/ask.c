@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/ask.h"
 
-#include "common/assert.h"
 #include "common/mem.h"
 
 #include <stdio.h>
@@ -60,6 +59,7 @@ static void on_report(void *context, struct sw_report *report)
 {
     struct sw_ask *ask = context;
     ask->out--;
+    ask->roles->asked[report->role]--;
     if (report->round != ask->round) {
         sw_report_destroy(report);
         end_if_done(ask);
@@ -83,6 +83,13 @@ void sw_ask_begin(struct sw_ask *ask, const struct sw_roles *roles, struct sw_ht
 void sw_ask_role(struct sw_ask *ask, uint32_t role, struct sw_inbox *inbox,
                  struct sw_report *report)
 {
+    uint32_t *asked = &ask->roles->asked[role];
+    if (*asked >= SW_REPORTS_OUT) {
+        ask->partial = true;
+        sw_report_destroy(report);
+        return;
+    }
+    ++*asked;
     report->done = on_report;
     report->context = ask;
     report->role = role;
@@ -95,8 +102,7 @@ void sw_ask_role(struct sw_ask *ask, uint32_t role, struct sw_inbox *inbox,
 
 void sw_ask_await(struct sw_ask *ask, uint32_t ms)
 {
-    SW_ASSERT(ask->awaited > 0);
-    sw_loop_timer_start(ask->roles->loop, &ask->deadline, ms);
+    sw_loop_timer_start(ask->roles->loop, &ask->deadline, ask->awaited ? ms : 0);
 }
 
 void sw_ask_reply(struct sw_ask *ask, const struct sw_buf *body)

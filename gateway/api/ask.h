@@ -18,6 +18,7 @@ struct sw_roles {
     struct sw_inbox *inbox; /* main's: where reports come back */
     struct sw_inbox *const *workers;
     uint32_t worker_count;
+    uint32_t *asked; /* of each worker, then of the bus: reports that are not back */
     struct sw_bus *bus;
     const char *node;
     char separator;
@@ -40,7 +41,8 @@ struct sw_ask {
 /* Defers the request. `ask` is the caller's, embedded or not, until `destroy`. */
 void sw_ask_begin(struct sw_ask *ask, const struct sw_roles *roles, struct sw_http *http,
                   void (*on_round)(struct sw_ask *ask), void (*destroy)(struct sw_ask *ask));
-/* Takes `report`. `role` tells its answer from the others'. */
+/* Takes `report`. `role`: the worker's number, or behind them the bus. Who owes SW_REPORTS_OUT
+ * answers is not asked: the answer is partial. */
 void sw_ask_role(struct sw_ask *ask, uint32_t role, struct sw_inbox *inbox,
                  struct sw_report *report);
 /* Everybody is asked: they have so long. */

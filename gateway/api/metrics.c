@@ -20,7 +20,8 @@ static const char *const labels_SHEDS[] = {
 #include "core/reasons.def"
 };
 static const char *const labels_BUSES[] = {"bus=\"memory\"", "bus=\"redis\""};
-static const char *const labels_REFUSALS[] = {"reason=\"full\"", "reason=\"budget\""};
+static const char *const labels_REFUSALS[] = {"reason=\"full\"", "reason=\"budget\"",
+                                              "reason=\"rate\""};
 static const char *const labels_PARTS[] = {"part=\"blocks\"", "part=\"messages\""};
 
 /* One row of counters.def. */

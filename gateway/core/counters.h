@@ -23,6 +23,7 @@ enum sw_bus_kind { SW_BUS_MEMORY, SW_BUS_REDIS, SW_BUS_KIND_COUNT };
 enum sw_refusal {
     SW_REFUSED_FULL,   /* as many as there may be */
     SW_REFUSED_BUDGET, /* no memory to spare */
+    SW_REFUSED_RATE,   /* too many at once */
     SW_REFUSAL_COUNT
 };
 /* What is charged to the memory budget (common/budget.h). */

@@ -82,6 +82,9 @@
 /* Rows of one report (sessions and their cursors, topics) that a worker looks at in one turn: about
  * 0.1 ms. */
 #define SW_REPORT_ROWS 4096
+/* Reports that main has out with one role: one that stands still costs neither more memory, nor
+ * every operator his patience. */
+#define SW_REPORTS_OUT 16
 /* Rows of one answer to an operator. */
 #define SW_REPORT_LIMIT 1000
 

@@ -58,6 +58,7 @@ struct sw_node {
     unsigned worker_count;
     struct sw_worker *workers;
     struct sw_inbox **worker_inboxes;
+    uint32_t *asked; /* of each role: reports that are not back */
     unsigned thread_count;
     struct thread *threads; /* workers', then the bus's where it has one */
     const struct sw_counters **blocks;
@@ -346,6 +347,7 @@ static bool open_listeners(struct sw_node *node)
                                             .inbox = &node->inbox,
                                             .workers = node->worker_inboxes,
                                             .worker_count = node->worker_count,
+                                            .asked = node->asked,
                                             .bus = node->bus,
                                             .node = node->id,
                                             .separator = config->topic_separator[0]}};
@@ -475,10 +477,10 @@ static void say_limits(struct sw_node *node, const struct plan *plan)
     }
     say_memory(node, plan);
     sw_log(SW_LOG_INFO, "limits",
-           "connections=%u descriptors=%llu message_bytes=%llu queued_bytes=%llu topics=%u "
-           "frame_bytes=%u rules=%u",
+           "connections=%u descriptors=%llu accept_rate=%llu message_bytes=%llu queued_bytes=%llu "
+           "topics=%u frame_bytes=%u rules=%u",
            node->max_connections, (unsigned long long)descriptors->limit,
-           (unsigned long long)config->max_message_bytes,
+           (unsigned long long)config->accept_rate, (unsigned long long)config->max_message_bytes,
            (unsigned long long)config->max_queued_bytes, SW_SESSION_TOPICS, SW_FRAME_BYTES,
            config->rules.count - 1);
     say_warnings(config);
@@ -520,6 +522,7 @@ static void create_loops(struct sw_node *node)
     node->threads = sw_zalloc(node->thread_count * sizeof(*node->threads));
     node->workers = sw_zalloc(node->worker_count * sizeof(*node->workers));
     node->worker_inboxes = sw_zalloc(node->worker_count * sizeof(struct sw_inbox *));
+    node->asked = sw_zalloc((node->worker_count + 1) * sizeof(*node->asked));
     node->blocks = sw_zalloc((node->worker_count + 3) * sizeof(*node->blocks));
     node->blocks[0] = &node->counters;
     node->blocks[1] = &node->bus_counters;
@@ -553,6 +556,7 @@ static void destroy(struct sw_node *node)
     sw_free(node->threads);
     sw_free(node->workers);
     sw_free(node->worker_inboxes);
+    sw_free(node->asked);
     sw_free(node->blocks);
 }
 

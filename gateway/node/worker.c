@@ -9,6 +9,7 @@
 #include "transport/ws.h"
 
 #include <stdio.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -148,11 +149,27 @@ static void init_site(struct sw_worker *worker)
 
 /* ---- accepting ---- */
 
+/* In words, or by a RST where even these are too many: a storm shall cost the connected nothing. */
 static void refuse(struct sw_worker *worker, int fd, enum sw_refusal why)
 {
     sw_count(&worker->counters.refused_total[why], 1);
-    (void)!write(fd, worker->full, worker->full_size);
+    if (sw_bucket_take(&worker->answers, sw_loop_now_ms(worker->loop))) {
+        (void)!write(fd, worker->full, worker->full_size);
+        /* a request that lies unread would be answered by a RST, which may overtake the words */
+        (void)!recv(fd, NULL, SW_HTTP_HEAD_BYTES, MSG_TRUNC | MSG_DONTWAIT);
+    } else {
+        struct linger at_once = {.l_onoff = 1};
+        (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+    }
     close(fd);
+}
+
+/* Is there a token for one more? Balancers and tests on this machine come from loopback. */
+static bool may_come_now(struct sw_worker *worker, const struct sw_address *peer)
+{
+    bool counts = sw_config_is_set(worker->config.config, SW_CONFIG_accept_rate) ||
+                  !sw_address_is_loopback(peer);
+    return !counts || sw_bucket_take(&worker->accepts, sw_loop_now_ms(worker->loop));
 }
 
 /* The answer to who comes when the node is full: made once, since nothing is spent on them. */
@@ -180,6 +197,10 @@ static void on_accept(void *owner, int fd, const struct sw_address *peer)
         refuse(worker, fd, SW_REFUSED_BUDGET);
         return;
     }
+    if (!may_come_now(worker, peer)) {
+        refuse(worker, fd, SW_REFUSED_RATE);
+        return;
+    }
     if (atomic_fetch_add(worker->config.connections, 1) < worker->config.max_sessions) {
         session = sw_session_create(&worker->sessions);
     }
@@ -189,7 +210,7 @@ static void on_accept(void *owner, int fd, const struct sw_address *peer)
         return;
     }
     sw_count(&worker->counters.accepted_total, 1);
-    session->peer = sw_peer_of(peer);
+    sw_session_set_peer(session, peer);
     if (sw_http_open(&worker->site, &session->conn, fd)) {
         sw_session_free(session);
     }
@@ -331,6 +352,9 @@ void sw_worker_init(struct sw_worker *worker, const struct sw_worker_config *con
                             .publish = settings->client_publish};
     worker->publisher =
         (struct sw_publisher){.bus = bus, .inbox = &worker->inbox, .rules = &settings->rules};
+    uint64_t rate = settings->accept_rate * 1000 / config->workers;
+    sw_bucket_init(&worker->accepts, rate, sw_loop_now_ms(loop));
+    sw_bucket_init(&worker->answers, rate, sw_loop_now_ms(loop));
     init_site(worker);
     write_full(worker);
     sw_bus_add_worker(bus, &worker->inbox);

@@ -5,6 +5,7 @@
 #define SW_NODE_WORKER_H
 
 #include "api/publish.h"
+#include "common/bucket.h"
 #include "net/listener.h"
 #include "node/config.h"
 #include "transport/ws_upgrade.h"
@@ -66,6 +67,8 @@ struct sw_worker {
     struct sw_listener *listeners[SW_LISTENERS];
     char full[512]; /* the whole answer to who comes when the node is full */
     size_t full_size;
+    struct sw_bucket accepts; /* this worker's share of new connections */
+    struct sw_bucket answers; /* ... and as many more that are refused in words */
     /* draining */
     struct sw_timer drain_timer;
     uint64_t drain_until_ms;

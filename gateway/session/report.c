@@ -12,15 +12,19 @@ _Static_assert(SW_ENDED_SESSIONS == 256, "sw_session.ended_at");
 
 struct sw_recorder {
     struct sw_connection_row ended[SW_ENDED_SESSIONS];
-    uint32_t ended_next;   /* the next place; counts on, modulo the ring */
+    uint32_t ended_next; /* the next place; counts on, modulo the ring */
+    uint32_t slots;
+    unsigned char (*hosts)[16]; /* by slot, where the peer is IPv6: who is not costs nothing */
     uint64_t epoch_ms;     /* the wall clock when the loop's was 0, so that a time stays the same */
     struct sw_post *first; /* reports that wait for their share of a turn */
     struct sw_post **last;
 };
 
-struct sw_recorder *sw_recorder_create(struct sw_loop *loop)
+struct sw_recorder *sw_recorder_create(struct sw_loop *loop, uint32_t slots)
 {
     struct sw_recorder *recorder = sw_zalloc(sizeof(*recorder));
+    recorder->slots = slots;
+    recorder->hosts = sw_reserve((size_t)slots * sizeof(*recorder->hosts));
     recorder->epoch_ms = sw_clock_wall_ms() - sw_loop_now_ms(loop);
     recorder->last = &recorder->first;
     return recorder;
@@ -43,10 +47,35 @@ void sw_recorder_destroy(struct sw_recorder **pointer)
     while (recorder->first) {
         sw_report_answer(take_first(recorder));
     }
+    sw_release(recorder->hosts, (size_t)recorder->slots * sizeof(*recorder->hosts));
     sw_free(recorder);
 }
 
 /* ---- one session ---- */
+
+void sw_session_set_peer(struct sw_session *session, const struct sw_address *address)
+{
+    struct sw_peer peer = sw_peer_of(address);
+    session->port = peer.port;
+    session->ipv4 = peer.ipv4;
+    session->ipv6 = peer.ipv6;
+    if (peer.ipv4) {
+        memcpy(&session->host, peer.host, sizeof(session->host));
+    } else if (peer.ipv6) {
+        memcpy(session->all->recorder->hosts[session->slot], peer.host, sizeof(peer.host));
+    }
+}
+
+static struct sw_peer peer_of(const struct sw_session *session)
+{
+    struct sw_peer peer = {.port = session->port, .ipv4 = session->ipv4, .ipv6 = session->ipv6};
+    if (peer.ipv4) {
+        memcpy(peer.host, &session->host, sizeof(session->host));
+    } else if (peer.ipv6) {
+        memcpy(peer.host, session->all->recorder->hosts[session->slot], sizeof(peer.host));
+    }
+    return peer;
+}
 
 static const char *state_word(const struct sw_fanout *fanout, const struct sw_reader *reader)
 {
@@ -68,7 +97,7 @@ static void fill_row(struct sw_session *session, struct sw_connection_row *row)
         .since_ms = all->recorder->epoch_ms + (now_ticks - age_ticks) * SW_WHEEL_TICK_MS,
         .transport = session->transport->name,
         .state = state_word(&all->fanout, reader),
-        .peer = session->peer,
+        .peer = peer_of(session),
         .queued_bytes = reader->queued_bytes,
         .lag_ms = sw_reader_lag_ms(&all->fanout, session->slot),
         .topics = reader->subscriptions,

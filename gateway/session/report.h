@@ -12,9 +12,13 @@
 #include "bus/report.h"
 #include "session/session.h"
 
-struct sw_recorder *sw_recorder_create(struct sw_loop *loop);
+/* `slots`: how many sessions there may ever be. */
+struct sw_recorder *sw_recorder_create(struct sw_loop *loop, uint32_t slots);
 /* Reports that are under way go back as far as they are filled in. NULLs *recorder. */
 void sw_recorder_destroy(struct sw_recorder **recorder);
+
+/* Who the session is, told by who accepted it. */
+void sw_session_set_peer(struct sw_session *session, const struct sw_address *address);
 
 /* The session gives up its subscriptions: what it was like goes into the flight recorder. */
 void sw_recorder_note(struct sw_session *session);

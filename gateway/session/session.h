@@ -52,7 +52,6 @@ struct sw_session {
     struct sw_request *requests;
     struct sw_subscription one; /* the list until there is a second */
     uint64_t id;
-    struct sw_peer peer; /* who it is; set by who accepted it */
     uint32_t slot;
     uint32_t opened;       /* ticks, as all below */
     uint32_t heard;        /* when it last said anything */
@@ -63,8 +62,10 @@ struct sw_session {
     uint32_t closing_next; /* slot + 1 */
     uint32_t bad_since;
     uint32_t joins_until; /* its joins are forgotten one by one until then; in 64ths of a second */
-    uint16_t capacity;    /* of the list; 0: `one` */
-    uint16_t publishes;   /* that wait for the bus */
+    uint32_t host;        /* of the peer; an IPv6 one is kept by the recorder */
+    uint16_t port;
+    uint16_t capacity;  /* of the list; 0: `one` */
+    uint16_t publishes; /* that wait for the bus */
     uint8_t bad_count;
     uint8_t reason;       /* enum sw_reason */
     uint8_t ended_at;     /* CLOSING: its place in the flight recorder */
@@ -76,6 +77,8 @@ struct sw_session {
     bool close_heard : 1; /* the peer's close frame has come */
     bool hb_sent : 1;
     bool echo : 1; /* on the echo path */
+    bool ipv4 : 1;
+    bool ipv6 : 1;
     bool deaf : 1; /* after a close frame or a fault nothing more is read */
 };
 

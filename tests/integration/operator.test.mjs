@@ -216,7 +216,7 @@ test('a worker that stands still is left out, and the answer says that it is par
   const whole = await get(gateway, '/v1/connections');
   assert.deepEqual([whole.connections.length, whole.partial], [16, undefined]);
 
-  const ms = size({ long: 6000, short: 6000, sanitized: 12000 });
+  const ms = size({ long: 8000, short: 8000, sanitized: 15000 });
   const released = performance.now() + ms;
   await hold(ms);
   // Who leaves while the answer is awaited harms nobody.
@@ -233,6 +233,12 @@ test('a worker that stands still is left out, and the answer says that it is par
   const there = partial.connections.length;
   assert.ok(there > 0 && there < 16, `${there} of 16`);
   assert.deepEqual([topics.topics[0].topic, topics.topics[0].subscribers, topics.topics[0].messages], ['held', there, 0]);
+
+  // It owes answers enough: from now on nobody waits for it.
+  await Promise.all(Array.from({ length: 12 }, () => get(gateway, '/v1/connections')));
+  const asked = performance.now();
+  assert.equal((await get(gateway, '/v1/connections')).partial, true);
+  assert.ok(performance.now() - asked < 1000 && performance.now() < released, `${performance.now() - asked} ms`);
 
   await until(
     async () => {
@@ -300,4 +306,36 @@ test('when its memory is used up a node takes no new clients, and those it has l
   await gateway.counted((now) => now.sum('spillway_budget_step') === 0 && used(now, 'messages') === 0, 'free memory');
   assert.equal((await gateway.get('/ready')).status, 200);
   await Client.connect(t, gateway.url);
+});
+
+test('more than the accept rate are refused, and of these again too many are reset; the connected live on', async (t) => {
+  const gateway = await Gateway.start(t, ['--workers', '1', '--accept-rate', '5']);
+  const clients = [];
+  // Two seconds' worth may come at once.
+  for (let count = 0; count < 10; count++) {
+    const client = await Client.connect(t, gateway.url);
+    await client.subscribe('a');
+    clients.push(client);
+  }
+  const knock = async () => {
+    const raw = new RawSocket(gateway.port);
+    atEnd(t, () => raw.destroy());
+    raw.write(upgradeRequest());
+    return raw.response().catch(() => ({ status: raw.over }));
+  };
+  const answers = await Promise.all(Array.from({ length: 60 }, knock));
+  const count = (status) => answers.filter((answer) => answer.status === status).length;
+  assert.ok(count(503) >= 10 && count('ECONNRESET') > 0, JSON.stringify(answers.map(({ status }) => status)));
+  assert.equal(count(101) + count(503) + count('ECONNRESET'), 60);
+  const refused = answers.find(({ status }) => status === 503);
+  assert.equal(refused.headers['retry-after'], '5');
+  assert.equal(JSON.parse(refused.body).error.code, 'overloaded');
+  const metrics = await gateway.metrics();
+  assert.equal(metrics.sum('spillway_refused_total', { reason: 'rate' }), count(503) + count('ECONNRESET'));
+  assert.equal(metrics.sum('spillway_refused_total'), count(503) + count('ECONNRESET'));
+
+  await gateway.publish('a', '1');
+  await Promise.all(clients.map((client) => client.received('a', 1)));
+  const again = () => Client.connect(t, gateway.url).catch((error) => assert.equal(error.refused?.status ?? 503, 503));
+  await until(again, 5000, 'a place for one more');
 });

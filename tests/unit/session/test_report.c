@@ -101,6 +101,9 @@ static int teardown(void **state)
     struct world *world = *state;
     for (uint32_t i = 0; i < world->count; i++) {
         sw_session_unsubscribe_all(world->list[i]);
+        if (world->list[i]->capacity) {
+            sw_free(sw_session_reader(world->list[i])->list);
+        }
         sw_session_free(world->list[i]);
     }
     sw_sessions_deinit(&world->sessions);
@@ -204,6 +207,26 @@ static void handshakes_and_free_cells_are_no_clients(void **state)
     sw_session_free(session);
 }
 
+static void each_is_told_with_its_address(void **state)
+{
+    struct world *world = *state;
+    static const char *const texts[] = {"10.1.2.3:4567", "[2001:db8::7]:65535", "unknown"};
+    for (size_t i = 0; i < SW_ARRAY_SIZE(texts); i++) {
+        enter(world);
+        struct sw_address address;
+        if (sw_address_parse(sw_slice_of(texts[i]), &address) == 0) {
+            sw_session_set_peer(world->list[i], &address);
+        }
+    }
+    struct sw_report *report = connections(world, SW_SORT_AGE, 10);
+    assert_int_equal(report->count, SW_ARRAY_SIZE(texts));
+    for (size_t i = 0; i < SW_ARRAY_SIZE(texts); i++) {
+        char out[SW_ADDRESS_TEXT];
+        assert_string_equal(sw_peer_text(&row_of(report, i + 1)->peer, out), texts[i]);
+    }
+    sw_report_destroy(report);
+}
+
 /* A turn looks at so many and no more; who leaves before the last turn is not told. */
 static void many_take_several_turns(void **state)
 {
@@ -241,7 +264,7 @@ static void what_is_under_way_comes_back(void **state)
 {
     struct world *world = *state;
     struct sw_report *report = question(world, SW_REPORT_CONNECTIONS, 3);
-    struct sw_recorder *recorder = sw_recorder_create(world->loop);
+    struct sw_recorder *recorder = sw_recorder_create(world->loop, 1);
     struct sw_recorder *own = world->sessions.recorder;
     world->sessions.recorder = recorder;
     sw_sessions_report(&world->sessions, report);
@@ -413,10 +436,10 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(the_first_by_each_order),           TEST(handshakes_and_free_cells_are_no_clients),
-        TEST(many_take_several_turns),           TEST(what_is_under_way_comes_back),
-        TEST(lag_is_the_age_of_the_oldest_byte), TEST(topics_with_the_most_readers),
-        TEST(the_last_that_ended_newest_first),
+        TEST(the_first_by_each_order),       TEST(handshakes_and_free_cells_are_no_clients),
+        TEST(each_is_told_with_its_address), TEST(many_take_several_turns),
+        TEST(what_is_under_way_comes_back),  TEST(lag_is_the_age_of_the_oldest_byte),
+        TEST(topics_with_the_most_readers),  TEST(the_last_that_ended_newest_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
