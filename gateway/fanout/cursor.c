@@ -76,11 +76,16 @@ static void release(struct sw_fanout *fanout, uint32_t id)
     struct sw_cursor *cursor = &fanout->cursors[id];
     struct sw_tape *tape = fanout->tapes[cursor->tape];
     tape->hub[cursor->place].cursor = 0;
-    if (cursor->kind == SW_CURSOR_PLACE) {
+    switch ((enum sw_cursor_kind)cursor->kind) {
+    case SW_CURSOR_PLACE:
         sw_block_leave(fanout, cursor->block);
-    } else {
+        break;
+    case SW_CURSOR_BOARD:
         sw_ticker_leave(fanout, cursor);
         sw_board_leave(fanout, tape);
+        break;
+    case SW_CURSOR_END:
+        break;
     }
     cursor->next = fanout->cursors_free;
     fanout->cursors_free = id;
@@ -97,6 +102,13 @@ void sw_cursor_move(struct sw_fanout *fanout, struct sw_cursor *cursor, struct s
         sw_block_leave(fanout, old);
     }
     cursor->frame = frame;
+}
+
+void sw_cursor_let_go(struct sw_fanout *fanout, struct sw_cursor *cursor)
+{
+    sw_block_leave(fanout, cursor->block);
+    cursor->kind = SW_CURSOR_END;
+    cursor->frame = 0;
 }
 
 /* Takes the one behind `before` out of the ring. */
@@ -134,6 +146,9 @@ static bool is_done(struct sw_fanout *fanout, struct sw_cursor *cursor)
     }
     if (cursor->kind == SW_CURSOR_PLACE) {
         return cursor->frame >= cursor->block->frames && !cursor->block->next;
+    }
+    if (cursor->kind == SW_CURSOR_END) {
+        return true;
     }
     if (cursor->seq != sw_board_last(tape)) {
         return false;
@@ -188,6 +203,9 @@ void sw_cursor_behind(struct sw_fanout *fanout, const struct sw_cursor *cursor,
     const struct sw_tape *tape = fanout->tapes[cursor->tape];
     SW_ASSERT(tape->top == tape->walked);
     *owed = (struct sw_owed){0};
+    if (cursor->kind == SW_CURSOR_END) {
+        return;
+    }
     if (cursor->kind == SW_CURSOR_BOARD) {
         owed->behind = tape->walked - cursor->position;
         return;
@@ -203,6 +221,9 @@ void sw_cursor_behind(struct sw_fanout *fanout, const struct sw_cursor *cursor,
 
 uint64_t sw_cursor_since_ms(struct sw_fanout *fanout, const struct sw_cursor *cursor)
 {
+    if (cursor->kind == SW_CURSOR_END) {
+        return UINT64_MAX;
+    }
     if (cursor->kind == SW_CURSOR_BOARD) {
         return sw_board_since_ms(fanout->tapes[cursor->tape], cursor->seq);
     }

@@ -45,6 +45,8 @@ struct sw_fanout_events {
     void (*on_broken)(void *owner, uint32_t slot, int status);
     /* A `disconnect` subscription of the slot is too far behind; must not touch hubs either. */
     void (*on_over)(void *owner, uint32_t slot);
+    /* The node's memory is short, and the slot is owed most; nor here. */
+    void (*on_evict)(void *owner, uint32_t slot);
     /* A pressure episode of the slot begins, or has ended; nor here. */
     void (*on_pressure)(void *owner, uint32_t slot, const struct sw_pressure *pressure);
 };
@@ -146,6 +148,7 @@ struct sw_fanout {
     uint32_t gates_capacity;
     uint32_t gates_next; /* where the next tick goes on */
     struct sw_timer gates_timer;
+    uint64_t relieved_ms; /* when memory was last given up */
 };
 
 /* `slots`: how many there may ever be. All borrowed. */
@@ -232,6 +235,8 @@ bool sw_fanout_flush(struct sw_fanout *fanout, uint32_t slot, struct sw_slice fr
 void sw_fanout_skip(struct sw_fanout *fanout, uint32_t slot);
 /* After the last flush: items that nobody sent become cursors, tapes are clean. */
 void sw_fanout_turned(struct sw_fanout *fanout);
+/* Between turns: gives up what the step of the node's budget asks for. */
+void sw_fanout_relieve(struct sw_fanout *fanout, enum sw_budget_step step);
 /* Is somebody due? Then the loop must not sleep. */
 static inline bool sw_fanout_busy(const struct sw_fanout *fanout)
 {

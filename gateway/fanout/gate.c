@@ -159,6 +159,11 @@ void sw_gate_passed(struct sw_fanout *fanout, uint32_t slot, size_t bytes)
     }
 }
 
+uint32_t sw_gate_slot(const struct sw_fanout *fanout, uint32_t index)
+{
+    return fanout->gates[index].slot;
+}
+
 void sw_gate_shed(struct sw_fanout *fanout, const struct sw_reader *reader, uint64_t count)
 {
     struct sw_gate *gate = gate_of(fanout, reader);

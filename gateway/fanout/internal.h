@@ -48,6 +48,8 @@ void sw_cursor_to_board(struct sw_fanout *fanout, struct sw_cursor *cursor, uint
 void sw_cursor_take_board(struct sw_fanout *fanout, struct sw_cursor *cursor);
 void sw_cursor_move(struct sw_fanout *fanout, struct sw_cursor *cursor, struct sw_block *block,
                     uint32_t frame);
+/* It has read its tape to the end: it lets go of the last block. */
+void sw_cursor_let_go(struct sw_fanout *fanout, struct sw_cursor *cursor);
 /* Takes one out of its reader's ring and frees it; the hub entry is at TOP again. */
 void sw_cursor_destroy(struct sw_fanout *fanout, uint32_t slot, uint32_t cursor);
 /* Whoever has reached the end is at TOP again, or waits for the next tick. */
@@ -99,6 +101,8 @@ void sw_gate_leave(struct sw_fanout *fanout, uint32_t slot);
 size_t sw_gate_room(const struct sw_fanout *fanout, const struct sw_reader *reader);
 /* See sw_gate_wrote. */
 void sw_gate_passed(struct sw_fanout *fanout, uint32_t slot, size_t bytes);
+/* The slot of the gate at `index`. */
+uint32_t sw_gate_slot(const struct sw_fanout *fanout, uint32_t index);
 /* Counted for the log line of its episode. */
 void sw_gate_shed(struct sw_fanout *fanout, const struct sw_reader *reader, uint64_t count);
 
@@ -156,8 +160,12 @@ static inline bool sw_policy_over_high(const struct sw_fanout *fanout,
 /* Has it a cursor of that mode? */
 bool sw_reader_has(const struct sw_fanout *fanout, const struct sw_reader *reader,
                    enum sw_mode mode);
+/* When the oldest that the slot's cursors have not read came; UINT64_MAX: nothing waits. */
+uint64_t sw_policy_oldest_ms(struct sw_fanout *fanout, uint32_t slot);
+/* What came at `until_ms` or before is shed, where the mode allows it. */
+void sw_policy_shed_older(struct sw_fanout *fanout, uint32_t slot, uint64_t until_ms);
 /* After a flush that left something: when the oldest of it came. */
-void sw_policy_since(struct sw_fanout *fanout, struct sw_reader *reader);
+void sw_policy_since(struct sw_fanout *fanout, uint32_t slot);
 
 /* ---- the turn (walk.c) ---- */
 

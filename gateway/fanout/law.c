@@ -11,8 +11,8 @@ static uint64_t position(struct sw_fanout *fanout, const struct sw_tape *tape,
         return tape->walked;
     }
     const struct sw_cursor *cursor = &fanout->cursors[entry->cursor];
-    if (cursor->kind == SW_CURSOR_BOARD) {
-        return cursor->position;
+    if (cursor->kind != SW_CURSOR_PLACE) {
+        return cursor->kind == SW_CURSOR_BOARD ? cursor->position : tape->walked;
     }
     return sw_block_position(cursor->block, cursor->frame);
 }

@@ -32,8 +32,9 @@ bool sw_reader_has(const struct sw_fanout *fanout, const struct sw_reader *reade
 }
 
 /* Of what its cursors have not read; UINT64_MAX: nothing waits there. */
-static uint64_t oldest_ms(struct sw_fanout *fanout, const struct sw_reader *reader)
+uint64_t sw_policy_oldest_ms(struct sw_fanout *fanout, uint32_t slot)
 {
+    const struct sw_reader *reader = sw_reader(fanout, slot);
     uint64_t oldest = UINT64_MAX;
     uint32_t id = reader->cursors;
     while (id) {
@@ -50,10 +51,11 @@ static uint64_t oldest_ms(struct sw_fanout *fanout, const struct sw_reader *read
     return oldest;
 }
 
-void sw_policy_since(struct sw_fanout *fanout, struct sw_reader *reader)
+void sw_policy_since(struct sw_fanout *fanout, uint32_t slot)
 {
+    struct sw_reader *reader = sw_reader(fanout, slot);
     uint64_t now = sw_loop_now_ms(fanout->loop);
-    uint64_t oldest = oldest_ms(fanout, reader);
+    uint64_t oldest = sw_policy_oldest_ms(fanout, slot);
     uint32_t since = (uint32_t)(oldest < now ? oldest : now);
     bool older = (int32_t)(since - reader->since) < 0;
     if (!(reader->flags & SW_WRITE_PENDING) || older) { /* else the frame in flight is older */
@@ -67,7 +69,7 @@ uint32_t sw_reader_lag_ms(struct sw_fanout *fanout, uint32_t slot)
     if (!(reader->flags & SW_WRITE_PENDING) && !sw_reader_owed(fanout, reader)) {
         return 0;
     }
-    sw_policy_since(fanout, reader);
+    sw_policy_since(fanout, slot);
     return (uint32_t)sw_loop_now_ms(fanout->loop) - reader->since;
 }
 
@@ -105,8 +107,9 @@ static uint32_t run_length(const struct sw_reader *reader, const struct sw_curso
 }
 
 /* The cursor moves past its oldest frames, and its gap grows. */
-static void shed_from(struct sw_fanout *fanout, struct sw_reader *reader, struct sw_cursor *cursor,
-                      const struct shedding *shedding, uint64_t until_ms)
+static void shed_frames(struct sw_fanout *fanout, struct sw_reader *reader,
+                        struct sw_cursor *cursor, const struct shedding *shedding,
+                        uint64_t until_ms)
 {
     while (!enough(reader, shedding)) {
         struct sw_block *block = cursor->block;
@@ -132,6 +135,15 @@ static void shed_from(struct sw_fanout *fanout, struct sw_reader *reader, struct
         cursor->gap += (uint32_t)count;
         cursor->gap_unknown = cursor->gap_unknown || (block->gap && block->count == 0);
         sw_cursor_move(fanout, cursor, block, cursor->frame + n);
+    }
+}
+
+static void shed_from(struct sw_fanout *fanout, struct sw_reader *reader, struct sw_cursor *cursor,
+                      const struct shedding *shedding, uint64_t until_ms)
+{
+    shed_frames(fanout, reader, cursor, shedding, until_ms);
+    if (cursor->frame == cursor->block->frames && !cursor->block->next) {
+        sw_cursor_let_go(fanout, cursor);
     }
 }
 
@@ -196,6 +208,16 @@ static void to_boards(struct sw_fanout *fanout, struct sw_reader *reader)
     }
 }
 
+void sw_policy_shed_older(struct sw_fanout *fanout, uint32_t slot, uint64_t until_ms)
+{
+    struct sw_reader *reader = sw_reader(fanout, slot);
+    to_boards(fanout, reader);
+    shed(fanout, reader, &(struct shedding){.until_ms = until_ms});
+    if (!(reader->flags & (SW_WRITE_PENDING | SW_GATED))) {
+        sw_fanout_due(fanout, slot); /* it has a gap to hear of */
+    }
+}
+
 /* ---- the look ---- */
 
 void sw_policy_look(struct sw_fanout *fanout, uint32_t slot, bool flushed)
@@ -206,7 +228,7 @@ void sw_policy_look(struct sw_fanout *fanout, uint32_t slot, bool flushed)
     if (!high && (uint32_t)now - reader->since < SW_PRESSURE_MS) {
         return;
     }
-    sw_policy_since(fanout, reader);
+    sw_policy_since(fanout, slot);
     uint32_t waited = (uint32_t)now - reader->since;
     bool max = flushed && reader->queued_bytes > fanout->marks.max_bytes;
     if (waited >= SW_PRESSURE_MS || (high && waited >= SW_SHED_AGE_MS)) {

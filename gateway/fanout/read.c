@@ -467,11 +467,19 @@ static void collect(struct sw_fanout *fanout, struct sw_reader *reader, struct c
     while (id && has_room(to)) {
         id = fanout->cursors[id].next;
         const struct sw_cursor *cursor = &fanout->cursors[id];
-        if (cursor->kind == SW_CURSOR_PLACE) {
+        switch ((enum sw_cursor_kind)cursor->kind) {
+        case SW_CURSOR_PLACE:
             put_gap(fanout, to, id);
             collect_place(to, cursor, id);
-        } else if (!sw_cursor_waits(cursor)) {
-            collect_board(fanout, reader, to, id);
+            break;
+        case SW_CURSOR_BOARD:
+            if (!sw_cursor_waits(cursor)) {
+                collect_board(fanout, reader, to, id);
+            }
+            break;
+        case SW_CURSOR_END:
+            put_gap(fanout, to, id);
+            break;
         }
         if (id == last) {
             return;
@@ -571,7 +579,7 @@ bool sw_fanout_flush(struct sw_fanout *fanout, uint32_t slot, struct sw_slice fr
     }
     bool done = flush_cursors(fanout, slot, front, taken);
     if (reader->cursors) {
-        sw_policy_since(fanout, reader);
+        sw_policy_since(fanout, slot);
         sw_policy_look(fanout, slot, true);
     }
     return done;

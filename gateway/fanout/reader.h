@@ -57,6 +57,7 @@ _Static_assert(sizeof(struct sw_reader) == 64, "the row is one cache line");
 enum sw_cursor_kind {
     SW_CURSOR_PLACE, /* it has read `frame` frames of `block`, which it holds */
     SW_CURSOR_BOARD, /* it has read its tape's board up to `seq`, and holds nothing */
+    SW_CURSOR_END,   /* it has read or lost all, holds nothing, and has yet to hear of its gap */
 };
 
 /* A subscription that is behind. What is missing directly before it and not yet told: `gap` (shed
@@ -75,7 +76,7 @@ struct sw_cursor {
     uint32_t gap;
     int32_t passed;          /* below 0: told already, not passed yet */
     uint16_t told;           /* when `passed` was last told; SW_TOLD_MS, wraps */
-    uint8_t kind : 1;        /* enum sw_cursor_kind */
+    uint8_t kind : 2;        /* enum sw_cursor_kind */
     uint8_t gap_unknown : 1; /* a gap without a count is in `gap` */
     uint8_t reason;          /* enum sw_shed of `passed` */
 };

@@ -176,16 +176,33 @@ static bool takes_items(const struct sw_reader *reader)
            reader->items_count < SW_TURN_ITEMS;
 }
 
+/* A cursor that held nothing holds what this turn brings. */
+static void stand_again(struct sw_fanout *fanout, const struct walk *walk, struct sw_cursor *cursor,
+                        bool paced)
+{
+    if (paced) {
+        sw_cursor_to_board(fanout, cursor, walk->board_seq, walk->tape->walked);
+        return;
+    }
+    cursor->kind = SW_CURSOR_PLACE;
+    cursor->block = walk->pieces[0].block;
+    cursor->frame = walk->pieces[0].frame;
+    sw_block_hold(cursor->block);
+}
+
 /* It has a cursor, or may not be written to now. */
 static void owe(struct sw_fanout *fanout, struct walk *walk, uint32_t place,
                 struct sw_reader *reader, uint32_t slot)
 {
     struct sw_tape *tape = walk->tape;
     const struct sw_entry_hub *entry = &tape->hub[place];
-    const struct sw_cursor *cursor = entry->cursor ? &fanout->cursors[entry->cursor] : NULL;
+    struct sw_cursor *cursor = entry->cursor ? &fanout->cursors[entry->cursor] : NULL;
     bool paced = entry->word & SW_ENTRY_PACE;
     if (!cursor && reader->flags & SW_TURN) {
         sw_items_to_cursors(fanout, slot);
+    }
+    if (cursor && cursor->kind == SW_CURSOR_END) {
+        stand_again(fanout, walk, cursor, paced);
     }
     if (cursor && cursor->kind == SW_CURSOR_PLACE) {
         sw_reader_owe(fanout, reader, walk->waits);
@@ -448,7 +465,7 @@ static void items_cut(struct sw_fanout *fanout, uint32_t slot, size_t taken)
     }
     sw_pieces_advance(fanout, slot, pieces, n, taken);
     sw_cursors_tidy(fanout, reader);
-    sw_policy_since(fanout, reader);
+    sw_policy_since(fanout, slot);
     sw_policy_look(fanout, slot, true);
 }
 

@@ -281,7 +281,9 @@ static void on_turn(void *owner)
     bool more = sw_inbox_drain(&worker->inbox);
     sw_sessions_turn(&worker->sessions);
     more = sw_sessions_report_turn(&worker->sessions) || more;
-    if (sw_purse_look(&worker->purse) != SW_BUDGET_EASY) {
+    enum sw_budget_step step = sw_purse_look(&worker->purse);
+    sw_fanout_relieve(&worker->sessions.fanout, step);
+    if (step != SW_BUDGET_EASY) {
         sw_block_pool_trim(&worker->sessions.fanout.pool);
     }
     if (more || sw_sessions_busy(&worker->sessions)) {

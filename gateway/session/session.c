@@ -29,6 +29,11 @@ static void on_over(void *owner, uint32_t slot)
     sw_session_close(sw_session_at(owner, slot), SW_REASON_SLOW);
 }
 
+static void on_evict(void *owner, uint32_t slot)
+{
+    sw_session_close(sw_session_at(owner, slot), SW_REASON_EVICTED);
+}
+
 /* An episode is two lines: a client that does not keep up, and what it missed until it did. */
 static void on_pressure(void *owner, uint32_t slot, const struct sw_pressure *pressure)
 {
@@ -45,8 +50,11 @@ static void on_pressure(void *owner, uint32_t slot, const struct sw_pressure *pr
     }
 }
 
-static const struct sw_fanout_events fanout_events = {
-    .conn = conn_at, .on_broken = on_broken, .on_over = on_over, .on_pressure = on_pressure};
+static const struct sw_fanout_events fanout_events = {.conn = conn_at,
+                                                      .on_broken = on_broken,
+                                                      .on_over = on_over,
+                                                      .on_evict = on_evict,
+                                                      .on_pressure = on_pressure};
 
 void sw_sessions_init(struct sw_sessions *all, const struct sw_sessions_config *config,
                       struct sw_loop *loop, struct sw_bus *bus, struct sw_inbox *inbox,

@@ -31,6 +31,7 @@ struct rig_slot {
     bool retired;
     bool broken;
     unsigned overs;
+    unsigned evictions;
     unsigned episodes; /* of pressure: begun */
     unsigned eased;    /* and ended */
     struct sw_buf lane;
@@ -149,6 +150,13 @@ static inline void rig_over(void *owner, uint32_t slot)
     rig_close(rig, slot, false);
 }
 
+static inline void rig_evict(void *owner, uint32_t slot)
+{
+    struct rig *rig = owner;
+    rig->slots[slot].evictions++;
+    rig_close(rig, slot, false);
+}
+
 static inline void rig_pressure(void *owner, uint32_t slot, const struct sw_pressure *pressure)
 {
     struct rig *rig = owner;
@@ -156,8 +164,11 @@ static inline void rig_pressure(void *owner, uint32_t slot, const struct sw_pres
     rig->slots[slot].eased += !pressure->begun;
 }
 
-static const struct sw_fanout_events rig_events = {
-    .conn = rig_conn, .on_broken = rig_lost, .on_over = rig_over, .on_pressure = rig_pressure};
+static const struct sw_fanout_events rig_events = {.conn = rig_conn,
+                                                   .on_broken = rig_lost,
+                                                   .on_over = rig_over,
+                                                   .on_evict = rig_evict,
+                                                   .on_pressure = rig_pressure};
 
 /* ---- connections ---- */
 

@@ -328,9 +328,9 @@ static void lag_is_the_age_of_the_oldest_byte(void **state)
     struct sw_tape *b = tape_of(world, "b", false);
     sw_session_attach(world->list[0], a, (struct sw_choice){.mode = SW_MODE_ALL});
     sw_session_attach(world->list[0], b, (struct sw_choice){.mode = SW_MODE_ALL});
-    enter(world);                      /* up to date */
-    reader->flags |= SW_WRITE_PENDING; /* what comes waits */
+    enter(world); /* up to date */
     assert_int_equal(sw_reader_lag_ms(&world->sessions.fanout, slot), 0);
+    reader->flags |= SW_WRITE_PENDING; /* what comes waits */
     append(world, a);
     uint64_t began = sw_loop_now_ms(world->loop);
     pass(world, 60);
