@@ -261,7 +261,7 @@ static void what_is_under_way_comes_back(void **state)
 {
     struct world *world = *state;
     struct sw_report *report = question(world, SW_REPORT_CONNECTIONS, 3);
-    struct sw_recorder *recorder = sw_recorder_create(world->loop, 1);
+    struct sw_recorder *recorder = sw_recorder_create(1);
     struct sw_recorder *own = world->sessions.recorder;
     world->sessions.recorder = recorder;
     sw_sessions_report(&world->sessions, report);
@@ -325,9 +325,9 @@ static void lag_is_the_age_of_the_oldest_byte(void **state)
     struct sw_tape *b = tape_of(world, "b", false);
     sw_session_attach(world->list[0], a);
     sw_session_attach(world->list[0], b);
-    enter(world);                      /* up to date */
-    reader->flags |= SW_WRITE_PENDING; /* what comes waits */
+    enter(world); /* up to date */
     assert_int_equal(sw_session_lag_ms(&world->sessions, slot), 0);
+    reader->flags |= SW_WRITE_PENDING; /* what comes waits */
     append(world, a);
     uint64_t began = sw_loop_now_ms(world->loop);
     pass(world, 60);
