@@ -20,12 +20,13 @@ struct sw_recorder {
     struct sw_post **last;
 };
 
-struct sw_recorder *sw_recorder_create(struct sw_loop *loop, uint32_t slots)
+struct sw_recorder *sw_recorder_create(uint32_t slots)
 {
     struct sw_recorder *recorder = sw_zalloc(sizeof(*recorder));
     recorder->slots = slots;
     recorder->hosts = sw_reserve((size_t)slots * sizeof(*recorder->hosts));
-    recorder->epoch_ms = sw_clock_wall_ms() - sw_loop_now_ms(loop);
+    /* the loop counts as this clock does, but may have looked at it a while ago */
+    recorder->epoch_ms = sw_clock_wall_ms() - sw_clock_ms();
     recorder->last = &recorder->first;
     return recorder;
 }

@@ -13,7 +13,7 @@
 #include "session/session.h"
 
 /* `slots`: how many sessions there may ever be. */
-struct sw_recorder *sw_recorder_create(struct sw_loop *loop, uint32_t slots);
+struct sw_recorder *sw_recorder_create(uint32_t slots);
 /* Reports that are under way go back as far as they are filled in. NULLs *recorder. */
 void sw_recorder_destroy(struct sw_recorder **recorder);
 

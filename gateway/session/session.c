@@ -65,7 +65,7 @@ void sw_sessions_init(struct sw_sessions *all, const struct sw_sessions_config *
     sw_random_init(&all->random);
     sw_list_init(&all->news);
     uint32_t slabs = (config->max_sessions + SW_SLAB_CELLS - 1) / SW_SLAB_CELLS;
-    all->recorder = sw_recorder_create(loop, slabs * SW_SLAB_CELLS);
+    all->recorder = sw_recorder_create(slabs * SW_SLAB_CELLS);
     all->slab_count = slabs;
     all->slabs = sw_zalloc(slabs * sizeof(struct sw_slab *));
     sw_fanout_init(&all->fanout, loop, slabs * SW_SLAB_CELLS, &config->marks, encodings,

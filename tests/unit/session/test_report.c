@@ -264,7 +264,7 @@ static void what_is_under_way_comes_back(void **state)
 {
     struct world *world = *state;
     struct sw_report *report = question(world, SW_REPORT_CONNECTIONS, 3);
-    struct sw_recorder *recorder = sw_recorder_create(world->loop, 1);
+    struct sw_recorder *recorder = sw_recorder_create(1);
     struct sw_recorder *own = world->sessions.recorder;
     world->sessions.recorder = recorder;
     sw_sessions_report(&world->sessions, report);
