@@ -13,7 +13,7 @@ c_flags=(-std=c11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Wpedantic -Wshadow -Wconve
 bench_build() {
     mkdir -p "$out"
     if [ -z "${SPILLWAY_BINARY:-}" ]; then
-        packages_need "${build_packages[@]}"
+        packages_need "${build_packages[@]}" nodejs npm
         build_preset release || {
             build_failure release >&2
             die "the gateway did not build"
