@@ -53,8 +53,9 @@ export class Report {
     this.failed ||= /^(spillway|floor|batch)/.test(name);
   }
 
-  // The outcome of rounds.mjs' compare(). `budget` holds for the names in `bound`.
-  ratios({ results, aa }, { budget, bound = ["spillway"], heading = true } = {}) {
+  // The outcome of rounds.mjs' compare(). `budget` holds for the names in `bound`;
+  // `floor` is the name of what the others are divided by.
+  ratios({ results, aa }, { budget, bound = ["spillway"], heading = true, floor } = {}) {
     if (heading) {
       this.columns(["ns each", "x floor", "10 %..90 %", "load idle", "rounds"]);
     }
@@ -66,7 +67,7 @@ export class Report {
       }
       const { ns, ratio, idle, rounds } = result;
       const verdict = budget && bound.includes(name) ? this.verdict(meets(ratio, aa, budget)) : "";
-      const isFloor = name === [...results.keys()][0];
+      const isFloor = name === floor;
       this.line([
         name.padEnd(20),
         ns.toFixed(ns < 100 ? 1 : 0).padStart(12),

@@ -40,17 +40,16 @@ class Process {
       this.#wake();
     });
     this.ended = new Promise((done) => {
-      this.child.on("close", () => {
+      const over = () => {
         running.delete(this.child);
         this.isOver = true;
-        this.#wake();
+        setTimeout(() => this.#wake(), 50); // what it said last is still to come
         done();
-      });
+      };
+      this.child.on("exit", over); // "close" would wait for its children, too
       this.child.on("error", (error) => {
         this.errors = error.message;
-        this.isOver = true;
-        this.#wake();
-        done();
+        over();
       });
     });
   }
@@ -75,7 +74,7 @@ class Process {
 
   async stop(signal = "SIGTERM") {
     this.child.kill(signal);
-    await Promise.race([this.ended, sleep(5000)]);
+    await Promise.race([this.ended, sleep(2000)]);
     this.child.kill("SIGKILL");
     await this.ended;
   }
@@ -141,7 +140,10 @@ export class Server {
   }
 
   async stop() {
-    await this.process.stop(this.kind.signal);
+    await this.process.stop("SIGTERM");
+    for (const pid of this.pids.slice(1).filter((one) => existsSync(`/proc/${one}`))) {
+      process.kill(pid, "SIGKILL"); // nginx's worker outlives a master that was killed
+    }
     for (const other of this.others) {
       await other.stop("SIGKILL");
     }
@@ -248,7 +250,7 @@ export const overRedis = (names) => names.map((name) => `${name} + redis`);
 // "ws", or "ws + redis": the same with Redis between the publisher and it.
 function kindOf(name) {
   const family = name.replace(/ \+ redis$/, "");
-  return { ...families[family], family, name, redis: family !== name, signal: "SIGTERM" };
+  return { ...families[family], family, name, redis: family !== name };
 }
 
 const reasons = new Map();

@@ -12,7 +12,7 @@
  *   for MS           bursts until so much time is over; with a rest of a fifth behind each, so
  *                    that what is measured is never this process
  *   rate N MS        N bursts a second for so long, whether they arrive or not
- *   handshakes MS    connects and subscribes for so long, at most --room
+ *   handshakes MS    connects and subscribes for so long, at most --room, with rests as well
  *   drop             resets those connections
  *   pause N          the first N clients stop reading
  *   resume           they read again, until they have all, or were closed; those come back
@@ -28,6 +28,8 @@
 #include <time.h>
 
 #define MAX_TOPICS 10000
+/* Between two rests. */
+#define HANDSHAKES 16
 /* After it, what a client that reads again has not got is lost. */
 #define QUIET_MS 3000
 
@@ -169,9 +171,14 @@ static void run_rate(uint64_t per_second, uint64_t ms)
 static void run_handshakes(uint64_t ms)
 {
     begin();
+    uint64_t start_ns = now_ns();
     while (passed_ms() < ms && added < opt.room) {
         unsigned number = opt.clients + 1 + added++;
         client_open(&clients[number], number);
+        if (added % HANDSHAKES == 0) {
+            rest((now_ns() - start_ns) / 5);
+            start_ns = now_ns();
+        }
     }
     clients_await(opt.clients + 1 + added);
     answer("handshakes", added);

@@ -73,9 +73,11 @@ export async function run({ report, wanted, quick }) {
       const p99 = quantile(beside.map((slice) => slice.p99), 0.5);
       const kb = (kernel + user) / 1024;
       const verdict = name === "spillway" ? report.verdict(p99 <= alone[2] && kb <= 256) : "";
-      const fate =
-        `closed ${total.closed} of ${rounds * silent}${total.closed ? ` (${total.code || "reset"})` : ""}, ` +
-        `the rest: ${total.missing ? `${total.missing} of ${total.published} lost untold` : `all of ${total.published} received or told`}`;
+      const stayed = rounds * silent - total.closed;
+      const fate = [
+        total.closed && `closed ${total.closed} of ${rounds * silent} (${total.code || "reset"})`,
+        stayed && (total.missing ? `${total.missing} of ${total.published} lost untold` : "all received or told"),
+      ];
       report.values(
         name,
         [
@@ -88,7 +90,7 @@ export async function run({ report, wanted, quick }) {
         kb,
         { verdict, alone, p99, kernel, user, ...total, label: `${kb.toFixed(0)} KB each` },
       );
-      report.line(["".padEnd(20), fate]);
+      report.line(["".padEnd(20), fate.filter(Boolean).join("; ")]);
       if (name === "spillway" && total.missing) {
         report.fail(name, "what it shed was not told");
       }

@@ -41,7 +41,7 @@ export async function run({ report, rounds, seconds }) {
   ]) {
     report.begin(title, "1.05 x one worker");
     const outcome = await compare({ entries, load, rounds, seconds, progress: report.progress });
-    report.ratios(outcome, { budget: 1.05, bound: ["two, on one core", "two, on two cores"] });
+    report.ratios(outcome, { budget: 1.05, floor: "one worker", bound: ["two, on one core", "two, on two cores"] });
   }
   await split(report);
 }
