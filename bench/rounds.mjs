@@ -52,7 +52,7 @@ export async function shakeHandsFor(subject, ms) {
 }
 
 // entries: {name, key?, options?, load?}, the first of which stands twice (A/A). Returns for each entry
-// {ns, ratio, idle, rounds} or {missing}, and `aa`. Throws where a delivery was wrong at our own.
+// {ns, ratio, idle, rate, rounds, costs} or {missing}, and `aa`. Throws where a delivery was wrong at our own.
 export async function compare({ entries, load, rounds, seconds, slice = 100, measure = deliverFor, progress }) {
   const subjects = [];
   const key = (entry) => entry.key ?? entry.name;
@@ -108,6 +108,7 @@ export async function compare({ entries, load, rounds, seconds, slice = 100, mea
         idle: quantile(subject.idle, 0.5),
         rate: quantile(subject.rates, 0.5),
         rounds: own.length,
+        costs: own.map((cost) => Math.round(cost * 10) / 10),
       });
     }
     return { results, aa, subjects };

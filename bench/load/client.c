@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -432,6 +433,18 @@ bool poll_once(int timeout_ms)
         on_readable(events[i].data.ptr);
     }
     return n > 0;
+}
+
+void serve_until_input(void)
+{
+    struct pollfd fds[2] = {{.fd = STDIN_FILENO, .events = POLLIN},
+                            {.fd = epoll_fd, .events = POLLIN}};
+    do {
+        poll(fds, 2, -1);
+        if (fds[1].revents) {
+            poll_once(0);
+        }
+    } while (!fds[0].revents);
 }
 
 /* ---- connecting ---- */

@@ -88,6 +88,9 @@ void client_settle(struct client *client);
 /* Reads what has come within `timeout_ms`; false where nothing has. */
 bool poll_once(int timeout_ms);
 
+/* Reads what comes, and answers pings, until there is a command on standard input. */
+void serve_until_input(void);
+
 /* The first faults are told on standard error: one lost message makes many. */
 void fault(const struct client *client, const char *what, const char *text, size_t size);
 

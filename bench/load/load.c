@@ -388,8 +388,11 @@ int main(int argc, char **argv)
         return 0;
     }
     char line[256];
+    setvbuf(stdin, NULL, _IONBF, 0); /* a line that is kept is no input that could be waited for */
+    serve_until_input();
     while (fgets(line, sizeof(line), stdin)) {
         obey(line);
+        serve_until_input();
     }
     return 0;
 }
