@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The chart: a panel for each row of the tables, a bar for each server, the longer the worse. Ratios
 // stand on one logarithmic scale, with A/A as a band and the budget as a line.
 const width = 900;

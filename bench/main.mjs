@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Runs one scenario; bench/run has built what it needs.
 import { Report, drawAll } from "./report.mjs";
 import { killAll } from "./servers.mjs";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // One table on standard output, progress on standard error, a JSON file and a chart.
 import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { cpus, release } from "node:os";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The method: all servers of a row alive, slices of 100 ms in turn, the floor twice in each round, and
 // the ratio of a server to the floor taken within each round.
 import { Load, missing, sleep, start } from "./servers.mjs";
@@ -70,6 +72,9 @@ export async function compare({ entries, load, rounds, seconds, slice = 100, mea
       } catch (error) {
         results.set(key(entry), { missing: `failed: ${error.message}` });
       }
+    }
+    if (subjects.filter(({ entry }) => entry === entries[0]).length < 2) {
+      throw new Error(`${key(entries[0])}: ${results.get(key(entries[0])).missing}`);
     }
     await sleep(500);
     const drop = async (subject, error) => {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // A row of ratios: our own servers in one group, the peers in another, each with its own floor.
 import { compare } from "./rounds.mjs";
 import { peers as allPeers } from "./servers.mjs";

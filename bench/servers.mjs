@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Starts what is measured, each on a port of its own and on the first CPU, and says of what cannot be
 // had on this machine why. What feeds them (the load, Redis, second nodes) runs on the second CPU.
 import { spawn, spawnSync } from "node:child_process";
@@ -16,7 +18,7 @@ export const loadCpu = "1";
 const running = new Set();
 export function killAll() {
   for (const child of running) {
-    child.kill("SIGKILL");
+    child.kill("SIGTERM"); // nginx's master takes its worker with it
   }
 }
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // K messages a turn to each client: one visit and one system call, or K of them?
 import { compareRow, named } from "../row.mjs";
 import { peers } from "../servers.mjs";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // From connect to `subscribed`: the server's CPU for each.
 import { compareRow } from "../row.mjs";
 import { shakeHandsFor } from "../rounds.mjs";

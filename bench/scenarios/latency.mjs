@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // From PUBLISH to each client's read, through Redis, at a rate that every server can keep.
 import { Load, missing, overRedis, peers, start } from "../servers.mjs";
 import { named } from "../row.mjs";

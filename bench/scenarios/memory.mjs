@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // User memory by growth of RSS: for each idle client, each further subscription, each topic.
 import { named } from "../row.mjs";
 import { Load, missing, peers, sleep, start } from "../servers.mjs";

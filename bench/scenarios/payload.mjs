@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The size of a payload (128 bytes are in `topics`).
 import { compareRow } from "../row.mjs";
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Redis in the path and a publisher that does not wait: what one core of a node can deliver.
 import { compare } from "../rounds.mjs";
 import { named } from "../row.mjs";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // 50 of 1,000 clients stop reading while the others go on: what do the others notice, what does each
 // silent one hold in the server's kernel and memory, and what does it get when it reads again?
 import { spawnSync } from "node:child_process";
@@ -14,7 +16,10 @@ const sliceMs = 2000;
 // What the kernel holds for the server's side of all its connections, those included that it has
 // already closed but not got rid of.
 function kernelBytes(port) {
-  const { stdout } = spawnSync("ss", ["-tmnH", "sport", "=", `:${port}`], { encoding: "utf8", maxBuffer: 1 << 28 });
+  const { stdout, error } = spawnSync("ss", ["-tmnH", "sport", "=", `:${port}`], { encoding: "utf8", maxBuffer: 1 << 28 });
+  if (error) {
+    throw new Error("ss is not installed (iproute2)");
+  }
   return [...stdout.matchAll(/skmem:\(r(\d+),.*?,w(\d+)/g)].reduce((sum, [, r, w]) => sum + Number(r) + Number(w), 0);
 }
 

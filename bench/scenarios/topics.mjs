@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // One message a turn: what a delivery costs when nothing can be put together.
 import { compareRow } from "../row.mjs";
 

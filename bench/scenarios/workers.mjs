@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // One worker against two. The load generator has the second CPU, which the second worker shares.
 import { readFileSync, readdirSync, readlinkSync } from "node:fs";
 import { compare } from "../rounds.mjs";

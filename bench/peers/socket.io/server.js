@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+//
 // The benchmark's server on Socket.IO: server.js [--redis PORT]
 // With --redis rooms reach over nodes by the Redis adapter.
 import { createServer } from "node:http";

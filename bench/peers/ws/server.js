@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+//
 // The benchmark's server on npm's ws: server.js [--redis PORT]
 // As its users write it: a set of sockets for each topic, one send() of a string made once.
 import { createServer } from "node:http";
