@@ -13,14 +13,15 @@ c_flags=(-std=c11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Wpedantic -Wshadow -Wconve
 bench_build() {
     mkdir -p "$out"
     if [ -z "${SPILLWAY_BINARY:-}" ]; then
-        packages_need "${build_packages[@]}"
+        packages_need "${build_packages[@]}" nodejs npm
         build_preset release || {
             build_failure release >&2
             die "the gateway did not build"
         }
     fi
     [ -x "$binary" ] || die "no binary at $binary"
-    cc "${c_flags[@]}" -o "$out/load" bench/load/load.c
+    cc "${c_flags[@]}" -o "$out/load" bench/load/{load,client,dialect}.c
+    cc "${c_flags[@]}" -o "$out/floor" bench/floor/floor.c -lcrypto
     cc "${c_flags[@]}" -shared -fPIC -o "$out/slow_clock.so" bench/load/slow_clock.c
     ulimit -n "$(ulimit -Hn)"
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck shell=bash disable=SC2154
+# shellcheck shell=bash disable=SC2154,SC2001
 # What one turn costs at 1,000 subscribers, in figures that do not depend on the machine's speed.
 
 turn_clients=1000
@@ -36,7 +36,7 @@ turn_strace() {
     local bursts=$1 tracer
     shift
     strace_writes=null
-    has strace strace || return 0
+    [ "$turn_mode" != check ] && has strace strace || return 0
     gateway_start
     load_start --clients "$turn_clients" "$@"
     strace -f -c -e trace=send,sendto,sendmsg,sendmmsg,write,writev -p "$gateway_pid" \
@@ -118,8 +118,55 @@ turn_case() {
 
 turn_form='%-23s %10s | %6s | %9s %9s %10s | %9s %9s\n'
 
+turn_name() {
+    sed 's/.*"case":"\([^"]*\)".*/\1/' <<<"$1"
+}
+
+# turn_verdict NAME WHAT VALUE: is it at most 5 % above the baseline?
+turn_verdict() {
+    local bar
+    bar=$(grep "\"case\":\"$1\"" bench/baseline.json | sed 's/.*"'"$2"'":\([0-9.]*\).*/\1/')
+    if awk -v is="$3" -v bar="$bar" 'BEGIN { exit !(is > bar * 1.05) }'; then
+        echo "$1: $3 $2 per delivery, and bench/baseline.json has $bar"
+        return 1
+    fi
+}
+
+turn_check() {
+    local row name status=0
+    for row in "${turn_rows[@]}"; do
+        name=$(turn_name "$row")
+        turn_verdict "$name" instructions_turn_end "$(json instructions_turn_end "$row")" || status=1
+        turn_verdict "$name" instructions_process "$(json instructions_process "$row")" || status=1
+        if awk -v is="$(json writes_per_session_turn "$row")" 'BEGIN { exit !(is > 1.02) }'; then
+            echo "$name: more than 1.02 writes for each session and turn"
+            status=1
+        fi
+    done
+    if [ "$status" = 0 ]; then
+        echo "Within 5 % of bench/baseline.json, and at most 1.02 writes for each session and turn"
+    fi
+    return "$status"
+}
+
+# The baseline has one case a line.
+turn_save() {
+    local separator='['
+    for row in "${turn_rows[@]}"; do
+        printf '%s\n{"case":"%s","instructions_turn_end":%s,"instructions_process":%s}' "$separator" \
+            "$(turn_name "$row")" "$(json instructions_turn_end "$row")" \
+            "$(json instructions_process "$row")"
+        separator=,
+    done >bench/baseline.json
+    printf '\n]\n' >>bench/baseline.json
+    echo "Written to bench/baseline.json"
+}
+
 scenario_turn() {
     turn_rows=()
+    if [ -n "$turn_mode" ]; then
+        packages_need valgrind
+    fi
     has strace strace || true
     has valgrind valgrind || true
     # shellcheck disable=SC2059
@@ -139,5 +186,8 @@ scenario_turn() {
     echo "Written to $out/turn.json"
     if [ "$instructions" != null ]; then
         echo "Where the instructions go: $out/turn.*.profile"
+    fi
+    if [ -n "$turn_mode" ]; then
+        "turn_$turn_mode"
     fi
 }
