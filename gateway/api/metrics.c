@@ -44,6 +44,16 @@ static const struct metric metrics[] = {
 #include "core/counters.def"
 };
 
+/* A counter for each topic rule. */
+static const struct metric rule_metrics[] = {
+#define SW_BY_RULE(field, help)                                                                    \
+    {#field, "counter", help, offsetof(struct sw_counters, field), NULL, SW_RULES + 1},
+#include "core/counters.def"
+};
+
+#define LAG_HELP                                                                                   \
+    "How long pressured sessions have waited for their oldest byte; looked at once a second for "  \
+    "each."
 #define DELIVER_HELP "Time from a message's arrival on this node to its write, per delivery."
 #define BUILD_HELP   "1, labelled with the version."
 
@@ -76,43 +86,81 @@ static void write_metric(struct sw_buf *out, const struct metric *metric,
     }
 }
 
-static void write_histogram(struct sw_buf *out, const struct sw_counters *const *blocks)
+/* A rule's match is a valid topic or pattern, which may hold a quote or a backslash. */
+static void write_rule_label(struct sw_buf *out, const struct sw_rules *rules, uint32_t index)
+{
+    struct sw_slice match = rules->rows[index].match;
+    sw_buf_append_slice(out, SW_SLICE("{rule=\""));
+    if (match.size == 0) {
+        match = SW_SLICE("default");
+    }
+    for (size_t i = 0; i < match.size; i++) {
+        if (match.data[i] == '"' || match.data[i] == '\\') {
+            sw_buf_append_byte(out, '\\');
+        }
+        sw_buf_append_byte(out, match.data[i]);
+    }
+    sw_buf_append_slice(out, SW_SLICE("\"}"));
+}
+
+static void write_rule_metric(struct sw_buf *out, const struct metric *metric,
+                              const struct sw_counters *const *blocks, const struct sw_rules *rules)
+{
+    write_head(out, metric->name, metric->type, metric->help);
+    for (uint32_t i = 0; i < rules->count; i++) {
+        sw_buf_printf(out, "spillway_%s", metric->name);
+        write_rule_label(out, rules, i);
+        sw_buf_printf(out, " %lld\n",
+                      (long long)sum(blocks, metric->offset + i * sizeof(_Atomic int64_t)));
+    }
+}
+
+/* `offset`: of the histogram in a block of counters. */
+static void write_histogram(struct sw_buf *out, const struct sw_counters *const *blocks,
+                            size_t offset, const char *name, const char *help)
 {
     uint64_t buckets[SW_HISTOGRAM_BUCKETS + 1] = {0};
     uint64_t sum_us = 0;
     uint64_t count = 0;
     for (; *blocks; blocks++) {
-        sw_histogram_collect(&(*blocks)->deliver, buckets, &sum_us);
+        const char *at = (const char *)*blocks + offset;
+        sw_histogram_collect((const struct sw_histogram *)(const void *)at, buckets, &sum_us);
     }
-    write_head(out, "deliver_seconds", "histogram", DELIVER_HELP);
+    write_head(out, name, "histogram", help);
     for (size_t i = 0; i < SW_HISTOGRAM_BUCKETS; i++) {
         count += buckets[i];
-        sw_buf_printf(out, "spillway_deliver_seconds_bucket{le=\"%g\"} %llu\n",
+        sw_buf_printf(out, "spillway_%s_bucket{le=\"%g\"} %llu\n", name,
                       sw_histogram_bounds_us[i] / 1e6, (unsigned long long)count);
     }
     count += buckets[SW_HISTOGRAM_BUCKETS];
     sw_buf_printf(out,
-                  "spillway_deliver_seconds_bucket{le=\"+Inf\"} %llu\n"
-                  "spillway_deliver_seconds_sum %.6f\nspillway_deliver_seconds_count %llu\n",
-                  (unsigned long long)count, (double)sum_us / 1e6, (unsigned long long)count);
+                  "spillway_%s_bucket{le=\"+Inf\"} %llu\nspillway_%s_sum %.6f\n"
+                  "spillway_%s_count %llu\n",
+                  name, (unsigned long long)count, name, (double)sum_us / 1e6, name,
+                  (unsigned long long)count);
 }
 
 void sw_metrics_write(struct sw_buf *out, const struct sw_counters *const *blocks,
-                      const char *version)
+                      const struct sw_rules *rules, const char *version)
 {
     for (size_t i = 0; i < SW_ARRAY_SIZE(metrics); i++) {
         write_metric(out, &metrics[i], blocks);
     }
-    write_histogram(out, blocks);
+    for (size_t i = 0; i < SW_ARRAY_SIZE(rule_metrics); i++) {
+        write_rule_metric(out, &rule_metrics[i], blocks, rules);
+    }
+    write_histogram(out, blocks, offsetof(struct sw_counters, deliver), "deliver_seconds",
+                    DELIVER_HELP);
+    write_histogram(out, blocks, offsetof(struct sw_counters, lag), "lag_seconds", LAG_HELP);
     write_head(out, "build_info", "gauge", BUILD_HELP);
     sw_buf_printf(out, "spillway_build_info{version=\"%s\"} 1\n", version);
 }
 
 void sw_api_metrics(struct sw_http *http, const struct sw_counters *const *blocks,
-                    const char *version)
+                    const struct sw_rules *rules, const char *version)
 {
     struct sw_buf body = {0};
-    sw_metrics_write(&body, blocks, version);
+    sw_metrics_write(&body, blocks, rules, version);
     sw_http_reply(http, 200, "text/plain; version=0.0.4; charset=utf-8", sw_buf_slice(&body), "");
     sw_buf_deinit(&body);
 }
@@ -149,6 +197,11 @@ void sw_metrics_docs(struct sw_buf *out)
         }
         sw_buf_printf(out, " | %s |\n", metric->help);
     }
+    for (size_t i = 0; i < SW_ARRAY_SIZE(rule_metrics); i++) {
+        sw_buf_printf(out, "| `spillway_%s` | counter | rule | %s |\n", rule_metrics[i].name,
+                      rule_metrics[i].help);
+    }
+    sw_buf_printf(out, "| `spillway_lag_seconds` | histogram | le | %s |\n", LAG_HELP);
     sw_buf_printf(out, "| `spillway_deliver_seconds` | histogram | le | %s |\n", DELIVER_HELP);
     sw_buf_printf(out, "| `spillway_build_info` | gauge | version | %s |\n", BUILD_HELP);
     sw_buf_append_slice(out,

@@ -4,14 +4,15 @@
 #define SW_API_METRICS_H
 
 #include "core/counters.h"
+#include "core/rule.h"
 #include "http/server.h"
 
-/* The blocks of all roles, NULL-terminated; their sums are shown. `version` goes into build_info.
- */
+/* The blocks of all roles, NULL-terminated; their sums are shown. What is counted by topic rule is
+ * named by `rules`; `version` goes into build_info. */
 void sw_metrics_write(struct sw_buf *out, const struct sw_counters *const *blocks,
-                      const char *version);
+                      const struct sw_rules *rules, const char *version);
 void sw_api_metrics(struct sw_http *http, const struct sw_counters *const *blocks,
-                    const char *version);
+                    const struct sw_rules *rules, const char *version);
 /* The table of all metrics. */
 void sw_metrics_docs(struct sw_buf *out);
 

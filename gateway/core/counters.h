@@ -6,6 +6,7 @@
 #define SW_CORE_COUNTERS_H
 
 #include "common/histogram.h"
+#include "core/limits.h"
 #include "core/reasons.h"
 
 #include <stdatomic.h>
@@ -43,8 +44,10 @@ enum sw_budget_part {
 struct sw_counters {
 #define SW_COUNTER(field, type, help)      _Atomic int64_t field;
 #define SW_FAMILY(field, type, list, help) _Atomic int64_t field[SW_FAMILY_SIZE_##list];
+#define SW_BY_RULE(field, help)            _Atomic int64_t field[SW_RULES + 1];
 #include "core/counters.def"
     struct sw_histogram deliver; /* spillway_deliver_seconds: arrival on this node to the write */
+    struct sw_histogram lag;     /* spillway_lag_seconds: how far pressured sessions are behind */
 };
 
 /* Adds to a counter of the caller's own role: no lock prefix, since nobody else writes it. */

@@ -38,7 +38,8 @@ struct sw_block {
     bool alone;   /* one frame, no table of ends */
     bool gap;     /* that frame is a gap mark */
     uint8_t shed; /* enum sw_shed of the gap mark */
-    uint32_t unused;
+    uint8_t rule; /* of its tape */
+    uint8_t unused[3];
 };
 _Static_assert(sizeof(struct sw_block) == 64, "the head is one cache line");
 

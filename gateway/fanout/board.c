@@ -118,6 +118,7 @@ static struct sw_block *copy(struct sw_fanout *fanout, const struct sw_tape *tap
     struct sw_block *own = sw_block_create(&fanout->pool, 0, size, true);
     own->refs = 1;
     own->tape = tape->id;
+    own->rule = tape->rule;
     own->born_ms = sw_block_time_ms(block, frame);
     own->gap = block->gap;
     own->count = block->count;

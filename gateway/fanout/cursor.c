@@ -263,3 +263,11 @@ void sw_reader_shed(struct sw_fanout *fanout, struct sw_reader *reader, uint64_t
     reader->shed += (uint32_t)count;
     sw_count(&fanout->counters->shed_total[reason], (int64_t)count);
 }
+
+void sw_reader_lose(struct sw_fanout *fanout, struct sw_reader *reader, unsigned rule,
+                    uint64_t count, enum sw_shed reason)
+{
+    sw_reader_shed(fanout, reader, count, reason);
+    sw_count(&fanout->counters->rule_shed_total[rule], (int64_t)count);
+    sw_gate_shed(fanout, reader, count);
+}

@@ -76,6 +76,9 @@ struct sw_gather {
     uint32_t count;
     uint32_t bytes;
     uint32_t messages;
+    uint32_t uses; /* sessions that got it, not yet counted by rule */
+    uint8_t rule;
+    bool mixed;  /* pieces of several rules */
     bool copied; /* into `data` */
     char data[SW_GATHER_MAX_BYTES];
 };

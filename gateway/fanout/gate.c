@@ -24,6 +24,7 @@ struct sw_gate {
     uint16_t skip;      /* ticks to leave out: nothing moves there */
     uint16_t skip_left; /* of these */
     bool pressured;     /* an episode has begun */
+    uint64_t told_ms;   /* when its lag was last counted */
     uint64_t begun_ms;  /* the episode */
     uint64_t shed;      /* meanwhile */
     uint64_t slow_ms;   /* since when the kernel has held more than it may; 0: it does not */
@@ -220,12 +221,23 @@ static void check_high(struct sw_fanout *fanout, struct sw_gate *gate, uint64_t 
     }
 }
 
+/* Once a second for each session that does not keep up. */
+static void count_lag(struct sw_fanout *fanout, struct sw_gate *gate, uint64_t now)
+{
+    if (gate->pressured && now - gate->told_ms >= 1000) {
+        gate->told_ms = now;
+        uint64_t lag_ms = sw_reader_lag_ms(fanout, gate->slot);
+        sw_histogram_add(&fanout->counters->lag, lag_ms * 1000, 1);
+    }
+}
+
 /* True: the gate is gone. */
 static bool look(struct sw_fanout *fanout, struct sw_gate *gate, uint64_t now)
 {
     uint32_t slot = gate->slot;
     struct sw_reader *reader = sw_reader(fanout, slot);
     measure(fanout, gate);
+    count_lag(fanout, gate, now);
     if (kernel_slow(gate, now) && !(reader->flags & SW_GATED)) {
         sw_gate_shut(fanout, slot);
     }

@@ -33,6 +33,9 @@ void sw_reader_owe(struct sw_fanout *fanout, struct sw_reader *reader, struct sw
 void sw_reader_settle(struct sw_fanout *fanout, struct sw_reader *reader, struct sw_owed owed);
 void sw_reader_shed(struct sw_fanout *fanout, struct sw_reader *reader, uint64_t count,
                     enum sw_shed reason);
+/* The same for a subscription that goes on, under topic rule `rule`: it is, or will be, told. */
+void sw_reader_lose(struct sw_fanout *fanout, struct sw_reader *reader, unsigned rule,
+                    uint64_t count, enum sw_shed reason);
 
 /* ---- cursors (cursor.c) ---- */
 

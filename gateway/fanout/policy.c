@@ -129,8 +129,7 @@ static void shed_frames(struct sw_fanout *fanout, struct sw_reader *reader,
             sw_block_end(block, cursor->frame + n - 1) - sw_block_start(block, cursor->frame);
         sw_reader_settle(fanout, reader,
                          (struct sw_owed){.behind = count, .queued = count, .bytes = bytes});
-        sw_reader_shed(fanout, reader, count, SW_SHED_SLOW);
-        sw_gate_shed(fanout, reader, count);
+        sw_reader_lose(fanout, reader, block->rule, count, SW_SHED_SLOW);
         SW_LAW_ADD(fanout, fanout->tapes[cursor->tape], cursor->place, shed, count);
         cursor->gap += (uint32_t)count;
         cursor->gap_unknown = cursor->gap_unknown || (block->gap && block->count == 0);

@@ -17,10 +17,11 @@ static void count_left(struct sw_fanout *fanout, struct sw_reader *reader,
                        const struct sw_block *block, uint32_t frames)
 {
     if (block->gap) {
-        sw_reader_shed(fanout, reader, block->count, (enum sw_shed)block->shed);
+        sw_reader_lose(fanout, reader, block->rule, block->count, (enum sw_shed)block->shed);
     } else {
         reader->sent += frames;
         sw_count(&fanout->counters->sent_total, frames);
+        sw_count(&fanout->counters->rule_sent_total[block->rule], frames);
     }
 }
 
@@ -150,8 +151,8 @@ static void pass(struct sw_fanout *fanout, struct sw_reader *reader, struct sw_c
                  uint64_t count)
 {
     sw_reader_settle(fanout, reader, (struct sw_owed){.behind = count});
-    sw_reader_shed(fanout, reader, count, (enum sw_shed)cursor->reason);
-    sw_gate_shed(fanout, reader, count);
+    sw_reader_lose(fanout, reader, fanout->tapes[cursor->tape]->rule, count,
+                   (enum sw_shed)cursor->reason);
     SW_LAW_ADD(fanout, fanout->tapes[cursor->tape], cursor->place, shed, count);
     cursor->passed += (int32_t)count;
     cursor->position += count;
@@ -308,6 +309,7 @@ static void put_told(struct sw_fanout *fanout, struct collecting *to, uint32_t i
     uint64_t now_ms = sw_loop_now_ms(fanout->loop);
     piece.block = sw_block_create(&fanout->pool, 0, size, true);
     piece.block->tape = tape->id;
+    piece.block->rule = tape->rule;
     piece.block->gap = true; /* of no count: what it tells was counted when it was shed */
     piece.block->born_ms = now_ms;
     sw_encoding_write(encoding, &push, text_size, sw_block_data(piece.block));
@@ -376,8 +378,7 @@ static void note_fallen(struct sw_fanout *fanout, struct sw_reader *reader,
         count -= told;
     }
     sw_reader_settle(fanout, reader, (struct sw_owed){.behind = count});
-    sw_reader_shed(fanout, reader, count, SW_SHED_SLOW);
-    sw_gate_shed(fanout, reader, count);
+    sw_reader_lose(fanout, reader, fanout->tapes[cursor->tape]->rule, count, SW_SHED_SLOW);
     SW_LAW_ADD(fanout, fanout->tapes[cursor->tape], cursor->place, shed, count);
     cursor->gap += (uint32_t)count;
     cursor->gap_unknown = cursor->gap_unknown || cursor->seq < board->fell_unknown;

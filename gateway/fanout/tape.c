@@ -145,6 +145,7 @@ static struct sw_block *room(struct sw_fanout *fanout, struct sw_tape *tape, siz
     }
     struct sw_block *block = sw_block_create(&fanout->pool, tape->tier, need, alone);
     block->tape = tape->id;
+    block->rule = tape->rule;
     block->first = tape->top;
     block->born_ms = now_ms;
     block->refs = 1; /* the tape's */

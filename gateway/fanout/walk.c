@@ -249,8 +249,9 @@ static void count_gaps(struct sw_fanout *fanout, const struct walk *walk)
     for (unsigned i = 0; walk->tape->turn.gaps && i < walk->count; i++) {
         const struct sw_block *block = walk->pieces[i].block;
         if (block->gap) {
-            sw_count(&fanout->counters->shed_total[block->shed],
-                     (int64_t)(block->count * walk->sent));
+            int64_t lost = (int64_t)(block->count * walk->sent);
+            sw_count(&fanout->counters->shed_total[block->shed], lost);
+            sw_count(&fanout->counters->rule_shed_total[block->rule], lost);
         }
     }
 }
@@ -275,7 +276,9 @@ static void walk_tape(struct sw_fanout *fanout, struct sw_tape *tape, bool alone
         visit(fanout, &walk, place);
     }
     sw_count(&fanout->counters->due_total, (int64_t)(walk.due * walk.owed));
-    sw_count(&fanout->counters->sent_total, (int64_t)(tape->turn.messages * walk.sent));
+    int64_t sent = (int64_t)(tape->turn.messages * walk.sent);
+    sw_count(&fanout->counters->sent_total, sent);
+    sw_count(&fanout->counters->rule_sent_total[tape->rule], sent);
     sw_count(&fanout->counters->writes_total, (int64_t)walk.writes);
     count_gaps(fanout, &walk);
     if (walk.sent && tape->turn.messages) {
@@ -374,6 +377,24 @@ void sw_items_to_cursors(struct sw_fanout *fanout, uint32_t slot)
     }
 }
 
+/* What the list carried, by rule: counted once for all who got the same. */
+static void gather_count(struct sw_fanout *fanout)
+{
+    struct sw_gather *list = fanout->gather;
+    sw_count(&fanout->counters->rule_sent_total[list->rule], (int64_t)list->messages * list->uses);
+    list->uses = 0;
+}
+
+/* A list of several rules is counted piece by piece. */
+static void gather_count_mixed(struct sw_fanout *fanout)
+{
+    const struct sw_gather *list = fanout->gather;
+    for (uint32_t i = 0; i < list->count; i++) {
+        const struct sw_piece_turn *piece = &fanout->pieces[list->ids[i]];
+        sw_count(&fanout->counters->rule_sent_total[piece->block->rule], piece->messages);
+    }
+}
+
 /* The pieces that the slot is owed, in order, unless they are the same as the last session's. */
 static void gather(struct sw_fanout *fanout, const struct sw_reader *reader)
 {
@@ -392,15 +413,19 @@ static void gather(struct sw_fanout *fanout, const struct sw_reader *reader)
     if (same) {
         return;
     }
+    gather_count(fanout);
     list->count = n;
     list->bytes = 0;
     list->messages = 0;
+    list->rule = fanout->pieces[list->ids[0]].block->rule;
+    list->mixed = false;
     for (i = 0; i < n; i++) {
         const struct sw_piece_turn *piece = &fanout->pieces[list->ids[i]];
         list->pieces[i].iov_base = (char *)(uintptr_t)piece->data;
         list->pieces[i].iov_len = piece->bytes;
         list->bytes += piece->bytes;
         list->messages += piece->messages;
+        list->mixed = list->mixed || piece->block->rule != list->rule;
     }
     list->copied = list->bytes <= SW_GATHER_MAX_BYTES &&
                    (n > SW_FLUSH_PIECES || (n > 1 && list->bytes <= SW_GATHER_BYTES));
@@ -437,6 +462,11 @@ static void items_sent(struct sw_fanout *fanout, struct sw_reader *reader)
                      fanout->gather->messages);
     reader->sent += fanout->gather->messages;
     sw_count(&fanout->counters->sent_total, fanout->gather->messages);
+    if (SW_UNLIKELY(fanout->gather->mixed)) {
+        gather_count_mixed(fanout);
+    } else {
+        fanout->gather->uses++;
+    }
     reader->items = 0;
     reader->items_count = 0;
     reader->flags &= (uint8_t)~SW_TURN;
@@ -515,6 +545,7 @@ void sw_fanout_turned(struct sw_fanout *fanout)
         }
         next = reader->due_next;
     }
+    gather_count(fanout);
     fanout->turning = false;
     for (uint32_t i = 0; i < fanout->pieces_count; i++) {
         sw_tape_turned(fanout, fanout->tapes[fanout->pieces[i].tape]);

@@ -63,7 +63,7 @@ static void on_metrics(void *context, struct sw_http *http, const struct sw_requ
     (void)request;
     const struct sw_admin_node *node = &((const struct sw_admin *)context)->node;
     node->measure(node->node);
-    sw_api_metrics(http, node->blocks, node->version);
+    sw_api_metrics(http, node->blocks, node->rules, node->version);
 }
 
 static void on_drain(void *context, struct sw_http *http, const struct sw_request *request)

@@ -23,6 +23,7 @@ struct sw_admin_node {
     bool (*hold)(struct sw_node *node, uint64_t worker, uint64_t ms);
     const struct sw_counters *const *blocks; /* of all roles, NULL-terminated */
     const char *version;
+    const struct sw_rules *rules;
     struct sw_roles roles;
 };
 

@@ -343,6 +343,7 @@ static bool open_listeners(struct sw_node *node)
                                   .hold = hold,
                                   .blocks = node->blocks,
                                   .version = SW_VERSION,
+                                  .rules = &config->rules,
                                   .roles = {.loop = node->loop,
                                             .inbox = &node->inbox,
                                             .workers = node->worker_inboxes,

@@ -155,10 +155,10 @@ static void subscribe_one(struct subscribing *at, const struct sw_command_sub *s
         return;
     }
     bool pattern = kind == SW_TOPIC_PATTERN;
+    const struct sw_rule *rule = sw_rules_find(all->config.rules, topic, pattern);
     struct sw_choice choice;
     char forbidden[SW_RULE_WHY_BYTES];
-    enum sw_error error = sw_rule_choose(sw_rules_find(all->config.rules, topic, pattern),
-                                         &sub->wish, &choice, forbidden, sizeof(forbidden));
+    enum sw_error error = sw_rule_choose(rule, &sub->wish, &choice, forbidden, sizeof(forbidden));
     if (error != SW_ERROR_NONE) {
         sw_encode_subscribed_error(&at->entries, topic, error, forbidden, 0);
         return;
@@ -182,6 +182,7 @@ static void subscribe_one(struct subscribing *at, const struct sw_command_sub *s
     }
     if (!tape) {
         tape = sw_tape_create(&all->fanout, ENCODING, topic, pattern);
+        tape->rule = (uint8_t)sw_rule_index(all->config.rules, rule);
         sw_bus_join(all->bus, all->config.worker, tape->id, tape->generation, topic, pattern);
     }
     sw_pending_add(session, &at->request, at->id, tape, choice);

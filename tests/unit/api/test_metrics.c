@@ -107,7 +107,9 @@ static void each_metric_has_help_type_and_samples(void **state)
     const struct sw_counters *blocks[] = {counters, NULL};
     struct scrape scrape = {0};
     struct sw_buf docs = {0};
-    sw_metrics_write(&scrape.text, blocks, "1.2.3");
+    struct sw_rules rules;
+    sw_rules_init(&rules);
+    sw_metrics_write(&scrape.text, blocks, &rules, "1.2.3");
     sw_metrics_docs(&docs);
     assert_int_equal(scrape.text.data[scrape.text.size - 1], '\n');
     struct sw_slice rest = sw_slice(scrape.text.data, scrape.text.size - 1);
@@ -169,10 +171,19 @@ static void roles_are_summed(void **state)
     sw_count(&b->connections[SW_CONNECTION_WS_CLOSING], 6);
     sw_histogram_add(&a->deliver, 1, 10);
     sw_histogram_add(&b->deliver, 1000000000, 5);
-    sw_metrics_write(&text, blocks, "v");
+    sw_count(&a->rule_sent_total[0], 3);
+    sw_count(&b->rule_shed_total[1], 9);
+    struct sw_rules rules;
+    sw_rules_init(&rules);
+    assert_true(sw_rules_add(&rules, &(struct sw_rule){.match = SW_SLICE("a\\b\".>"),
+                                                       .modes_allowed = SW_MODES_CHOICE}));
+    sw_metrics_write(&text, blocks, &rules, "v");
     static const char *const lines[] = {
         "\nspillway_sent_total 5000000002\n",
         "\nspillway_subscriptions 4\n",
+        "\nspillway_rule_sent_total{rule=\"a\\\\b\\\".>\"} 3\n",
+        "\nspillway_rule_sent_total{rule=\"default\"} 0\n",
+        "\nspillway_rule_shed_total{rule=\"default\"} 9\n",
         "\nspillway_shed_total{reason=\"feed\"} 4\n",
         "\nspillway_shed_total{reason=\"node\"} 0\n",
         "\nspillway_closed_total{reason=\"slow\"} 1\n",
@@ -188,12 +199,13 @@ static void roles_are_summed(void **state)
     const char *at = sw_buf_text(&text);
     unsigned long long before = 0;
     unsigned buckets = 0;
-    for (; (at = strstr(at, "seconds_bucket{le=\"")); at++, buckets++) {
+    for (; (at = strstr(at, "deliver_seconds_bucket{le=\"")); at++, buckets++) {
         unsigned long long count = strtoull(strstr(at, "} ") + 2, NULL, 10);
         assert_true(count >= before);
         before = count;
     }
     assert_int_equal(buckets, SW_HISTOGRAM_BUCKETS + 1);
+    sw_rules_deinit(&rules);
     sw_buf_deinit(&text);
     sw_free(a);
     sw_free(b);
