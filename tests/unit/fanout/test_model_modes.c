@@ -407,19 +407,9 @@ static void unsubscribe(struct model *model, uint32_t slot, size_t tape)
     struct sw_fanout *fanout = &model->rig.fanout;
     struct model_slot *at = &model->slots[slot];
     uint32_t index = index_of(model, slot, tape);
-    const struct sw_subscription *subscription = &sw_reader(fanout, slot)->list[index];
-    const struct sw_tape *of = model->tapes[tape].tape;
-    if (of->turn.block) { /* so that the cursor does not move any more */
-        sw_walk_early(fanout, model->tapes[tape].tape);
-    }
-    uint32_t id = of->hub[subscription->place].cursor;
-    struct sw_cursor cursor = fanout->cursors[id];
     struct sw_untold untold = sw_hub_unsubscribe(fanout, slot, index);
     model->told[SW_SHED_SLOW] += untold.slow;
     model->told[untold.passed_reason] += untold.passed;
-    if (id && cursor.kind == SW_CURSOR_BOARD && cursor.passed < 0) {
-        model->told[cursor.reason] += cursor.passed;
-    }
     assert_true(!untold.unknown || model->flavour.unknowns);
     read_some(model, slot, SIZE_MAX);
     if (sw_reader(fanout, slot)->flags & SW_WRITE_PENDING && !at->before[tape].live) {
