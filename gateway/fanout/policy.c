@@ -129,7 +129,7 @@ static void shed_from(struct sw_fanout *fanout, struct sw_reader *reader, struct
         sw_reader_shed(fanout, reader, count, SW_SHED_SLOW);
         sw_gate_shed(fanout, reader, count);
         SW_LAW_ADD(fanout, fanout->tapes[cursor->tape], cursor->place, shed, count);
-        cursor->gap += (uint32_t)count;
+        cursor->gap += (uint32_t)count - sw_fanout_faulty(SW_FAULT_TOLD);
         cursor->gap_unknown = cursor->gap_unknown || (block->gap && block->count == 0);
         sw_cursor_move(fanout, cursor, block, cursor->frame + n);
     }

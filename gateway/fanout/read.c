@@ -142,7 +142,8 @@ static void frames_cut(struct sw_fanout *fanout, uint32_t slot, struct sw_cursor
     sw_reader_settle(fanout, reader, (struct sw_owed){.bytes = at - sw_block_start(block, low)});
     books(fanout, cursor, block, 1, true);
     write_rest(fanout, slot, block, low, at, sw_block_end(block, low) - at);
-    sw_cursor_move(fanout, cursor, block, low + 1);
+    bool skips = low + 1 < block->frames && sw_fanout_faulty(SW_FAULT_FLUSH);
+    sw_cursor_move(fanout, cursor, block, low + 1 + skips);
 }
 
 /* Positions that a reader of a board goes past. */

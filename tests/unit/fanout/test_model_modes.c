@@ -5,6 +5,7 @@
  * what was conflated has a newer one of its key. The clock is the test's. */
 #include "rig_clock.h"
 
+#include <signal.h>
 #include <sys/wait.h>
 
 #define SLOTS 12
@@ -641,6 +642,8 @@ static void print_run(const struct model *model)
 
 static void run(uint64_t seed, uint64_t operations, const struct flavour *flavour)
 {
+    static uint64_t runs;
+    rig_clock_set_ms((++runs << 32) - 20000); /* milliseconds in 32 bits wrap soon */
     struct model *model = sw_zalloc(sizeof(*model));
     model->random = unit_seeded(seed);
     model->flavour = *flavour;
@@ -668,7 +671,7 @@ static void run_asked(uint64_t seed, const struct flavour *flavour)
     uint64_t operations = asked("SPILLWAY_OPS");
     uint64_t other = asked("SPILLWAY_SEED");
     if (operations == 0) {
-        operations = asked("SPILLWAY_LONG") ? 2500000 : 60000;
+        operations = asked("SPILLWAY_LONG") ? 2500000 : 100000;
     }
     run(other ? other : seed, operations, flavour);
 }
@@ -703,13 +706,64 @@ static void readers_of_every_mode_that_come_and_go_get_what_the_model_says(void 
                       .modes = true, .unknowns = true, .closes = true, .marks = small_marks});
 }
 
+/* ---- can they fail? ---- */
+
+#define FAULT "SPILLWAY_FAULT"
+
+#ifdef SW_FAULTS
+static void readers_while_something_goes_wrong(void **state)
+{
+    (void)state;
+    sw_fanout_fault = (struct sw_fanout_fault){.kind = (enum sw_fault)asked(FAULT), .after = 20};
+    run(35, 20000, &(struct flavour){.marks = small_marks});
+}
+
+/* How this program ends where that goes wrong once. */
+static int status_of(enum sw_fault fault)
+{
+    char number[16];
+    snprintf(number, sizeof(number), "%d", (int)fault);
+    pid_t child = fork();
+    if (child == 0) {
+        int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+        dup2(nowhere, STDOUT_FILENO);
+        dup2(nowhere, STDERR_FILENO);
+        setenv(FAULT, number, 1);
+        execl("/proc/self/exe", "test_fanout_model_modes", (char *)NULL);
+        _exit(127);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return status;
+}
+
+static void one_frame_too_few_is_seen_by_the_law_or_the_model(void **state)
+{
+    (void)state;
+    assert_int_equal(status_of(SW_FAULT_NONE), 0);
+    assert_int_equal(WTERMSIG(status_of(SW_FAULT_WALK)), SIGABRT);
+    assert_int_equal(WTERMSIG(status_of(SW_FAULT_FLUSH)), SIGABRT);
+    assert_int_equal(WEXITSTATUS(status_of(SW_FAULT_SENT)), 1);
+    assert_int_equal(WEXITSTATUS(status_of(SW_FAULT_TOLD)), 1);
+}
+#endif
+
 int main(void)
 {
+#ifdef SW_FAULTS
+    if (getenv(FAULT)) {
+        const struct CMUnitTest faulty[] = {cmocka_unit_test(readers_while_something_goes_wrong)};
+        return cmocka_run_group_tests(faulty, NULL, NULL);
+    }
+#endif
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(readers_in_mode_all_miss_only_what_they_are_told_there),
         cmocka_unit_test(readers_of_every_mode_get_what_the_model_says),
         cmocka_unit_test(readers_of_every_mode_with_large_marks_get_what_the_model_says),
         cmocka_unit_test(readers_of_every_mode_that_come_and_go_get_what_the_model_says),
+#ifdef SW_FAULTS
+        cmocka_unit_test(one_frame_too_few_is_seen_by_the_law_or_the_model),
+#endif
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
