@@ -310,7 +310,9 @@ static void reach_back(struct sw_fanout *fanout, struct sw_tape *tape, struct sw
     struct sw_board *board = tape->board;
     uint32_t count;
     struct step *steps = steps_from(board, block, frame, &count);
-    arrange(board, count);
+    if (board->first < count) {
+        arrange(board, count + board->live); /* and for those who stand further back */
+    }
     for (uint32_t i = count; i > 0; i--) {
         prepend(fanout, tape, &steps[i - 1]);
     }

@@ -2,6 +2,10 @@
 #include "common/mem.h"
 #include "fanout/internal.h"
 
+#ifdef SW_FAULTS
+struct sw_fanout_fault sw_fanout_fault;
+#endif
+
 /* Address space only: each subscription of every slot may be behind. 0 is nobody's. */
 static size_t cursors_bytes(const struct sw_fanout *fanout)
 {

@@ -90,7 +90,9 @@ static struct sw_untold forget(struct sw_fanout *fanout, const struct sw_tape *t
             untold.feed = false;
         }
         sw_reader_settle(fanout, reader, owed);
-        sw_reader_shed(fanout, reader, owed.behind, SW_SHED_CLOSED);
+        uint64_t ahead = cursor->passed < 0 ? (uint64_t)-cursor->passed : 0; /* told already */
+        sw_reader_shed(fanout, reader, ahead, (enum sw_shed)cursor->reason);
+        sw_reader_shed(fanout, reader, owed.behind - ahead, SW_SHED_CLOSED);
     }
     sw_cursor_destroy(fanout, slot, entry->cursor);
     return untold;

@@ -190,6 +190,31 @@ static inline uint16_t sw_told_now(const struct sw_fanout *fanout)
     return (uint16_t)(sw_loop_now_ms(fanout->loop) / SW_TOLD_MS);
 }
 
+/* ---- faults: what a test lets go wrong once, so that the law and the models show they see it ----
+ */
+
+enum sw_fault {
+    SW_FAULT_NONE,
+    SW_FAULT_WALK,  /* a reader is not visited */
+    SW_FAULT_FLUSH, /* a cursor moves one frame too far */
+    SW_FAULT_SENT,  /* a turn counts as sent, and was not written */
+    SW_FAULT_TOLD,  /* what is told is one less than what was shed */
+};
+
+#ifdef SW_FAULTS
+struct sw_fanout_fault {
+    enum sw_fault kind;
+    uint32_t after; /* as many chances that are left out */
+};
+extern struct sw_fanout_fault sw_fanout_fault;
+static inline bool sw_fanout_faulty(enum sw_fault kind)
+{
+    return sw_fanout_fault.kind == kind && sw_fanout_fault.after-- == 0;
+}
+#else
+#define sw_fanout_faulty(kind) false
+#endif
+
 /* ---- the law's books: per subscription, in debug builds only ---- */
 
 #ifdef SW_LAW

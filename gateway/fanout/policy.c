@@ -131,7 +131,7 @@ static void shed_frames(struct sw_fanout *fanout, struct sw_reader *reader,
                          (struct sw_owed){.behind = count, .queued = count, .bytes = bytes});
         sw_reader_lose(fanout, reader, block->rule, count, SW_SHED_SLOW);
         SW_LAW_ADD(fanout, fanout->tapes[cursor->tape], cursor->place, shed, count);
-        cursor->gap += (uint32_t)count;
+        cursor->gap += (uint32_t)count - sw_fanout_faulty(SW_FAULT_TOLD);
         cursor->gap_unknown = cursor->gap_unknown || (block->gap && block->count == 0);
         sw_cursor_move(fanout, cursor, block, cursor->frame + n);
     }

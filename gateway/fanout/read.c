@@ -143,7 +143,8 @@ static void frames_cut(struct sw_fanout *fanout, uint32_t slot, struct sw_cursor
     sw_reader_settle(fanout, reader, (struct sw_owed){.bytes = at - sw_block_start(block, low)});
     books(fanout, cursor, block, 1, true);
     write_rest(fanout, slot, block, low, at, sw_block_end(block, low) - at);
-    sw_cursor_move(fanout, cursor, block, low + 1);
+    bool skips = low + 1 < block->frames && sw_fanout_faulty(SW_FAULT_FLUSH);
+    sw_cursor_move(fanout, cursor, block, low + 1 + skips);
 }
 
 /* Positions that a reader of a board goes past. */
@@ -417,16 +418,35 @@ static struct reading measure(const struct collecting *to, const struct sw_board
     return reading;
 }
 
-/* Is it time to tell what was passed? Once a second, and when nothing more will come for now. */
-static bool tells(struct sw_fanout *fanout, const struct sw_cursor *cursor,
-                  const struct reading *reading)
+/* When to tell what was passed. */
+enum tell {
+    TELL_NOT,
+    TELL_FIRST, /* a second is over */
+    TELL_LAST,  /* nothing more will come for now: behind all that is read, if that leaves whole */
+};
+
+static enum tell tells(struct sw_fanout *fanout, const struct sw_cursor *cursor,
+                       const struct reading *reading)
 {
     if (cursor->passed + (int64_t)reading->passed <= 0) {
-        return false;
+        return TELL_NOT;
+    }
+    if ((uint16_t)(sw_told_now(fanout) - cursor->told) >= SW_TOLD_STEPS) {
+        return TELL_FIRST;
     }
     unsigned pace = sw_entry_pace(&fanout->tapes[cursor->tape]->hub[cursor->place]);
-    bool last = reading->end && (pace == 0 || reading->entries == 0);
-    return last || (uint16_t)(sw_told_now(fanout) - cursor->told) >= SW_TOLD_STEPS;
+    return reading->end && (pace == 0 || reading->entries == 0) ? TELL_LAST : TELL_NOT;
+}
+
+static void put_passed(struct sw_fanout *fanout, struct collecting *to, uint32_t id,
+                       const struct reading *reading)
+{
+    const struct sw_cursor *cursor = &fanout->cursors[id];
+    if (has_room(to)) {
+        uint32_t told = (uint32_t)(cursor->passed + (int64_t)reading->passed);
+        put_told(fanout, to, id, (struct sw_piece){.kind = SW_PIECE_PASSED, .told = told},
+                 (enum sw_shed)cursor->reason);
+    }
 }
 
 static void collect_board(struct sw_fanout *fanout, struct sw_reader *reader, struct collecting *to,
@@ -439,11 +459,9 @@ static void collect_board(struct sw_fanout *fanout, struct sw_reader *reader, st
     }
     put_gap(fanout, to, id);
     struct reading reading = measure(to, board, cursor);
-    if (has_room(to) && tells(fanout, cursor, &reading)) {
-        put_told(fanout, to, id,
-                 (struct sw_piece){.kind = SW_PIECE_PASSED,
-                                   .told = (uint32_t)(cursor->passed + (int64_t)reading.passed)},
-                 (enum sw_shed)cursor->reason);
+    enum tell tell = tells(fanout, cursor, &reading);
+    if (tell == TELL_FIRST) {
+        put_passed(fanout, to, id, &reading);
     }
     uint64_t position = cursor->position;
     const struct sw_board_entry *entry = sw_board_behind(board, cursor->seq);
@@ -457,6 +475,9 @@ static void collect_board(struct sw_fanout *fanout, struct sw_reader *reader, st
                                   .block = entry->frame});
         position = entry->position;
         entry = sw_board_next(board, entry);
+    }
+    if (tell == TELL_LAST) {
+        put_passed(fanout, to, id, &reading);
     }
 }
 

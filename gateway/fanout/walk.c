@@ -109,8 +109,9 @@ static void write_direct(struct sw_fanout *fanout, struct walk *walk, uint32_t p
     struct sw_reader *reader = sw_reader(fanout, slot);
     uint32_t bytes = tape->turn.bytes;
     walk->writes++;
-    ssize_t w = walk->count == 1 ? sw_conn_send(reader->fd, walk->iov[0].iov_base, bytes)
-                                 : sw_conn_sendv(reader->fd, walk->iov, walk->count);
+    ssize_t w = sw_fanout_faulty(SW_FAULT_SENT) ? (ssize_t)bytes
+                : walk->count == 1 ? sw_conn_send(reader->fd, walk->iov[0].iov_base, bytes)
+                                   : sw_conn_sendv(reader->fd, walk->iov, walk->count);
     if (SW_LIKELY(w == (ssize_t)bytes)) {
         reader->sent += tape->turn.messages;
         reader->shed += (uint32_t)tape->turn.gaps;
@@ -230,6 +231,9 @@ static void visit(struct sw_fanout *fanout, struct walk *walk, uint32_t place)
         return;
     }
     walk->owed++;
+    if (sw_fanout_faulty(SW_FAULT_WALK)) {
+        return;
+    }
     if (SW_UNLIKELY(entry->cursor | (entry->word & SW_ENTRY_PACE))) {
         owe(fanout, walk, place, reader, slot);
     } else if ((walk->direct || (walk->solo && (entry->word & SW_ENTRY_SOLO))) &&
