@@ -337,8 +337,8 @@ void sw_sessions_retire(struct sw_sessions *all)
         struct sw_session *session = sw_session_at(all, all->closing_head - 1);
         const struct sw_reader *reader = sw_session_reader(session);
         all->closing_head = session->closing_next;
-        if (session->after_data && (reader->flags & SW_WRITE_PENDING ||
-                                    sw_reader_owed(&all->fanout, reader))) {
+        if (session->after_data &&
+            (reader->flags & SW_WRITE_PENDING || sw_reader_owed(&all->fanout, reader))) {
             session->closing_next = wait_head;
             wait_head = session->slot + 1;
         } else {
@@ -358,8 +358,7 @@ static void log_end(const struct sw_session *session, uint64_t behind)
            "session=%s reason=%s code=%u transport=%s seconds=%u sent=%u shed=%u unsent=%llu",
            sw_session_id(session, id), sw_reason_row((enum sw_reason)session->reason)->word,
            sw_reason_row((enum sw_reason)session->reason)->code, session->transport->name,
-           ticks * SW_WHEEL_TICK_MS / 1000, reader->sent, reader->shed,
-           (unsigned long long)behind);
+           ticks * SW_WHEEL_TICK_MS / 1000, reader->sent, reader->shed, (unsigned long long)behind);
 }
 
 /* Is it still on the list of the due? Then the row must stay until it is taken off. */

@@ -49,12 +49,12 @@ struct sw_session {
     struct sw_subscription one; /* the list until there is a second */
     uint64_t id;
     uint32_t slot;
-    uint32_t opened;    /* ticks, as all below */
-    uint32_t heard;     /* when it last said anything */
-    uint32_t pinged;    /* when the ping that it has not answered was written; 0: none */
-    uint32_t progress;  /* when it last took anything while it was owed something */
-    uint32_t seen_sent; /* deliveries at the last look */
-    uint32_t seen_kernel; /* bytes that the kernel held for it then */
+    uint32_t opened;       /* ticks, as all below */
+    uint32_t heard;        /* when it last said anything */
+    uint32_t pinged;       /* when the ping that it has not answered was written; 0: none */
+    uint32_t progress;     /* when it last took anything while it was owed something */
+    uint32_t seen_sent;    /* deliveries at the last look */
+    uint32_t seen_kernel;  /* bytes that the kernel held for it then */
     uint32_t closing_next; /* slot + 1 */
     uint32_t bad_since;
     uint16_t capacity;  /* of the list; 0: `one` */

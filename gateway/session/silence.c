@@ -41,7 +41,8 @@ static bool pong_missing(const struct sw_session *session, uint32_t now)
 
 static void ping(struct sw_session *session, uint32_t now)
 {
-    session->ping_strict = !has_arrears(session) && session->lane.size == 0 && sw_conn_unacknowledged(&session->conn) == 0;
+    session->ping_strict = !has_arrears(session) && session->lane.size == 0 &&
+                           sw_conn_unacknowledged(&session->conn) == 0;
     session->pinged = now ? now : 1;
     session->transport->ping(session);
     sw_fanout_due(&session->all->fanout, session->slot);

@@ -99,8 +99,8 @@ void sw_tape_refused(struct sw_sessions *all, struct sw_tape *tape, enum sw_erro
     while (tape->readers) {
         uint32_t place = tape->readers - 1;
         struct sw_session *session = sw_session_at(all, tape->hub[place].slot);
-        struct sw_untold untold = sw_hub_unsubscribe(&all->fanout, session->slot,
-                                                     sw_entry_index(&tape->hub[place]));
+        struct sw_untold untold =
+            sw_hub_unsubscribe(&all->fanout, session->slot, sw_entry_index(&tape->hub[place]));
         say_untold(session, tape, &untold);
         sw_session_say(session, sw_buf_slice(&text));
     }
@@ -193,8 +193,8 @@ static void end_subscription(struct sw_session *session, const struct sw_subscri
     struct sw_sessions *all = session->all;
     const struct sw_reader *reader = sw_session_reader(session);
     struct sw_tape *tape = all->fanout.tapes[subscription->tape];
-    struct sw_untold untold = sw_hub_unsubscribe(&all->fanout, session->slot,
-                                                 (uint32_t)(subscription - reader->list));
+    struct sw_untold untold =
+        sw_hub_unsubscribe(&all->fanout, session->slot, (uint32_t)(subscription - reader->list));
     if (!(reader->flags & SW_CLOSING)) {
         say_untold(session, tape, &untold);
     }

@@ -92,8 +92,11 @@ static char *write_text_head(void *context, size_t size, char *out)
 
 struct sw_framing sw_ws_framing(struct sw_ws_codec *codec)
 {
-    return (struct sw_framing){
-        .name = "ws", .head_size = head_size, .write_head = write_text_head, .text = frame_text, .context = codec};
+    return (struct sw_framing){.name = "ws",
+                               .head_size = head_size,
+                               .write_head = write_text_head,
+                               .text = frame_text,
+                               .context = codec};
 }
 
 void sw_ws_append(struct sw_ws_codec *codec, struct sw_buf *out, enum sw_ws_opcode opcode,
