@@ -110,9 +110,9 @@ uint32_t sw_gate_slot(const struct sw_fanout *fanout, uint32_t index);
 void sw_gate_shed(struct sw_fanout *fanout, const struct sw_reader *reader, uint64_t count);
 
 /* `bytes` were written to it. On the hot path: most have no gate, and are not looked at. */
-static inline void sw_gate_wrote(struct sw_fanout *fanout, uint32_t slot, size_t bytes)
+static inline void sw_gate_wrote(struct sw_fanout *fanout, uint32_t slot, struct sw_reader *reader,
+                                 size_t bytes)
 {
-    struct sw_reader *reader = sw_reader(fanout, slot);
     size_t unlooked = reader->unlooked + (bytes >> 4) + 1;
     reader->unlooked = (uint16_t)(unlooked < UINT16_MAX ? unlooked : UINT16_MAX);
     if (SW_UNLIKELY(reader->gate || unlooked > SW_UNLOOKED_BYTES / 16)) {

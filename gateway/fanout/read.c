@@ -73,7 +73,7 @@ static void rest_done(struct sw_conn *conn, const struct sw_rest *rest, int stat
         sw_reader_settle(fanout, reader,
                          (struct sw_owed){.behind = n, .queued = n, .bytes = rest->bytes});
         count_left(fanout, reader, block, 1);
-        sw_gate_wrote(fanout, slot, rest->bytes);
+        sw_gate_wrote(fanout, slot, reader, rest->bytes);
 #ifdef SW_LAW
         for (uint32_t i = 0; i < reader->subscriptions; i++) {
             struct sw_subscription *subscription = &reader->list[i];
@@ -250,7 +250,7 @@ static void forget(struct sw_fanout *fanout, const struct sw_piece *pieces, unsi
 bool sw_pieces_advance(struct sw_fanout *fanout, uint32_t slot, const struct sw_piece *pieces,
                        unsigned count, size_t taken)
 {
-    sw_gate_wrote(fanout, slot, taken);
+    sw_gate_wrote(fanout, slot, sw_reader(fanout, slot), taken);
     for (unsigned i = 0; i < count; i++) {
         size_t bytes = piece_bytes(&pieces[i]);
         size_t of = taken < bytes ? taken : bytes;
@@ -544,7 +544,7 @@ static enum wrote write_some(struct sw_fanout *fanout, uint32_t slot, struct sw_
     struct sw_piece *pieces = to->pieces + to->lead;
     unsigned count = to->count - to->lead;
     *taken = w < 0 ? 0 : (size_t)w < front.size ? (size_t)w : front.size;
-    sw_gate_wrote(fanout, slot, *taken);
+    sw_gate_wrote(fanout, slot, reader, *taken);
     if (w < 0 || *taken < front.size) {
         forget(fanout, pieces, count);
         if (w < 0) {

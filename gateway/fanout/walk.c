@@ -101,26 +101,12 @@ static struct sw_cursor *place_before(struct sw_fanout *fanout, struct walk *wal
     return sw_cursor_place(fanout, slot, tape, place, walk->pieces[0].block, walk->pieces[0].frame);
 }
 
-/* Nothing is owed before it: the turn goes out at once. */
-static void write_direct(struct sw_fanout *fanout, struct walk *walk, uint32_t place)
+/* The socket took `w` bytes of the turn, or said why it took none. */
+static void direct_cut(struct sw_fanout *fanout, struct walk *walk, uint32_t place, ssize_t w)
 {
     struct sw_tape *tape = walk->tape;
     uint32_t slot = tape->hub[place].slot;
     struct sw_reader *reader = sw_reader(fanout, slot);
-    uint32_t bytes = tape->turn.bytes;
-    walk->writes++;
-    ssize_t w = sw_fanout_faulty(SW_FAULT_SENT) ? (ssize_t)bytes
-                : walk->count == 1 ? sw_conn_send(reader->fd, walk->iov[0].iov_base, bytes)
-                                   : sw_conn_sendv(reader->fd, walk->iov, walk->count);
-    if (SW_LIKELY(w == (ssize_t)bytes)) {
-        reader->sent += tape->turn.messages;
-        reader->shed += (uint32_t)tape->turn.gaps;
-        sw_gate_wrote(fanout, slot, bytes);
-        SW_LAW_ADD(fanout, tape, place, sent, tape->turn.messages);
-        SW_LAW_ADD(fanout, tape, place, shed, tape->turn.gaps);
-        walk->sent++;
-        return;
-    }
     struct sw_cursor *cursor = place_before(fanout, walk, place);
     if (w < 0) {
         fanout->events->on_broken(fanout->owner, slot, (int)w);
@@ -138,6 +124,28 @@ static void write_direct(struct sw_fanout *fanout, struct walk *walk, uint32_t p
     if (sw_policy_over_high(fanout, reader)) {
         sw_fanout_due(fanout, slot); /* a policy has a look, though nothing can be written */
     }
+}
+
+/* Nothing is owed before it: the turn goes out at once. */
+static inline void write_direct(struct sw_fanout *fanout, struct walk *walk, uint32_t place,
+                                uint32_t slot, struct sw_reader *reader)
+{
+    const struct sw_tape *tape = walk->tape;
+    uint32_t bytes = tape->turn.bytes;
+    walk->writes++;
+    ssize_t w = sw_fanout_faulty(SW_FAULT_SENT) ? (ssize_t)bytes
+                : walk->count == 1 ? sw_conn_send(reader->fd, walk->iov[0].iov_base, bytes)
+                                   : sw_conn_sendv(reader->fd, walk->iov, walk->count);
+    if (SW_UNLIKELY(w != (ssize_t)bytes)) {
+        direct_cut(fanout, walk, place, w);
+        return;
+    }
+    reader->sent += tape->turn.messages;
+    reader->shed += (uint32_t)tape->turn.gaps;
+    sw_gate_wrote(fanout, slot, reader, bytes);
+    SW_LAW_ADD(fanout, tape, place, sent, tape->turn.messages);
+    SW_LAW_ADD(fanout, tape, place, shed, tape->turn.gaps);
+    walk->sent++;
 }
 
 void sw_fanout_check_time(struct sw_fanout *fanout)
@@ -238,7 +246,7 @@ static void visit(struct sw_fanout *fanout, struct walk *walk, uint32_t place)
         owe(fanout, walk, place, reader, slot);
     } else if ((walk->direct || (walk->solo && (entry->word & SW_ENTRY_SOLO))) &&
                reader->flags == 0) {
-        write_direct(fanout, walk, place);
+        write_direct(fanout, walk, place, slot, reader);
         check_time(fanout, walk);
     } else if (walk->items && takes_items(reader)) {
         add_item(fanout, walk, place, reader, slot);
@@ -521,7 +529,7 @@ void sw_items_flush(struct sw_fanout *fanout, uint32_t slot)
     }
     ssize_t w = send_gathered(fanout, reader);
     if (SW_LIKELY(w == (ssize_t)fanout->gather->bytes)) {
-        sw_gate_wrote(fanout, slot, fanout->gather->bytes);
+        sw_gate_wrote(fanout, slot, reader, fanout->gather->bytes);
         items_sent(fanout, reader);
         return;
     }

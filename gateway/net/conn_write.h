@@ -8,6 +8,8 @@
 #include "net/conn.h"
 
 #include <errno.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 static inline ssize_t sw_conn_sent(ssize_t n)
 {
@@ -17,10 +19,17 @@ static inline ssize_t sw_conn_sent(ssize_t n)
     return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? 0 : -errno;
 }
 
-/* A single piece by send: 4-8 % cheaper than sendmsg. */
+/* A single piece by send: 4-8 % cheaper than sendmsg. Where the kernel is Linux without libc's
+ * wrapper, a cancellation point that in a process with threads costs as much user time again as the
+ * whole walk. */
 static inline ssize_t sw_conn_send(int fd, const void *data, size_t size)
 {
-    return sw_conn_sent(send(fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT));
+    const int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
+#ifdef SYS_sendto
+    return sw_conn_sent(syscall(SYS_sendto, fd, data, size, flags, NULL, 0));
+#else
+    return sw_conn_sent(send(fd, data, size, flags));
+#endif
 }
 
 static inline ssize_t sw_conn_sendv(int fd, struct iovec *pieces, size_t count)

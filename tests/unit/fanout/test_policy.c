@@ -339,6 +339,39 @@ static void conflated_is_told_at_most_once_a_second(void **state)
     rig_deinit(&rig);
 }
 
+/* Told a moment ago, it hears the rest behind what it reads last. */
+static void rest_of_what_was_passed_is_told_where_the_board_ends(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct sw_tape *tape = one(&rig, SW_MODE_LATEST, 0);
+    for (unsigned n = 1; n <= 2; n++) {
+        for (unsigned key = 0; key < 20; key++) {
+            char name[8];
+            snprintf(name, sizeof(name), "k%u", key);
+            send_run(&rig, tape, name, n, n, 2000);
+        }
+        rig_turn(&rig);
+    }
+    rig_clock_advance(300);
+    look(&rig, 0);
+    for (unsigned i = 0; i < 10; i++) { /* some of it, and the first telling */
+        rig_read(&rig, 0, 2000);
+        rig_pass(&rig, 10);
+    }
+    send_run(&rig, tape, "k19", 3, 4, 2000);
+    rig_turn(&rig);
+    const char *text = drain(&rig, 0);
+    struct account account = account_of(text);
+    assert_int_equal(account.tells, 2);
+    assert_int_equal(account.received + account.passed, 42);
+    assert_int_equal(RIG_SHED(&rig, CONFLATED), account.passed);
+    const char *end = strstr(text, "k19:4");
+    assert_non_null(end);
+    assert_string_equal(end, "k19:4|dropped a 2 conflated");
+    rig_deinit(&rig);
+}
+
 static void marks_keep_their_place_on_a_board(void **state)
 {
     (void)state;
@@ -451,6 +484,7 @@ int main(void)
         cmocka_unit_test(burst_to_a_healthy_reader_sheds_nothing),
         cmocka_unit_test(latest_gives_all_until_pressured_then_the_newest_in_order_of_change),
         cmocka_unit_test(conflated_is_told_at_most_once_a_second),
+        cmocka_unit_test(rest_of_what_was_passed_is_told_where_the_board_ends),
         cmocka_unit_test(marks_keep_their_place_on_a_board),
         cmocka_unit_test(board_of_too_many_keys_tells_the_oldest_as_slow),
         cmocka_unit_test(laggards_at_different_places_share_a_board),
