@@ -516,8 +516,7 @@ static ssize_t write_pieces(struct sw_fanout *fanout, const struct sw_reader *re
 {
     sw_count(&fanout->counters->writes_total,
              from->count > from->lead); /* the lane's own are no deliveries */
-    return from->count == 1 ? sw_conn_send(reader->fd, from->iov[0].iov_base, from->iov[0].iov_len)
-                            : sw_conn_sendv(reader->fd, from->iov, from->count);
+    return sw_conn_send_pieces(reader->fd, from->iov, from->count);
 }
 
 enum wrote {

@@ -133,9 +133,9 @@ static inline void write_direct(struct sw_fanout *fanout, struct walk *walk, uin
     const struct sw_tape *tape = walk->tape;
     uint32_t bytes = tape->turn.bytes;
     walk->writes++;
-    ssize_t w = sw_fanout_faulty(SW_FAULT_SENT) ? (ssize_t)bytes
-                : walk->count == 1 ? sw_conn_send(reader->fd, walk->iov[0].iov_base, bytes)
-                                   : sw_conn_sendv(reader->fd, walk->iov, walk->count);
+    ssize_t w = sw_fanout_faulty(SW_FAULT_SENT)
+                    ? (ssize_t)bytes
+                    : sw_conn_send_pieces(reader->fd, walk->iov, walk->count);
     if (SW_UNLIKELY(w != (ssize_t)bytes)) {
         direct_cut(fanout, walk, place, w);
         return;
@@ -155,13 +155,24 @@ void sw_fanout_check_time(struct sw_fanout *fanout)
     }
 }
 
-static void check_time(struct sw_fanout *fanout, struct walk *walk)
+static void note_late(const struct sw_fanout *fanout, struct walk *walk)
 {
-    sw_fanout_check_time(fanout);
     if (fanout->late) {
         walk->direct = false;
         walk->solo = false;
     }
+}
+
+static void check_time(struct sw_fanout *fanout, struct walk *walk)
+{
+    sw_fanout_check_time(fanout);
+    note_late(fanout, walk);
+}
+
+static void check_clock(struct sw_fanout *fanout, struct walk *walk)
+{
+    fanout->late = sw_clock_ns() > fanout->deadline_ns;
+    note_late(fanout, walk);
 }
 
 static void add_item(struct sw_fanout *fanout, struct walk *walk, uint32_t place,
@@ -255,6 +266,62 @@ static void visit(struct sw_fanout *fanout, struct walk *walk, uint32_t place)
     }
 }
 
+/* The common case, kept tight: everybody who is free gets the one piece at once. Returns the place
+ * to go on from: the end, or where the time for writing was over. */
+static uint32_t walk_direct(struct sw_fanout *fanout, struct walk *walk)
+{
+    const struct sw_entry_hub *hub = walk->tape->hub;
+    struct sw_reader *readers = fanout->readers;
+    uint32_t n = walk->tape->readers;
+    uint32_t written = 0;
+    uint32_t place = 0;
+    for (; place < n && walk->direct; place++) {
+        const struct sw_entry_hub *entry = &hub[place];
+        struct sw_reader *reader = &readers[entry->slot];
+        if (place + PREFETCH < n) {
+            __builtin_prefetch(&readers[entry[PREFETCH].slot]);
+        }
+        if (SW_UNLIKELY(entry->cursor | (entry->word & SW_ENTRY_PACE) | reader->flags)) {
+            visit(fanout, walk, place);
+            continue;
+        }
+        if (sw_fanout_faulty(SW_FAULT_WALK)) {
+            walk->owed++;
+            continue;
+        }
+        write_direct(fanout, walk, place, entry->slot, reader);
+        written++;
+        if (written % SW_WRITE_BUDGET_STEP == 0) {
+            check_clock(fanout, walk);
+        }
+    }
+    walk->owed += written;
+    return place;
+}
+
+/* Another common case: everybody who is free, or has only items so far, gets one more. Who reads
+ * nothing else is written to at once, by visit. */
+static uint32_t walk_items(struct sw_fanout *fanout, struct walk *walk)
+{
+    const struct sw_entry_hub *hub = walk->tape->hub;
+    uint32_t n = walk->tape->readers;
+    for (uint32_t place = 0; place < n; place++) {
+        const struct sw_entry_hub *entry = &hub[place];
+        struct sw_reader *reader = &fanout->readers[entry->slot];
+        bool plain = !(entry->cursor | (entry->word & (SW_ENTRY_PACE | SW_ENTRY_SOLO)));
+        if (place + PREFETCH < n) {
+            __builtin_prefetch(&fanout->readers[entry[PREFETCH].slot]);
+        }
+        if (SW_LIKELY(plain && takes_items(reader)) && !sw_fanout_faulty(SW_FAULT_WALK)) {
+            add_item(fanout, walk, place, reader, entry->slot);
+            walk->owed++;
+        } else {
+            visit(fanout, walk, place);
+        }
+    }
+    return n;
+}
+
 /* Gap marks that were written at once, by reason. */
 static void count_gaps(struct sw_fanout *fanout, const struct walk *walk)
 {
@@ -274,17 +341,14 @@ static void walk_tape(struct sw_fanout *fanout, struct sw_tape *tape, bool alone
     walk_init(&walk, tape, alone, fanout->turning);
     walk.board_seq = tape->board ? sw_board_last(tape) : SW_BOARD_FIRST;
     sw_board_turn(fanout, tape);
-    if (fanout->late) {
-        walk.direct = false;
-        walk.solo = false;
-    }
+    note_late(fanout, &walk);
     if (walk.items) {
         prepare_items(fanout, &walk);
     }
-    for (uint32_t place = 0, n = tape->readers; place < n; place++) {
-        if (place + PREFETCH < n) {
-            __builtin_prefetch(&fanout->readers[tape->hub[place + PREFETCH].slot]);
-        }
+    uint32_t place = walk.items                       ? walk_items(fanout, &walk)
+                     : walk.direct && walk.count == 1 ? walk_direct(fanout, &walk)
+                                                      : 0;
+    for (; place < tape->readers; place++) {
         visit(fanout, &walk, place);
     }
     sw_count(&fanout->counters->due_total, (int64_t)(walk.due * walk.owed));
@@ -456,19 +520,20 @@ static ssize_t send_gathered(struct sw_fanout *fanout, const struct sw_reader *r
     if (list->copied) {
         return sw_conn_send(reader->fd, list->data, list->bytes);
     }
-    return list->count == 1 ? sw_conn_send(reader->fd, list->pieces[0].iov_base, list->bytes)
-                            : sw_conn_sendv(reader->fd, list->pieces, list->count);
+    return sw_conn_send_pieces(reader->fd, list->pieces, list->count);
 }
 
 /* Everything that the slot's items are was written. */
 static void items_sent(struct sw_fanout *fanout, struct sw_reader *reader)
 {
     uint64_t now_ns = sw_clock_ns();
+#ifdef SW_LAW
     for (uint32_t id = reader->items; id; id = fanout->items[id].next) {
         const struct sw_item *item = &fanout->items[id];
         const struct sw_piece_turn *piece = &fanout->pieces[item->piece];
         SW_LAW_ADD(fanout, fanout->tapes[piece->tape], item->place, sent, piece->messages);
     }
+#endif
     const struct sw_piece_turn *first = &fanout->pieces[fanout->gather->ids[0]];
     sw_histogram_add(&fanout->counters->deliver, (now_ns - first->arrived_ns) / 1000,
                      fanout->gather->messages);

@@ -38,6 +38,12 @@ static inline ssize_t sw_conn_sendv(int fd, struct iovec *pieces, size_t count)
     return sw_conn_sent(sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT));
 }
 
+static inline ssize_t sw_conn_send_pieces(int fd, struct iovec *pieces, size_t count)
+{
+    return count == 1 ? sw_conn_send(fd, pieces[0].iov_base, pieces[0].iov_len)
+                      : sw_conn_sendv(fd, pieces, count);
+}
+
 /* What a write request carries back to its owner. */
 struct sw_rest {
     void (*done)(struct sw_conn *conn, const struct sw_rest *rest, int status);
