@@ -108,6 +108,8 @@
 
 /* Topics and keys on one board: above, the oldest is told as missing. */
 #define SW_BOARD_ENTRIES 4096
+/* And their bytes: 4,096 of 2 KB, or 32 of the largest. */
+#define SW_BOARD_BYTES (8u << 20)
 /* What was conflated or paced is told at most once a second, less the ticks' play. */
 #define SW_TOLD_STEPS 15 /* of SW_TOLD_MS */
 

@@ -146,6 +146,15 @@ static void note_fallen(struct sw_board *board, uint64_t seq, uint64_t position,
     }
 }
 
+static void drop_frame(struct sw_fanout *fanout, struct sw_board *board,
+                       struct sw_board_entry *entry)
+{
+    board->live--;
+    board->bytes -= entry->frame->bytes;
+    sw_block_leave(fanout, entry->frame);
+    entry->frame = NULL;
+}
+
 /* The oldest entry goes; whoever has not read it is told so. */
 static void fall(struct sw_fanout *fanout, struct sw_tape *tape)
 {
@@ -158,8 +167,7 @@ static void fall(struct sw_fanout *fanout, struct sw_tape *tape)
         sw_map_remove(&board->keys, key_of(fanout, tape, entry->frame));
     }
     note_fallen(board, entry->seq, entry->position, entry->unknown);
-    board->live--;
-    sw_block_leave(fanout, entry->frame);
+    drop_frame(fanout, board, entry);
 }
 
 /* What stands under the same key is replaced. */
@@ -172,9 +180,7 @@ static void replace(struct sw_fanout *fanout, struct sw_tape *tape, struct sw_sl
     }
     struct sw_board_entry *old = &board->entries[index_behind(board, (uintptr_t)found - 1)];
     sw_map_remove(&board->keys, key);
-    sw_block_leave(fanout, old->frame);
-    old->frame = NULL;
-    board->live--;
+    drop_frame(fanout, board, old);
 }
 
 static void insert_key(struct sw_board *board, struct sw_slice key, uint64_t seq)
@@ -197,13 +203,14 @@ static void append(struct sw_fanout *fanout, struct sw_tape *tape, struct sw_blo
                                      .frame = own,
                                      .unknown = own->gap && own->count == 0};
     board->live++;
+    board->bytes += own->bytes;
     board->base_gap = board->base_gap || (entry->unknown && entry->position == board->base);
     if (!own->gap) {
         struct sw_slice key = key_of(fanout, tape, own);
         replace(fanout, tape, key);
         insert_key(board, key, board->last);
     }
-    if (board->live > SW_BOARD_ENTRIES) {
+    while (board->live > SW_BOARD_ENTRIES || board->bytes > SW_BOARD_BYTES) {
         fall(fanout, tape);
     }
 }
@@ -275,22 +282,25 @@ static struct step *steps_from(const struct sw_board *board, struct sw_block *bl
     return steps;
 }
 
-/* One frame from before the first entry, unless it has been replaced since. */
-static void prepend(struct sw_fanout *fanout, struct sw_tape *tape, const struct step *step)
+/* One frame from before the first entry, unless it has been replaced since. Where one finds the
+ * board *full, so do all that are older. */
+static void prepend(struct sw_fanout *fanout, struct sw_tape *tape, const struct step *step,
+                    bool *full)
 {
     struct sw_board *board = tape->board;
     struct sw_block *block = step->block;
+    uint32_t start = sw_block_start(block, step->frame);
+    uint32_t size = sw_block_end(block, step->frame) - start;
     uint64_t seq = board->floor--;
     if (!block->gap) {
-        uint32_t start = sw_block_start(block, step->frame);
-        struct sw_slice key = identity(fanout, tape, sw_block_data(block) + start,
-                                       sw_block_end(block, step->frame) - start);
+        struct sw_slice key = identity(fanout, tape, sw_block_data(block) + start, size);
         if (sw_map_find(&board->keys, key)) {
             return;
         }
     }
     uint64_t position = sw_block_position(block, step->frame + 1);
-    if (board->live >= SW_BOARD_ENTRIES) {
+    *full = *full || board->live >= SW_BOARD_ENTRIES || board->bytes + size > SW_BOARD_BYTES;
+    if (*full) {
         note_fallen(board, seq, position, is_unknown(block));
         return;
     }
@@ -298,6 +308,7 @@ static void prepend(struct sw_fanout *fanout, struct sw_tape *tape, const struct
     board->entries[--board->first] = (struct sw_board_entry){
         .seq = seq, .position = position, .frame = own, .unknown = is_unknown(block)};
     board->live++;
+    board->bytes += size;
     if (!own->gap) {
         insert_key(board, key_of(fanout, tape, own), seq);
     }
@@ -313,8 +324,9 @@ static void reach_back(struct sw_fanout *fanout, struct sw_tape *tape, struct sw
     if (board->first < count) {
         arrange(board, count + board->live); /* and for those who stand further back */
     }
+    bool full = false;
     for (uint32_t i = count; i > 0; i--) {
-        prepend(fanout, tape, &steps[i - 1]);
+        prepend(fanout, tape, &steps[i - 1], &full);
     }
     sw_free(steps);
     board->base = sw_block_position(block, frame);
@@ -388,6 +400,7 @@ bool sw_board_sane(const struct sw_board *board)
 {
     uint64_t seq = board->floor;
     uint64_t position = board->base;
+    uint64_t bytes = 0;
     uint32_t live = 0;
     uint32_t keys = 0;
     for (uint32_t i = board->first; i < board->end; i++) {
@@ -398,7 +411,9 @@ bool sw_board_sane(const struct sw_board *board)
         seq = entry->seq;
         position = entry->position;
         live += entry->frame != NULL;
+        bytes += entry->frame ? entry->frame->bytes : 0;
         keys += entry->frame && !entry->frame->gap;
     }
-    return live == board->live && keys == board->keys.count && live <= SW_BOARD_ENTRIES;
+    return live == board->live && bytes == board->bytes && bytes <= SW_BOARD_BYTES &&
+           keys == board->keys.count && live <= SW_BOARD_ENTRIES;
 }

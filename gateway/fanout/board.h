@@ -6,8 +6,8 @@
  * An entry has a number (`seq`), by which cursors say how far they have read, and a position: that
  * of the tape behind it. Whoever goes from one entry to the next passes the positions between:
  * frames that something newer has replaced. What was on the tape before `base` is not here.
- * Above SW_BOARD_ENTRIES the oldest entry goes; `fell` is the position behind the last that did,
- * and whoever stands before it has missed all up to it.
+ * Above SW_BOARD_ENTRIES or SW_BOARD_BYTES the oldest entry goes; `fell` is the position behind the
+ * last that did, and whoever stands before it has missed all up to it.
  *
  * Invariant (sw_board_sane): entries are sorted by seq and by position, each key stands once. */
 #ifndef SW_FANOUT_BOARD_H
@@ -29,6 +29,7 @@ struct sw_board {
     uint32_t end;
     uint32_t capacity;
     uint32_t live;    /* entries with a frame */
+    uint64_t bytes;   /* of these */
     uint32_t readers; /* cursors that stand on it */
     struct sw_map keys;
     uint64_t last;            /* seq of the newest, or where the first will follow */

@@ -29,7 +29,7 @@ void sw_fanout_init(struct sw_fanout *fanout, struct sw_loop *loop, uint32_t slo
                                  .pool.counters = counters};
     fanout->readers = sw_reserve((size_t)slots * sizeof(*fanout->readers));
     fanout->cursors = sw_reserve(cursors_bytes(fanout));
-    fanout->gather = sw_alloc(sizeof(*fanout->gather));
+    fanout->gather = sw_zalloc(sizeof(*fanout->gather));
     sw_tickers_init(fanout);
     sw_gates_init(fanout);
 }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What a worker gives up while the node's memory is short: the steps of its budget. From 70 % on
- * the high mark is the low one. From 85 % on, every SW_GATE_TICK_MS, those pressured sessions that
- * hold the older half of what waits lose it; where nothing that waits is old any more, or may not
- * be shed, the session that is owed most goes. */
+ * the high mark is the low one. From 85 % on, every SW_GATE_TICK_MS, pressured sessions lose the
+ * older half of what waits; where the oldest may not be shed, those who are owed most go. */
 #include "fanout/internal.h"
 
 /* Sessions that go in one look. */
@@ -49,18 +48,12 @@ static bool helps(const struct sw_purse *purse)
 static void relieve(struct sw_fanout *fanout, uint64_t now)
 {
     uint64_t age = oldest_age_ms(fanout, now);
-    if (age >= 2 * SW_SHED_AGE_MS) {
-        for (uint32_t i = 0; i < fanout->gates_count; i++) {
-            sw_policy_shed_older(fanout, sw_gate_slot(fanout, i), now - age / 2);
-        }
-        if (oldest_age_ms(fanout, now) < age) {
-            return;
-        }
+    for (uint32_t i = 0; i < fanout->gates_count; i++) {
+        sw_policy_shed_older(fanout, sw_gate_slot(fanout, i), now - age / 2);
     }
-    if (helps(fanout->pool.purse)) {
-        for (unsigned i = 0; i < EVICTIONS; i++) {
-            evict_most_owed(fanout);
-        }
+    bool shed = age == 0 || oldest_age_ms(fanout, now) < age;
+    for (unsigned i = 0; !shed && helps(fanout->pool.purse) && i < EVICTIONS; i++) {
+        evict_most_owed(fanout);
     }
 }
 

@@ -156,7 +156,8 @@ static void refuse(struct sw_worker *worker, int fd, enum sw_refusal why)
     if (sw_bucket_take(&worker->answers, sw_loop_now_ms(worker->loop))) {
         (void)!write(fd, worker->full, worker->full_size);
         /* a request that lies unread would be answered by a RST, which may overtake the words */
-        (void)!recv(fd, NULL, SW_HTTP_HEAD_BYTES, MSG_TRUNC | MSG_DONTWAIT);
+        char unread[SW_HTTP_HEAD_BYTES];
+        (void)!recv(fd, unread, sizeof(unread), MSG_TRUNC | MSG_DONTWAIT);
     } else {
         struct linger at_once = {.l_onoff = 1};
         (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
