@@ -2,6 +2,8 @@
 //
 // The chart: a panel for each row of the tables, a bar for each server, the longer the worse. Ratios
 // stand on one logarithmic scale, with A/A as a band and the budget as a line.
+import { isPeer } from "./servers.mjs";
+
 const width = 900;
 const left = 190;
 const right = 110;
@@ -22,8 +24,7 @@ const style = `
     .range { stroke: #e6eaf0; } .ours { fill: #22b8d6; } .floor { fill: #64748b; } .peer { fill: #7c6bd0; }
   }`;
 
-const colour = (server) =>
-  server.isFloor || /floor/.test(server.name) ? "floor" : server.name.startsWith("spillway") ? "ours" : "peer";
+const colour = ({ name, isFloor }) => (isPeer(name) ? "peer" : isFloor || /floor/.test(name) ? "floor" : "ours");
 
 function scaleOf(low, high) {
   const span = Math.log(high) - Math.log(low);
@@ -32,7 +33,7 @@ function scaleOf(low, high) {
 
 function ratioPanel(row, y) {
   const parts = [];
-  const x = scaleOf(0.7, 150);
+  const x = scaleOf(0.5, 200);
   const bottom = y + row.servers.length * (barHeight + 4);
   for (const tick of [1, 2, 5, 10, 20, 50, 100]) {
     parts.push(`<line class="${tick === 1 ? "one" : "grid"}" x1="${x(tick)}" x2="${x(tick)}" y1="${y - 4}" y2="${bottom}"/>`);
@@ -54,7 +55,7 @@ function ratioPanel(row, y) {
     parts.push(`<line class="range" x1="${from}" x2="${to}" y1="${top + barHeight / 2}" y2="${top + barHeight / 2}"/>`);
     const label = server.isFloor ? "A/A" : `${server.ratio[1].toFixed(2)} x`;
     const mark = server.verdict ? ` ${server.verdict === "met" ? "✓" : "✗"}` : "";
-    parts.push(`<text x="${Math.max(to, at) + 6}" y="${middle}">${label}${mark}</text>`);
+    parts.push(`<text x="${Math.max(to, at, budget ? x(budget) : 0) + 6}" y="${middle}">${label}${mark}</text>`);
   });
   if (budget) {
     parts.push(`<line class="budget" x1="${x(budget)}" x2="${x(budget)}" y1="${y - 4}" y2="${bottom}"/>`);

@@ -247,6 +247,7 @@ const families = {
 };
 
 export const peers = ["nchan", "ws", "socket.io", "gorilla", "centrifuge"];
+export const isPeer = (name) => peers.some((peer) => name === peer || name.startsWith(`${peer} `));
 export const overRedis = (names) => names.map((name) => `${name} + redis`);
 
 // "ws", or "ws + redis": the same with Redis between the publisher and it.

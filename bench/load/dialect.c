@@ -35,7 +35,7 @@ static const struct dialect dialects[] = {
         .name = "socket.io",
         .path = "/socket.io/?EIO=4&transport=websocket",
         .first = "&topic=",
-        .next = "&topic=",
+        .next = ",",
         .ready = "42[\"ready\"]",
         .welcome = "42[\"ready\"]",
         .answers = {{"0{", "40"}, {"2", "3"}},

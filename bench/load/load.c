@@ -106,11 +106,17 @@ static uint64_t send_burst(void)
     return due;
 }
 
-/* Reads until so many deliveries have come since begin(). */
+/* Reads until so many deliveries have come since begin(). Pings are no sign that more will come. */
 static void await(uint64_t deliveries)
 {
+    uint64_t last = now.deliveries;
+    uint64_t last_ns = now_ns();
     while (now.deliveries < deliveries) {
-        if (!poll_once((int)opt.patience * 1000)) {
+        poll_once(1000);
+        if (now.deliveries != last) {
+            last = now.deliveries;
+            last_ns = now_ns();
+        } else if (now_ns() - last_ns > opt.patience * 1000000000ull) {
             die("nothing came for %u s: %" PRIu64 " of %" PRIu64 " deliveries", opt.patience,
                 now.deliveries, deliveries);
         }

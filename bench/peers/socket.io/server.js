@@ -19,8 +19,7 @@ if (redisPort) {
 }
 
 io.on("connection", (socket) => {
-  const wanted = [socket.handshake.query.topic ?? []].flat();
-  socket.join(wanted);
+  socket.join((socket.handshake.query.topic ?? "").split(",").filter(Boolean));
   socket.on("publish", (topic, data) => io.to(topic).emit("msg", { topic, data }));
   socket.emit("ready");
 });
