@@ -12,7 +12,9 @@ const settings = {
   seconds: Number(process.env.BENCH_SECONDS || (quick ? 15 : 150)),
 };
 const only = (process.env.BENCH_SERVERS || "").split(",").filter(Boolean);
-const wanted = (names) => names.filter((one) => only.length === 0 || only.includes(one.name ?? one));
+// "nchan" names "nchan + redis" as well.
+const isWanted = ({ name }) => only.length === 0 || only.includes(name) || only.includes(name.replace(/ \+ redis$/, ""));
+const wanted = (entries) => entries.filter(isWanted);
 
 process.on("exit", killAll);
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {

@@ -75,10 +75,14 @@ class Process {
   }
 
   async stop(signal = "SIGTERM") {
+    const family = this.isOver ? [] : descendants(this.child.pid);
     this.child.kill(signal);
     await Promise.race([this.ended, sleep(2000)]);
     this.child.kill("SIGKILL");
     await this.ended;
+    for (const pid of family.slice(1).filter((one) => existsSync(`/proc/${one}`))) {
+      process.kill(pid, "SIGKILL"); // nginx's worker outlives a master that was killed
+    }
   }
 }
 
@@ -142,10 +146,7 @@ export class Server {
   }
 
   async stop() {
-    await this.process.stop("SIGTERM");
-    for (const pid of this.pids.slice(1).filter((one) => existsSync(`/proc/${one}`))) {
-      process.kill(pid, "SIGKILL"); // nginx's worker outlives a master that was killed
-    }
+    await this.process.stop();
     for (const other of this.others) {
       await other.stop("SIGKILL");
     }
