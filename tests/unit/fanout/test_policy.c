@@ -379,6 +379,35 @@ static void far_reader_that_reads_all_in_time_is_never_pressured(void **state)
     rig_deinit(&rig);
 }
 
+/* ---- pace ---- */
+
+/* What comes while a slow one still reads what a tick brought is the next tick's. */
+static void slow_reader_gets_each_key_once_a_tick(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct sw_tape *tape = one(&rig, SW_MODE_ALL, 1);
+    stuff(&rig, 0);
+    send_run(&rig, tape, "x", 1, 1, 1000);
+    send_run(&rig, tape, "y", 1, 1, 1000);
+    rig_turn(&rig);
+    send_run(&rig, tape, "x", 2, 2, 1000);
+    rig_turn(&rig);
+    unstuff(&rig, 0);
+    for (unsigned n = 0; n < 10; n++) {
+        rig_pass(&rig, 1);
+        rig_read(&rig, 0, SIZE_MAX);
+    }
+    const char *text = rig_text(&rig, 0);
+    assert_non_null(strstr(text, "x:1"));
+    assert_non_null(strstr(text, "y:1"));
+    assert_null(strstr(text, "x:2"));
+    rig_pass(&rig, 1000);
+    assert_non_null(strstr(drain(&rig, 0), "x:2"));
+    assert_int_equal(RIG_COUNT(&rig, sent_total), 3);
+    rig_deinit(&rig);
+}
+
 /* ---- unsubscribing ---- */
 
 static void outage_is_untold_to_a_paced_reader_that_had_read_all(void **state)
@@ -411,6 +440,7 @@ int main(void)
         cmocka_unit_test(disconnect_ends_at_once_above_max),
         cmocka_unit_test(paced_reader_that_does_not_read_is_gated_though_its_socket_takes_all),
         cmocka_unit_test(far_reader_that_reads_all_in_time_is_never_pressured),
+        cmocka_unit_test(slow_reader_gets_each_key_once_a_tick),
         cmocka_unit_test(outage_is_untold_to_a_paced_reader_that_had_read_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
