@@ -56,6 +56,7 @@ void sw_cursor_to_board(struct sw_fanout *fanout, struct sw_cursor *cursor, uint
     cursor->seq = seq;
     cursor->position = position;
     cursor->frame = 0;
+    cursor->begun = false;
     cursor->told = (uint16_t)(sw_told_now(fanout) - SW_TOLD_STEPS);
     cursor->reason = sw_entry_pace(entry) ? SW_SHED_PACED : SW_SHED_CONFLATED;
     sw_board_hold(tape);
@@ -150,15 +151,16 @@ static bool is_done(struct sw_fanout *fanout, struct sw_cursor *cursor)
     if (cursor->kind == SW_CURSOR_END) {
         return true;
     }
-    if (cursor->seq != sw_board_last(tape)) {
+    const struct sw_board_entry *next = sw_board_behind(tape->board, cursor->seq);
+    if (next && sw_cursor_may_read(cursor, next->seq)) {
         return false;
     }
-    SW_ASSERT(cursor->passed >= 0);
     unsigned pace = sw_entry_pace(&tape->hub[cursor->place]);
     if (pace) { /* it stays until a tick finds nothing */
         sw_ticker_join(fanout, cursor, pace);
         return false;
     }
+    SW_ASSERT(cursor->passed >= 0);
     return cursor->passed == 0;
 }
 
@@ -178,9 +180,23 @@ void sw_cursors_tidy(struct sw_fanout *fanout, struct sw_reader *reader)
     }
 }
 
+void sw_cursor_begin(const struct sw_fanout *fanout, struct sw_cursor *cursor)
+{
+    const struct sw_tape *tape = fanout->tapes[cursor->tape];
+    if (!cursor->begun && sw_entry_pace(&tape->hub[cursor->place])) {
+        cursor->begun = true;
+        cursor->frame = (uint32_t)sw_board_last(tape);
+    }
+}
+
+bool sw_cursor_may_read(const struct sw_cursor *cursor, uint64_t seq)
+{
+    return !cursor->begun || (int32_t)(cursor->frame - (uint32_t)seq) >= 0;
+}
+
 bool sw_cursor_waits(const struct sw_cursor *cursor)
 {
-    return cursor->kind == SW_CURSOR_BOARD && cursor->frame != 0;
+    return cursor->kind == SW_CURSOR_BOARD && cursor->waits;
 }
 
 bool sw_reader_owed(const struct sw_fanout *fanout, const struct sw_reader *reader)

@@ -57,6 +57,7 @@ void sw_hub_set_manner(struct sw_fanout *fanout, uint32_t slot, uint32_t index,
     struct sw_cursor *cursor = entry->cursor ? &fanout->cursors[entry->cursor] : NULL;
     if (cursor && cursor->kind == SW_CURSOR_BOARD) {
         sw_ticker_leave(fanout, cursor); /* it reads on at once, and then in its new manner */
+        cursor->begun = false;
     }
     tape->paced -= sw_entry_pace(entry) != 0;
     tape->paced += manner.pace != 0;

@@ -57,6 +57,10 @@ void sw_cursor_let_go(struct sw_fanout *fanout, struct sw_cursor *cursor);
 void sw_cursor_destroy(struct sw_fanout *fanout, uint32_t slot, uint32_t cursor);
 /* Whoever has reached the end is at TOP again, or waits for the next tick. */
 void sw_cursors_tidy(struct sw_fanout *fanout, struct sw_reader *reader);
+/* It reads its board from now on; paced, what is there now, and the rest at the next tick. */
+void sw_cursor_begin(const struct sw_fanout *fanout, struct sw_cursor *cursor);
+/* May it read the entry of that number before the next tick? */
+bool sw_cursor_may_read(const struct sw_cursor *cursor, uint64_t seq);
 /* Does it only wait for its tick? */
 bool sw_cursor_waits(const struct sw_cursor *cursor);
 /* What it has not read of what was walked. */

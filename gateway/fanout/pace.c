@@ -26,15 +26,17 @@ static struct sw_ticker *ticker_of(struct sw_fanout *fanout, const struct sw_cur
 void sw_ticker_join(struct sw_fanout *fanout, struct sw_cursor *cursor, unsigned pace)
 {
     struct sw_ticker *ticker = &fanout->tickers[pace - 1];
-    if (cursor->frame) {
+    if (cursor->waits) {
         return;
     }
     if (ticker->count == ticker->capacity) {
         ticker->capacity = ticker->capacity ? ticker->capacity * 2 : 64;
         ticker->cursors = sw_realloc(ticker->cursors, ticker->capacity * sizeof(*ticker->cursors));
     }
-    ticker->cursors[ticker->count++] = (uint32_t)(cursor - fanout->cursors);
+    cursor->waits = true;
+    cursor->begun = false;
     cursor->frame = ticker->count;
+    ticker->cursors[ticker->count++] = (uint32_t)(cursor - fanout->cursors);
     if (!sw_timer_running(&ticker->timer)) {
         sw_loop_timer_start(fanout->loop, &ticker->timer, ticker->period_ms);
     }
@@ -42,14 +44,14 @@ void sw_ticker_join(struct sw_fanout *fanout, struct sw_cursor *cursor, unsigned
 
 void sw_ticker_leave(struct sw_fanout *fanout, struct sw_cursor *cursor)
 {
-    if (cursor->frame == 0) {
+    if (!cursor->waits) {
         return;
     }
     struct sw_ticker *ticker = ticker_of(fanout, cursor);
     uint32_t moved = ticker->cursors[--ticker->count];
-    ticker->cursors[cursor->frame - 1] = moved;
+    ticker->cursors[cursor->frame] = moved;
     fanout->cursors[moved].frame = cursor->frame;
-    cursor->frame = 0;
+    cursor->waits = false;
 }
 
 /* Its tick has come: it reads, or has nothing to read and is at TOP again. */

@@ -167,6 +167,7 @@ static void entry_left(struct sw_fanout *fanout, uint32_t slot, struct sw_cursor
     struct sw_block *block = piece->block;
     bool whole = taken == block->bytes;
     uint64_t n = positions(block, 1);
+    sw_cursor_begin(fanout, cursor);
     pass(fanout, reader, cursor, piece->passed);
     cursor->position += n;
     SW_ASSERT(cursor->position == piece->position);
@@ -407,7 +408,8 @@ static struct reading measure(const struct collecting *to, const struct sw_board
     size_t bytes = to->bytes;
     uint64_t position = cursor->position;
     const struct sw_board_entry *entry = sw_board_behind(board, cursor->seq);
-    while (entry && to->count + reading.entries + 1 < SW_FLUSH_PIECES && bytes < to->budget) {
+    while (entry && to->count + reading.entries + 1 < SW_FLUSH_PIECES && bytes < to->budget &&
+           sw_cursor_may_read(cursor, entry->seq)) {
         reading.passed += passed_before(entry, position);
         position = entry->position;
         bytes += entry->frame->bytes;

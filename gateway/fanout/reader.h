@@ -61,14 +61,16 @@ enum sw_cursor_kind {
 };
 
 /* A subscription that is behind. What is missing directly before it and not yet told: `gap` (shed
- * as slow) and `passed` (conflated or paced). */
+ * as slow) and `passed` (conflated or paced).
+ * One tick's reading of a board takes long where the reader is slow; what comes meanwhile is the
+ * next tick's. So once it has begun, `frame` is how far it goes: the low half of a seq. */
 struct sw_cursor {
     union {
         struct sw_block *block;
         uint64_t seq;
     };
     uint64_t position; /* BOARD: of the tape, behind what it has read or passed */
-    uint32_t frame;    /* BOARD: its index + 1 at the ticker, or 0 */
+    uint32_t frame;    /* BOARD: `waits`: its index at the ticker; `begun`: see there */
     uint32_t next;     /* of the same reader's ring */
     uint32_t slot;
     uint32_t tape;
@@ -77,6 +79,8 @@ struct sw_cursor {
     int32_t passed;          /* below 0: told already, not passed yet */
     uint16_t told;           /* when `passed` was last told; SW_TOLD_MS, wraps */
     uint8_t kind : 2;        /* enum sw_cursor_kind */
+    uint8_t waits : 1;       /* BOARD: for its tick */
+    uint8_t begun : 1;       /* BOARD: since its tick it has begun to read */
     uint8_t gap_unknown : 1; /* a gap without a count is in `gap` */
     uint8_t reason;          /* enum sw_shed of `passed` */
 };

@@ -67,6 +67,8 @@ void sw_conn_reset(struct sw_conn *conn);
 int sw_conn_peer(const struct sw_conn *conn, struct sw_address *address) SW_MUST_CHECK;
 /* Bytes in the kernel that the peer has not acknowledged. */
 int sw_conn_unacknowledged(const struct sw_conn *conn);
+/* How long ago its kernel last acknowledged anything, be it that it has no room. */
+uint32_t sw_conn_silent_ms(const struct sw_conn *conn);
 /* The shortest round trip that the kernel has seen, in microseconds; 0: unknown. */
 uint32_t sw_conn_round_trip_us(const struct sw_conn *conn);
 

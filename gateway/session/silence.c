@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Liveness: one timer per session looks at it twice per heartbeat. An idle client is pinged; the
- * answer is due after pong_ms only if nothing stood before the ping, because a paused reader is
- * slow, not dead. A page cannot see pings, so an idle one hears `hb` at least once per heartbeat.
+ * answer is due after pong_ms only if nothing stood before the ping, nor waits behind it for a peer
+ * whose kernel still answers, because a paused reader is slow, not dead. A page cannot see pings,
+ * so an idle one hears `hb` at least once per heartbeat.
  */
 #include "common/assert.h"
 #include "common/mem.h"
@@ -32,9 +33,20 @@ static bool stalled(struct sw_session *session, uint32_t now)
     return waits && now - session->progress >= to_ticks(session->all->config.stall_ms);
 }
 
-static bool pong_missing(const struct sw_session *session, uint32_t now)
+/* It stopped reading after a ping for which it had room: something waits for it, and its kernel has
+ * answered since. One that is gone does not acknowledge the ping. */
+static bool paused(const struct sw_session *session, uint32_t now)
+{
+    return (has_arrears(session) || sw_conn_unacknowledged(&session->conn)) &&
+           sw_conn_silent_ms(&session->conn) < (now - session->pinged) * SW_WHEEL_TICK_MS;
+}
+
+static bool pong_missing(struct sw_session *session, uint32_t now)
 {
     const struct sw_sessions_config *config = &session->all->config;
+    if (session->pinged && session->ping_strict && paused(session, now)) {
+        session->ping_strict = false;
+    }
     uint32_t limit = session->ping_strict ? config->pong_ms : config->stall_ms;
     return session->pinged && now - session->pinged >= to_ticks(limit);
 }

@@ -6,7 +6,7 @@
 // Between `subscribed` and `unsubscribed`, what a topic brings is unbroken: it begins at most one behind what had been issued, and
 // each number follows the one before. A `dropped` with a count stands for exactly that many numbers, exactly where it came.
 
-const matches = (name, topic) => {
+export const matches = (name, topic) => {
   const pattern = name.split('.');
   const tokens = topic.split('.');
   return (

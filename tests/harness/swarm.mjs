@@ -3,60 +3,27 @@
 // Many npm `ws` clients in a few threads, each of which checks its own streams (stream.mjs). What publishers must know while they
 // publish (how far the slowest receiver is) stands in shared memory, so that pacing costs no messages.
 
-import { Worker } from 'node:worker_threads';
-import { atEnd } from './scope.mjs';
-import { until, within } from './until.mjs';
+import { Threads } from './threads.mjs';
+import { until } from './until.mjs';
 
 const NOBODY = 0x7fffffff;
 
 export class Swarm {
-  #asked = 0;
-
   // `clients`: [{url, subs, roams}]; a roaming one changes its subscriptions until told to settle.
   static async start(t, { topics, clients, threads = 2 }) {
     const swarm = new Swarm();
     swarm.topics = topics;
     swarm.issued = new Int32Array(new SharedArrayBuffer(4 * topics.length));
     swarm.floors = [];
-    swarm.workers = Array.from({ length: threads }, (_, thread) => {
+    const orders = Array.from({ length: threads }, (_, thread) => {
       const floor = new Int32Array(new SharedArrayBuffer(4 * topics.length)).fill(NOBODY);
       swarm.floors.push(floor);
       const mine = clients.filter((_, at) => at % threads === thread);
-      return new Worker(new URL('./swarm_worker.mjs', import.meta.url), {
-        workerData: { topics, clients: mine, issued: swarm.issued, floor },
-      });
+      return { topics, clients: mine, issued: swarm.issued, floor };
     });
-    atEnd(t, () => Promise.all(swarm.workers.map((worker) => worker.terminate())));
-    await swarm.#ask('connect', 60000);
+    swarm.threads = new Threads(t, new URL('./swarm_worker.mjs', import.meta.url), orders);
+    await swarm.threads.ask('connect', { ms: 60000 });
     return swarm;
-  }
-
-  // Asks every thread, and returns their answers.
-  async #ask(what, ms = 30000) {
-    const id = ++this.#asked;
-    const answers = this.workers.map(
-      (worker) =>
-        new Promise((resolve, reject) => {
-          const settle = () => {
-            worker.off('message', onMessage);
-            worker.off('error', onError);
-          };
-          const onError = (error) => {
-            settle();
-            reject(error);
-          };
-          const onMessage = (answer) => {
-            if (answer.id !== id) return;
-            settle();
-            if (answer.error) reject(new Error(answer.error));
-            else resolve(answer.result);
-          };
-          worker.on('message', onMessage);
-          worker.on('error', onError);
-          worker.postMessage({ id, what });
-        }),
-    );
-    return within(Promise.all(answers), ms, `the swarm's answer to ${what}`);
   }
 
   // Takes the next number of a topic. It counts as issued before it is sent, never after.
@@ -76,13 +43,13 @@ export class Swarm {
 
   // Roaming clients go back to all their subscriptions and stay.
   settle() {
-    return this.#ask('settle');
+    return this.threads.ask('settle');
   }
 
   // {received, told, outstanding, open, faults, closes: {code: count}, changes}, summed.
   async report() {
     const sum = { received: 0, told: 0, outstanding: 0, open: 0, changes: 0, faults: [], closes: {} };
-    for (const part of await this.#ask('report')) {
+    for (const part of await this.threads.ask('report')) {
       for (const key of ['received', 'told', 'outstanding', 'open', 'changes']) sum[key] += part[key];
       sum.faults.push(...part.faults);
       for (const [code, count] of Object.entries(part.closes)) sum.closes[code] = (sum.closes[code] ?? 0) + count;

@@ -2,9 +2,10 @@
 //
 // One thread of a swarm (swarm.mjs).
 
-import { parentPort, workerData } from 'node:worker_threads';
+import { workerData } from 'node:worker_threads';
 import { WebSocket } from 'ws';
 import { Stream } from './stream.mjs';
+import { answerWith } from './threads.mjs';
 
 const { topics, issued, floor } = workerData;
 const NOBODY = 0x7fffffff;
@@ -130,7 +131,7 @@ function look() {
   slowest.forEach((value, index) => Atomics.store(floor, index, value));
 }
 
-const commands = {
+answerWith({
   async connect() {
     const waiting = [...clients];
     const lane = async () => {
@@ -142,7 +143,9 @@ const commands = {
     clients.filter(({ roams }) => roams).forEach((client) => client.roam());
   },
 
-  settle: () => Promise.all(clients.map((client) => client.settle())),
+  async settle() {
+    await Promise.all(clients.map((client) => client.settle()));
+  },
 
   report() {
     const now = snapshot();
@@ -162,13 +165,4 @@ const commands = {
     sum.faults = sum.faults.slice(0, 10);
     return sum;
   },
-};
-
-parentPort.on('message', async ({ id, what }) => {
-  try {
-    const result = await commands[what]();
-    parentPort.postMessage({ id, result: what === 'report' ? result : undefined });
-  } catch (error) {
-    parentPort.postMessage({ id, error: `${what}: ${error.stack}` });
-  }
 });

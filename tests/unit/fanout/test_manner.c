@@ -334,6 +334,33 @@ static void subscriptions_of_one_session_keep_their_own_manner(void **state)
 
 /* ---- unsubscribing ---- */
 
+/* What comes while a slow one still reads what a tick brought is the next tick's. */
+static void slow_reader_gets_each_key_once_a_tick(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct sw_tape *tape = one(&rig, SW_MODE_ALL, 1);
+    stuff(&rig, 0);
+    send_run(&rig, tape, "x", 1, 1, 1000);
+    send_run(&rig, tape, "y", 1, 1, 1000);
+    rig_turn(&rig);
+    send_run(&rig, tape, "x", 2, 2, 1000);
+    rig_turn(&rig);
+    unstuff(&rig, 0);
+    for (unsigned n = 0; n < 10; n++) {
+        rig_pass(&rig, 1);
+        rig_read(&rig, 0, SIZE_MAX);
+    }
+    const char *text = rig_text(&rig, 0);
+    assert_non_null(strstr(text, "x:1"));
+    assert_non_null(strstr(text, "y:1"));
+    assert_null(strstr(text, "x:2"));
+    rig_pass(&rig, 1000);
+    assert_non_null(strstr(drain(&rig, 0), "x:2"));
+    assert_int_equal(RIG_COUNT(&rig, sent_total), 3);
+    rig_deinit(&rig);
+}
+
 static void outage_is_untold_to_a_paced_reader_that_had_read_all(void **state)
 {
     (void)state;
@@ -360,6 +387,7 @@ int main(void)
         cmocka_unit_test(untold_says_what_was_shed_and_not_told),
         cmocka_unit_test(closing_in_every_state_ends_with_the_law),
         cmocka_unit_test(subscriptions_of_one_session_keep_their_own_manner),
+        cmocka_unit_test(slow_reader_gets_each_key_once_a_tick),
         cmocka_unit_test(outage_is_untold_to_a_paced_reader_that_had_read_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
