@@ -6,7 +6,8 @@
 # A tool counts as present wherever it comes from (a newer Node, one's own CMake), a library as a package.
 build_packages=(build-essential cmake ninja-build pkg-config libuv1-dev libwslay-dev libhiredis-dev
     libcjson-dev node-llhttp libssl-dev zlib1g-dev)
-test_packages=(libcmocka-dev redis-server nginx-light haproxy nodejs npm curl clang-format-14)
+test_packages=(libcmocka-dev redis-server nginx-light haproxy nodejs npm curl clang-format-14
+    iproute2)
 
 die() {
     echo "${0##*/}: $*" >&2
@@ -20,6 +21,7 @@ package_command() {
     ninja-build) echo ninja ;;
     nginx-light) echo nginx ;;
     nodejs) echo node ;;
+    iproute2) echo ip ;;
     esac
 }
 
