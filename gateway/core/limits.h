@@ -128,11 +128,13 @@
 #define SW_GATE_WINDOW_MS 250
 /* A pressure episode has ended when nothing has waited for so long. */
 #define SW_CALM_MS 1000
+/* Until it is known whether a session is slow, this much: at 256 kbit/s a second. */
+#define SW_GATE_WATCHED_BYTES 32768
 /* Sessions that are looked at in one tick. */
 #define SW_GATE_LOOKS 1024
 /* Written to a session between two looks at its kernel's queue: the kernel swallows 120-200 KB of a
  * slow client's bytes, seconds of them, before it says no. */
-#define SW_UNLOOKED_BYTES 32768
+#define SW_UNLOOKED_BYTES 16384
 
 /* What waits in the kernel but was not yet sent: a slow client's data waits as shared blocks in
  * user space instead (measured: 42 KB of kernel per silent client instead of 4 MB). */

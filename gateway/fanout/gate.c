@@ -5,31 +5,38 @@
  * at every SW_GATE_TICK_MS, and while it is pressured, it leaves unacknowledged at most what was
  * acknowledged within SW_GATE_WINDOW_MS and two round trips.
  *
- * A gate begins by being watched (a look found much in the kernel, or a policy found old data), and
- * goes when nothing has waited for SW_CALM_MS. It is pressured from the first time it is shut. */
+ * A gate begins by being watched (a look found much in the kernel, or a policy found old data). Who
+ * is watched and acknowledges too little for what is in the kernel gets no more than
+ * SW_GATE_WATCHED_BYTES there, or twice what it acknowledged, until it is known whether it is slow:
+ * so a queue that has to be waited for later is never long. When it is (a byte has waited for
+ * SW_PRESSURE_MS), the gate is shut, and the session pressured until nothing has waited for
+ * SW_CALM_MS. */
 #include "common/mem.h"
 #include "fanout/internal.h"
 
-#define LOOKS 32 /* in the ring: enough for the window and a round trip of 190 ms */
+#define LOOKS 32 /* ticks in the ring: enough for the window and a round trip of 190 ms */
+
+#define WINDOW_TICKS (SW_GATE_WINDOW_MS / SW_GATE_TICK_MS)
 
 struct sw_gate {
     uint32_t slot;
-    uint32_t kernel;  /* bytes that it held at the last look */
-    uint32_t written; /* since */
-    uint32_t window;  /* looks that count */
-    uint32_t ring[LOOKS];
-    uint32_t ring_sum; /* of the last `window` */
-    uint32_t ring_at;
-    uint16_t idle;      /* looks without progress */
-    uint16_t skip;      /* ticks to leave out: nothing moves there */
-    uint16_t skip_left; /* of these */
-    bool pressured;     /* an episode has begun */
-    uint64_t told_ms;   /* when its lag was last counted */
-    uint64_t begun_ms;  /* the episode */
-    uint64_t shed;      /* meanwhile */
-    uint64_t slow_ms;   /* since when the kernel has held more than it may; 0: it does not */
-    uint64_t calm_ms;   /* since when nothing waits; 0: something does */
-    uint64_t high_ms;   /* since when it is above the high mark; 0: it is not */
+    uint32_t kernel;      /* bytes that it held at the last look */
+    uint32_t written;     /* since */
+    uint32_t window;      /* ticks that count */
+    uint32_t ring[LOOKS]; /* acknowledged, by tick */
+    uint32_t ring_sum;    /* of the last `window`, and what came since */
+    uint32_t ring_at;     /* of what came since */
+    uint16_t idle;        /* looks without progress */
+    uint16_t skip;        /* ticks to leave out: nothing moves there */
+    uint16_t skip_left;   /* of these */
+    bool pressured;       /* an episode has begun */
+    uint64_t tick;        /* of the last measure */
+    uint64_t told_ms;     /* when its lag was last counted */
+    uint64_t begun_ms;    /* the episode */
+    uint64_t shed;        /* meanwhile */
+    uint64_t slow_ms;     /* since when the kernel has held more than it may; 0: it does not */
+    uint64_t calm_ms;     /* since when nothing waits; 0: something does */
+    uint64_t high_ms;     /* since when it is above the high mark; 0: it is not */
 };
 
 static struct sw_gate *gate_of(const struct sw_fanout *fanout, const struct sw_reader *reader)
@@ -53,6 +60,41 @@ static uint32_t allowed(const struct sw_gate *gate)
     return gate->ring_sum > SW_GATE_BYTES ? gate->ring_sum : SW_GATE_BYTES;
 }
 
+/* Bytes that the kernel may hold. Who takes what comes is not held back; who may just be beginning,
+ * as a new connection, is: to twice of what it takes, which is how connections grow. */
+static uint32_t most(const struct sw_gate *gate)
+{
+    uint32_t taken = allowed(gate);
+    if (gate->pressured) {
+        return taken;
+    }
+    if (gate->kernel <= taken) {
+        return UINT32_MAX;
+    }
+    uint32_t twice = 2 * gate->ring_sum + SW_NOTSENT_LOWAT;
+    return twice > SW_GATE_WATCHED_BYTES ? twice : SW_GATE_WATCHED_BYTES;
+}
+
+static uint32_t room(const struct sw_gate *gate)
+{
+    uint32_t held = gate->kernel + gate->written;
+    uint32_t left = held < most(gate) ? most(gate) - held : 0;
+    return left < SW_FLUSH_BYTES ? left : SW_FLUSH_BYTES;
+}
+
+/* What was acknowledged since the kernel's queue was last looked at is noted. */
+static void refresh(struct sw_fanout *fanout, struct sw_gate *gate)
+{
+    uint32_t held = kernel_bytes(fanout, gate->slot);
+    uint32_t before = gate->kernel + gate->written;
+    uint32_t acknowledged = before > held ? before - held : 0;
+    gate->idle = acknowledged || gate->written ? 0 : gate->idle;
+    gate->ring[gate->ring_at] += acknowledged;
+    gate->ring_sum += acknowledged;
+    gate->kernel = held;
+    gate->written = 0;
+}
+
 /* ---- coming and going ---- */
 
 static struct sw_gate *gate_create(struct sw_fanout *fanout, uint32_t slot)
@@ -63,10 +105,11 @@ static struct sw_gate *gate_create(struct sw_fanout *fanout, uint32_t slot)
     }
     struct sw_gate *gate = &fanout->gates[fanout->gates_count++];
     uint64_t trip_ms = sw_conn_round_trip_us(fanout->events->conn(fanout->owner, slot)) / 1000;
-    uint64_t window = (SW_GATE_WINDOW_MS + 2 * trip_ms) / SW_GATE_TICK_MS;
+    uint64_t window = WINDOW_TICKS + 2 * trip_ms / SW_GATE_TICK_MS;
     *gate = (struct sw_gate){.slot = slot,
                              .kernel = kernel_bytes(fanout, slot),
-                             .window = window < LOOKS ? (uint32_t)window : LOOKS};
+                             .tick = now_ms(fanout) / SW_GATE_TICK_MS,
+                             .window = window < LOOKS ? (uint32_t)window : LOOKS - 1};
     sw_reader(fanout, slot)->gate = fanout->gates_count;
     if (!sw_timer_running(&fanout->gates_timer)) {
         sw_loop_timer_start(fanout->loop, &fanout->gates_timer, SW_GATE_TICK_MS);
@@ -100,16 +143,14 @@ void sw_gate_shut(struct sw_fanout *fanout, uint32_t slot)
     }
     struct sw_gate *gate = reader->gate ? gate_of(fanout, reader) : gate_create(fanout, slot);
     gate->calm_ms = 0;
-    if (reader->flags & SW_GATED) {
+    if (gate->pressured) {
         return;
     }
     sw_fanout_skip(fanout, slot);
     reader->flags |= SW_GATED;
-    if (!gate->pressured) {
-        gate->pressured = true;
-        gate->begun_ms = now_ms(fanout);
-        tell(fanout, gate, true);
-    }
+    gate->pressured = true;
+    gate->begun_ms = now_ms(fanout);
+    tell(fanout, gate, true);
 }
 
 void sw_gate_leave(struct sw_fanout *fanout, uint32_t slot)
@@ -135,28 +176,40 @@ bool sw_reader_pressured(const struct sw_fanout *fanout, const struct sw_reader 
 
 /* ---- what passes ---- */
 
-size_t sw_gate_room(const struct sw_fanout *fanout, const struct sw_reader *reader)
+size_t sw_gate_room(struct sw_fanout *fanout, struct sw_reader *reader)
 {
-    if (!(reader->flags & SW_GATED)) {
+    struct sw_gate *gate = gate_of(fanout, reader);
+    if (!gate) {
         return SW_FLUSH_BYTES;
     }
+    if (!gate->pressured && room(gate) == 0) {
+        refresh(fanout, gate); /* who reads now is not kept waiting for the tick */
+    }
+    reader->flags |= room(gate) ? 0 : SW_GATED;
+    return room(gate);
+}
+
+bool sw_gate_keeps(const struct sw_fanout *fanout, const struct sw_reader *reader)
+{
     const struct sw_gate *gate = gate_of(fanout, reader);
-    uint32_t held = gate->kernel + gate->written;
-    return held < allowed(gate) ? allowed(gate) - held : 0;
+    return reader->flags & SW_GATED && (!gate->pressured || room(gate) == 0);
 }
 
 void sw_gate_passed(struct sw_fanout *fanout, uint32_t slot, size_t bytes)
 {
     struct sw_reader *reader = sw_reader(fanout, slot);
     struct sw_gate *gate = gate_of(fanout, reader);
-    if (gate) {
-        gate->written += (uint32_t)bytes;
-    }
-    if (reader->unlooked > SW_UNLOOKED_BYTES / 16) {
+    if (!gate) {
         reader->unlooked = 0;
-        if (!gate && kernel_bytes(fanout, slot) > SW_UNLOOKED_BYTES / 2) {
+        if (kernel_bytes(fanout, slot) > SW_GATE_BYTES) {
             sw_gate_watch(fanout, slot);
         }
+        return;
+    }
+    gate->written += (uint32_t)bytes;
+    if (!(reader->flags & SW_GATED) && room(gate) == 0) {
+        refresh(fanout, gate);
+        reader->flags |= room(gate) ? 0 : SW_GATED;
     }
 }
 
@@ -175,24 +228,18 @@ void sw_gate_shed(struct sw_fanout *fanout, const struct sw_reader *reader, uint
 
 /* ---- the look ---- */
 
-/* What was acknowledged since the last look goes into the ring. */
-static void measure(struct sw_fanout *fanout, struct sw_gate *gate)
+/* A tick: what was acknowledged goes into the ring, what is too old out of it. */
+static void measure(struct sw_fanout *fanout, struct sw_gate *gate, uint64_t now)
 {
-    uint32_t held = kernel_bytes(fanout, gate->slot);
-    uint32_t before = gate->kernel + gate->written;
-    uint32_t acknowledged = before > held ? before - held : 0;
-    bool moved = acknowledged || gate->written;
-    uint32_t looks = gate->skip + 1u; /* those left out saw nothing */
-    for (uint32_t i = 0; i < looks && i < LOOKS; i++) {
-        uint32_t out = (gate->ring_at + LOOKS - gate->window) % LOOKS;
-        gate->ring_sum -= gate->ring[out];
-        gate->ring[gate->ring_at] = i == 0 ? acknowledged : 0;
-        gate->ring_sum += gate->ring[gate->ring_at];
+    gate->idle = (uint16_t)(gate->idle + (gate->idle < 64));
+    refresh(fanout, gate);
+    uint64_t passed = now / SW_GATE_TICK_MS - gate->tick;
+    gate->tick += passed;
+    for (uint64_t i = 0; i < passed && i < LOOKS; i++) {
         gate->ring_at = (gate->ring_at + 1) % LOOKS;
+        gate->ring[gate->ring_at] = 0;
+        gate->ring_sum -= gate->ring[(gate->ring_at + LOOKS - gate->window) % LOOKS];
     }
-    gate->kernel = held;
-    gate->written = 0;
-    gate->idle = moved ? 0 : (uint16_t)(gate->idle + (gate->idle < 64));
 }
 
 /* Has the kernel held more than it may for as long as a byte may wait? Then new data would wait
@@ -204,7 +251,7 @@ static bool kernel_slow(struct sw_gate *gate, uint64_t now)
     } else if (gate->slow_ms == 0) {
         gate->slow_ms = now;
     }
-    return gate->slow_ms && now - gate->slow_ms >= SW_PRESSURE_MS;
+    return !gate->pressured && gate->slow_ms && now - gate->slow_ms >= SW_PRESSURE_MS;
 }
 
 /* A `disconnect` subscription may be above the high mark for a while, not for long. */
@@ -236,10 +283,13 @@ static bool look(struct sw_fanout *fanout, struct sw_gate *gate, uint64_t now)
 {
     uint32_t slot = gate->slot;
     struct sw_reader *reader = sw_reader(fanout, slot);
-    measure(fanout, gate);
+    measure(fanout, gate, now);
     count_lag(fanout, gate, now);
-    if (kernel_slow(gate, now) && !(reader->flags & SW_GATED)) {
+    if (kernel_slow(gate, now)) {
         sw_gate_shut(fanout, slot);
+    }
+    if (!gate->pressured && room(gate)) {
+        reader->flags &= (uint8_t)~SW_GATED;
     }
     bool waits = reader->flags & SW_WRITE_PENDING || sw_reader_owed(fanout, reader);
     if (waits || gate->kernel > allowed(gate)) {
@@ -252,7 +302,6 @@ static bool look(struct sw_fanout *fanout, struct sw_gate *gate, uint64_t now)
         gate->skip = gate->idle > 16 ? 15 : gate->idle > 4 ? 3 : 0;
         return false;
     }
-    reader->flags &= (uint8_t)~SW_GATED;
     gate->skip = 0;
     gate->high_ms = 0;
     if (gate->calm_ms == 0) {

@@ -104,8 +104,10 @@ void sw_gate_watch(struct sw_fanout *fanout, uint32_t slot);
 /* It is pressured: only the gate lets more through. */
 void sw_gate_shut(struct sw_fanout *fanout, uint32_t slot);
 void sw_gate_leave(struct sw_fanout *fanout, uint32_t slot);
-/* Bytes that it may be written now. */
-size_t sw_gate_room(const struct sw_fanout *fanout, const struct sw_reader *reader);
+/* Bytes that it may be written now; where there are none, the gate wakes it. */
+size_t sw_gate_room(struct sw_fanout *fanout, struct sw_reader *reader);
+/* Has it no room before the next tick, as far as is known? */
+bool sw_gate_keeps(const struct sw_fanout *fanout, const struct sw_reader *reader);
 /* See sw_gate_wrote. */
 void sw_gate_passed(struct sw_fanout *fanout, uint32_t slot, size_t bytes);
 /* The slot of the gate at `index`. */

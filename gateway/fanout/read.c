@@ -567,8 +567,7 @@ static bool flush_cursors(struct sw_fanout *fanout, uint32_t slot, struct sw_sli
                           size_t *taken)
 {
     struct sw_reader *reader = sw_reader(fanout, slot);
-    struct collecting to = {.budget = sw_gate_room(fanout, reader),
-                            .exact = reader->flags & SW_GATED};
+    struct collecting to = {.budget = sw_gate_room(fanout, reader), .exact = reader->gate != 0};
     while (front.size || reader->cursors) {
         size_t front_taken = 0;
         enum wrote wrote = write_some(fanout, slot, front, &to, &front_taken);

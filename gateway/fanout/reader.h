@@ -4,7 +4,8 @@
  * entry.
  *
  * The byte of flags must be 0 for a direct write: then nothing is owed before it. A cursor that
- * only waits for its tick sets none. */
+ * only waits for its tick sets none. Who has a gate gets none either: what it may be written is
+ * counted. */
 #ifndef SW_FANOUT_READER_H
 #define SW_FANOUT_READER_H
 
@@ -16,7 +17,7 @@ enum {
     SW_CLOSING = 4,       /* gets nothing new */
     SW_NEVER_DIRECT = 8,  /* io that cannot take shared bytes as they are (TLS) */
     SW_TURN = 16,         /* has items of this turn, and nothing else due */
-    SW_GATED = 32,        /* the kernel holds enough of its bytes: see fanout/gate.c */
+    SW_GATED = 32,        /* only its gate lets more through: see fanout/gate.c */
 };
 
 /* One subscription; in an array that the session owns. */

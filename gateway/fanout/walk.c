@@ -189,10 +189,16 @@ static void add_item(struct sw_fanout *fanout, struct walk *walk, uint32_t place
     }
 }
 
+/* Nothing is owed before, and nobody counts what the kernel may take. */
+static bool is_free(const struct sw_reader *reader)
+{
+    return reader->flags == 0 && reader->gate == 0;
+}
+
 /* May it take an item? Only who is free, or is due for nothing but items. */
 static bool takes_items(const struct sw_reader *reader)
 {
-    return (reader->flags == 0 || reader->flags == (SW_TURN | SW_DUE)) &&
+    return (is_free(reader) || reader->flags == (SW_TURN | SW_DUE)) &&
            reader->items_count < SW_TURN_ITEMS;
 }
 
@@ -234,7 +240,7 @@ static void owe(struct sw_fanout *fanout, struct walk *walk, uint32_t place,
     } else {
         cursor = place_before(fanout, walk, place);
     }
-    bool stuck = reader->flags & (SW_WRITE_PENDING | SW_GATED);
+    bool stuck = reader->flags & SW_WRITE_PENDING || sw_gate_keeps(fanout, reader);
     if (stuck ? sw_policy_over_high(fanout, reader) : !sw_cursor_waits(cursor)) {
         sw_fanout_due(fanout, slot);
     }
@@ -255,8 +261,7 @@ static void visit(struct sw_fanout *fanout, struct walk *walk, uint32_t place)
     }
     if (SW_UNLIKELY(entry->cursor | (entry->word & SW_ENTRY_PACE))) {
         owe(fanout, walk, place, reader, slot);
-    } else if ((walk->direct || (walk->solo && (entry->word & SW_ENTRY_SOLO))) &&
-               reader->flags == 0) {
+    } else if ((walk->direct || (walk->solo && (entry->word & SW_ENTRY_SOLO))) && is_free(reader)) {
         write_direct(fanout, walk, place, slot, reader);
         check_time(fanout, walk);
     } else if (walk->items && takes_items(reader)) {
@@ -281,7 +286,8 @@ static uint32_t walk_direct(struct sw_fanout *fanout, struct walk *walk)
         if (place + PREFETCH < n) {
             __builtin_prefetch(&readers[entry[PREFETCH].slot]);
         }
-        if (SW_UNLIKELY(entry->cursor | (entry->word & SW_ENTRY_PACE) | reader->flags)) {
+        if (SW_UNLIKELY(entry->cursor | (entry->word & SW_ENTRY_PACE) | reader->flags |
+                        reader->gate)) {
             visit(fanout, walk, place);
             continue;
         }

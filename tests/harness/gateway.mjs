@@ -74,11 +74,10 @@ export class Gateway {
   exitCode = 0; // the one that is expected
   #lines = new Mailbox();
 
-  // `shell` is a command run by the shell that then becomes the gateway: for limits such as `ulimit -n`.
-  constructor(args = [], { env, shell } = {}) {
-    this.args = withDefaults(args);
-    this.env = env;
-    this.shell = shell;
+  // `shell` is a command run by the shell that then becomes the gateway: for limits such as `ulimit -n`. `words` stand before the
+  // binary, as `ip netns exec` does, and become it too; `agent` then knows how to reach it.
+  constructor(args = [], { env, shell, words = [], agent } = {}) {
+    Object.assign(this, { args: withDefaults(args), env, shell, words, agent });
   }
 
   // A gateway for one test, which ends with it. `config` is what stands in its config file.
@@ -93,7 +92,7 @@ export class Gateway {
     const options = { env: environment(this.env), stdio: ['ignore', 'pipe', 'pipe'] };
     this.child = this.shell
       ? spawn('/bin/sh', ['-c', `${this.shell}; exec "$0" "$@"`, BINARY, ...this.args], options)
-      : spawn(BINARY, this.args, options);
+      : spawn([...this.words, BINARY][0], [...this.words, BINARY, ...this.args].slice(1), options);
     alive.add(this.child);
     this.exited = new Promise((resolve) => {
       this.child.on('close', (code, signal) => {
@@ -145,7 +144,7 @@ export class Gateway {
     return send(this.port, method, path, options);
   }
   ask(method, path, options) {
-    return send(this.adminPort, method, path, options);
+    return send(this.adminPort, method, path, { agent: this.agent, ...options });
   }
   get(path, options) {
     return this.ask('GET', path, options);

@@ -485,6 +485,19 @@ static inline size_t rig_read(struct rig *rig, uint32_t slot, size_t size)
     return sum;
 }
 
+/* Is a gate to wake somebody who reads by now? Then a tick is waited for. */
+static inline bool rig_gated(struct rig *rig)
+{
+    for (uint32_t i = 0; i < rig->fanout.gates_count; i++) {
+        struct sw_reader *reader = sw_reader(&rig->fanout, sw_gate_slot(&rig->fanout, i));
+        if (reader->flags & SW_GATED && sw_reader_owed(&rig->fanout, reader)) {
+            usleep(5000);
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The client reads all there is and will be without further messages. */
 static inline void rig_drain(struct rig *rig, uint32_t slot)
 {

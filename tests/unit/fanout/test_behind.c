@@ -233,6 +233,7 @@ static void frame_in_flight_does_not_hold_the_later_tape(void **state)
     struct sw_tape *tape = readers(&rig, 2, 1, QUEUE);
     rig_send_long(&rig, tape, "1", 60000);
     rig_turn(&rig);
+    rig_received(&rig, 1);
     sw_hub_unsubscribe(&rig.fanout, 0, 0);
     for (unsigned i = 0; i < 100; i++) {
         rig_send_long(&rig, tape, "x", 60000);

@@ -326,6 +326,7 @@ static void catch_up(struct model *model)
                 idle = 0;
             }
         }
+        idle = rig_gated(rig) ? 0 : idle;
         turn(model);
     }
     for (uint32_t slot = 0; slot < SLOTS; slot++) {
