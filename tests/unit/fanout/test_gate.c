@@ -165,7 +165,7 @@ static void reader_that_does_not_read_is_gated_until_it_has_been_calm(void **sta
     rig_subscribe_as(&rig, 1, tape, SW_MODE_ALL, 0);
     const struct sw_reader *reader = sw_reader(&rig.fanout, 0);
     unsigned sent = 0;
-    while (!(reader->flags & SW_GATED)) {
+    while (!sw_reader_pressured(&rig.fanout, reader)) {
         send_run(&rig, tape, "x", sent + 1, sent + 2, 1000);
         sent += 2;
         rig_pass(&rig, 10);
