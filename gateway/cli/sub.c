@@ -6,6 +6,7 @@
 #include "common/json.h"
 #include "common/mem.h"
 #include "common/random.h"
+#include "core/rule.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -39,6 +40,9 @@ struct subscribing {
     uint64_t retry_at_ms; /* when what is wanted is asked for; UINT64_MAX: nothing is */
     uint64_t heartbeat_ms;
     uint64_t left; /* messages still wanted; 0: no end */
+    const char *mode;
+    const char *max_hz;
+    uint64_t come_back_ms[2]; /* the window that a node names when it leaves; 0, 0: none */
     bool json;
     bool terminal; /* standard output is one */
     bool welcomed;
@@ -74,6 +78,12 @@ static bool ask_for(struct subscribing *at, size_t *from)
             sw_buf_append_slice(&text,
                                 count++ ? SW_SLICE(",{\"topic\":") : SW_SLICE("{\"topic\":"));
             sw_json_append_string(&text, sw_slice_of(topic->name));
+            if (at->mode) {
+                sw_buf_printf(&text, ",\"mode\":\"%s\"", at->mode);
+            }
+            if (at->max_hz) {
+                sw_buf_printf(&text, ",\"max_hz\":%s", at->max_hz);
+            }
             sw_buf_append_byte(&text, '}');
         }
     }
@@ -192,6 +202,16 @@ static bool on_refusal(struct subscribing *at, struct sw_json_value topic,
     return passes;
 }
 
+/* From here on what is published comes: a person is waiting for the word. */
+static void say_subscribed(const struct subscribing *at, struct sw_slice topic)
+{
+    struct sw_buf name = {0};
+    sw_json_unescape(&name, topic);
+    fprintf(stderr, "spillway sub: subscribed to %s at %s:%s\n", sw_buf_text(&name), at->url.host,
+            at->url.port);
+    sw_buf_deinit(&name);
+}
+
 static enum next on_subscribed(struct subscribing *at, struct sw_slice subs)
 {
     static const char *const fields[] = {"topic", "error"};
@@ -200,11 +220,14 @@ static enum next on_subscribed(struct subscribing *at, struct sw_slice subs)
     enum next next = GO_ON;
     while (sw_json_next(&walk, &member)) {
         struct sw_json_value values[ENTRY_COUNT];
-        if (member.value.type == SW_JSON_OBJECT &&
-            sw_json_members(member.value.raw, fields, ENTRY_COUNT, values, NULL) &&
-            values[ENTRY_ERROR].type == SW_JSON_OBJECT &&
-            !on_refusal(at, values[ENTRY_TOPIC], values[ENTRY_ERROR])) {
-            next = FAILED;
+        if (member.value.type != SW_JSON_OBJECT ||
+            !sw_json_members(member.value.raw, fields, ENTRY_COUNT, values, NULL)) {
+            continue;
+        }
+        if (values[ENTRY_ERROR].type == SW_JSON_OBJECT) {
+            next = on_refusal(at, values[ENTRY_TOPIC], values[ENTRY_ERROR]) ? next : FAILED;
+        } else if (values[ENTRY_TOPIC].type == SW_JSON_STRING) {
+            say_subscribed(at, values[ENTRY_TOPIC].raw);
         }
     }
     return next;
@@ -270,6 +293,18 @@ static bool is_final(unsigned code)
            (code >= 4500 && code <= 4999);
 }
 
+/* "drain retry_ms=500-8000": whoever leaves asks its clients not to come back all at once. */
+static void note_window(struct subscribing *at, const char *words)
+{
+    const char *window = strstr(words, "retry_ms=");
+    unsigned low;
+    unsigned high;
+    if (window && sscanf(window, "retry_ms=%u-%u", &low, &high) == 2 && low < high) {
+        at->come_back_ms[0] = low;
+        at->come_back_ms[1] = high;
+    }
+}
+
 static uint64_t silence_deadline(const struct subscribing *at)
 {
     return at->client.heard_ms + (at->welcomed ? at->heartbeat_ms + SILENCE_MS : WELCOME_MS);
@@ -298,6 +333,7 @@ static enum next listen_once(struct subscribing *at)
             break;
         case SW_CLIENT_CLOSED:
             fprintf(stderr, "spillway sub: closed by the node: %u %s\n", code, sw_buf_text(&text));
+            note_window(at, sw_buf_text(&text));
             next = is_final(code) ? FAILED : COME_BACK;
             break;
         case SW_CLIENT_LOST:
@@ -369,6 +405,11 @@ static int run(struct subscribing *at)
             return 1; /* where it never worked a person is waiting for the word */
         }
         uint64_t ms = sw_random_below(&random, at->welcomed ? BACKOFF_MS : backoff_ms);
+        if (at->come_back_ms[1]) {
+            ms = at->come_back_ms[0] +
+                 sw_random_below(&random, at->come_back_ms[1] - at->come_back_ms[0]);
+            at->come_back_ms[1] = 0;
+        }
         backoff_ms = at->welcomed ? BACKOFF_MS : backoff_ms * 2;
         backoff_ms = backoff_ms > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : backoff_ms;
         fprintf(stderr, "spillway sub: connecting again in %llu ms\n", (unsigned long long)ms);
@@ -387,7 +428,8 @@ static int usage(const struct sw_option *options, FILE *out, int code)
             "usage: spillway sub TOPIC... [flags]\n\n"
             "Prints a line for each message: its topic and its data (what is not UTF-8 as\n"
             "base64:...). Whatever else the node says, such as `dropped`, goes to standard error.\n"
-            "Comes back when the connection is lost. A topic may be a pattern: 'orders.>'.\n\n%s",
+            "Comes back when a connection is lost, and ends (1) where the first cannot be made.\n"
+            "A topic may be a pattern: 'orders.>'.\n\n%s",
             sw_buf_text(&text));
     sw_buf_deinit(&text);
     return code;
@@ -428,6 +470,8 @@ int sw_cli_sub(int argc, char **argv)
     struct subscribing at = {.client = {.fd = -1}};
     const struct sw_option options[] = {
         {"--url", "URL", "a node's public listener; default ws://127.0.0.1:8000/v1/ws", &url, NULL},
+        {"--mode", "MODE", "what to get when it does not keep up: " SW_MODE_WORDS, &at.mode, NULL},
+        {"--max-hz", "N", "no more often than that a second: " SW_MAX_HZ_WORDS, &at.max_hz, NULL},
         {"--json", NULL, "whole frames instead, as they came", NULL, &at.json},
         {"--count", "N", "end after N messages", &count, NULL},
         {"--admin-url", "URL", "for pub; not used here, so that both may share their flags", &other,
@@ -451,6 +495,15 @@ int sw_cli_sub(int argc, char **argv)
     }
     if (count && (!sw_slice_to_u64(sw_slice_of(count), UINT32_MAX, &at.left) || at.left == 0)) {
         return fail_usage("--count takes a number from 1, not ", count);
+    }
+    enum sw_mode mode;
+    uint64_t hz;
+    if (at.mode && !sw_mode_parse(sw_slice_of(at.mode), &mode)) {
+        return fail_usage("--mode is " SW_MODE_WORDS ", not ", at.mode);
+    }
+    if (at.max_hz &&
+        (!sw_slice_to_u64(sw_slice_of(at.max_hz), UINT32_MAX, &hz) || !sw_max_hz_valid(hz))) {
+        return fail_usage("--max-hz is " SW_MAX_HZ_WORDS ", not ", at.max_hz);
     }
     return start(&at, argc, argv);
 }

@@ -244,8 +244,11 @@ static void create_bus(struct sw_node *node)
 static bool say_cannot_listen(const struct sw_address *address, int status)
 {
     char text[SW_ADDRESS_TEXT];
-    fprintf(stderr, "spillway: cannot listen on %s: %s\n", sw_address_text(address, text),
-            uv_strerror(status));
+    fprintf(stderr, "spillway: cannot listen on %s: %s%s\n", sw_address_text(address, text),
+            uv_strerror(status),
+            status == UV_EADDRINUSE
+                ? "; end what listens there, or choose another with --listen or --admin-listen"
+                : "");
     return false;
 }
 

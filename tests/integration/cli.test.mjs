@@ -201,6 +201,31 @@ describe('pub and sub', () => {
     assert.ok(code === 0 || code === 130 || signal === 'SIGINT', `exit ${code} ${signal}`);
   });
 
+  test('sub asks for a mode and a pace, and says when it is subscribed', async (t) => {
+    const child = spawn(BINARY, ['sub', 'cli.pace', '--mode', 'latest', '--max-hz', '1', '--count', '1', ...url], {
+      env: environment(),
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    atEnd(t, () => child.kill('SIGKILL'));
+    const exited = new Promise((resolve) => child.on('close', resolve));
+    let said = '';
+    let printed = '';
+    child.stdout.on('data', (text) => (printed += text));
+    child.stderr.on('data', (text) => (said += text));
+    await until(() => /subscribed to cli\.pace at 127\.0\.0\.1:\d+\n/.test(said), 10000, () => said);
+    await gateway.publish('cli.pace', '1');
+    assert.equal(await within(exited, 5000, 'the end of sub'), 0);
+    assert.equal(printed, 'cli.pace 1\n');
+    for (const [flag, value, words] of [
+      ['--mode', 'newest', /all, latest or disconnect/],
+      ['--max-hz', '3', /1, 2, 5, 10 or 20/],
+    ]) {
+      const refused = await run(['sub', 'a', flag, value, ...url]);
+      assert.equal(refused.code, 2);
+      assert.match(refused.stderr, words);
+    }
+  });
+
   test('sub says why it could not', async () => {
     const bad = await run(['sub', '*.bad', ...url]);
     assert.equal(bad.code, 1);
