@@ -67,9 +67,10 @@ struct sw_session {
     uint16_t capacity;  /* of the list; 0: `one` */
     uint16_t publishes; /* that wait for the bus */
     uint8_t bad_count;
-    uint8_t reason;       /* enum sw_reason */
-    uint8_t ended_at;     /* CLOSING: its place in the flight recorder */
-    bool ping_strict : 1; /* the ping is due after pong_ms: nothing stood before it */
+    uint8_t reason;         /* enum sw_reason */
+    uint8_t ended_at;       /* CLOSING: its place in the flight recorder */
+    bool ping_strict : 1;   /* the ping is due after pong_ms: nothing stood before it */
+    bool ping_followed : 1; /* something was sent behind it */
     bool may_publish : 1;
     bool paused : 1;      /* it does not take its replies: not read until it does */
     bool after_data : 1;  /* CLOSING: what it is owed goes first */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Liveness: one timer per session looks at it twice per heartbeat. An idle client is pinged; the
- * answer is due after pong_ms only if nothing stood before the ping, nor waits behind it for a peer
+ * answer is due after pong_ms only if nothing stood before the ping, nor stands behind it at a peer
  * whose kernel still answers, because a paused reader is slow, not dead. A page cannot see pings,
  * so an idle one hears `hb` at least once per heartbeat.
  */
@@ -33,11 +33,13 @@ static bool stalled(struct sw_session *session, uint32_t now)
     return waits && now - session->progress >= to_ticks(session->all->config.stall_ms);
 }
 
-/* It stopped reading after a ping for which it had room: something waits for it, and its kernel has
- * answered since. One that is gone does not acknowledge the ping. */
+/* It stopped reading after a ping for which it had room: something stands behind that, read or not,
+ * and its kernel has answered since. One that is gone does not acknowledge the ping. */
 static bool paused(const struct sw_session *session, uint32_t now)
 {
-    return (has_arrears(session) || sw_conn_unacknowledged(&session->conn)) &&
+    bool followed =
+        session->ping_followed || has_arrears(session) || sw_conn_unacknowledged(&session->conn);
+    return followed &&
            sw_conn_silent_ms(&session->conn) < (now - session->pinged) * SW_WHEEL_TICK_MS;
 }
 
@@ -55,6 +57,7 @@ static void ping(struct sw_session *session, uint32_t now)
 {
     session->ping_strict = !has_arrears(session) && session->lane.size == 0 &&
                            sw_conn_unacknowledged(&session->conn) == 0;
+    session->ping_followed = false;
     session->pinged = now ? now : 1;
     session->transport->ping(session);
     sw_fanout_due(&session->all->fanout, session->slot);
@@ -91,6 +94,7 @@ static void look(struct sw_session *session)
         sw_session_close(session, SW_REASON_STALLED);
         return;
     }
+    session->ping_followed = session->ping_followed || sent != session->seen_sent;
     if (pong_missing(session, now)) {
         sw_session_close(session, session->ping_strict ? SW_REASON_NO_PONG : SW_REASON_STALLED);
         return;

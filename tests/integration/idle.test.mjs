@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { Client } from '../harness/client.mjs';
 import { Crowd } from '../harness/crowd.mjs';
 import { Gateway } from '../harness/gateway.mjs';
-import { OPCODE, RawSocket } from '../harness/raw.mjs';
+import { OPCODE, RawSocket, frame } from '../harness/raw.mjs';
 import { SANITIZED, size } from '../harness/setting.mjs';
 import { pause, until, within } from '../harness/until.mjs';
 
@@ -145,4 +145,27 @@ test('a reader that takes nothing for stall_ms is closed with 4031, below the ma
   assert.equal(metrics.sum('spillway_closed_total', { reason: 'stalled' }), 1);
   assert.ok(metrics.sum('spillway_shed_total', { reason: 'closed' }) > 0);
   raw.destroy();
+});
+
+test('a reader that pauses behind a ping is not closed for the pong, though its kernel has taken all', async (t) => {
+  const gateway = await Gateway.start(t, ['--ping-ms', '1000', '--pong-ms', '500']);
+  const raw = await RawSocket.upgrade(t, gateway.port, '/v1/ws?topic=idle.behind');
+  assert.equal((await raw.json()).type, 'welcome');
+  assert.equal((await raw.json()).type, 'subscribed');
+  raw.pause();
+  // A ping comes within a second, and the next look behind its time within another one.
+  let n = 0;
+  for (const end = performance.now() + 2500; performance.now() < end; n++) {
+    await gateway.publish('idle.behind', `{"n":${n}}`);
+    await pause(50);
+  }
+  const metrics = await gateway.metrics();
+  assert.equal(metrics.sum('spillway_behind'), 0);
+  assert.equal(metrics.sum('spillway_connections', { transport: 'ws', state: 'open' }), 1);
+  raw.resume();
+  for (let at = 0, pinged = 0; at < n || !pinged; ) {
+    const next = await raw.frame();
+    if (next.opcode === OPCODE.ping) raw.write(frame(OPCODE.pong, next.payload)), pinged++;
+    else if (JSON.parse(next.payload).type === 'msg') assert.equal(JSON.parse(next.payload).data.n, at++);
+  }
 });
