@@ -2,11 +2,14 @@
 /* What a worker gives up while the node's memory is short: the steps of its budget. From 70 % on
  * the high mark is the low one. From 85 % on, every SW_GATE_TICK_MS, those pressured sessions that
  * hold the older half of what waits lose it; where nothing that waits is old any more, or may not
- * be shed, the session that is owed most goes. */
+ * be shed, the session that is owed most goes. From 97 % on what waits need not be old. */
 #include "fanout/internal.h"
 
-/* Sessions that go in one look. */
-#define EVICTIONS 4
+/* Sessions that go in one look, at each step. */
+static const unsigned evictions[] = {[SW_BUDGET_HARD] = 4, [SW_BUDGET_FULL] = 16};
+/* What has waited for less stays. */
+static const uint64_t young_ms[] = {
+    [SW_BUDGET_HARD] = SW_SHED_AGE_MS, [SW_BUDGET_FULL] = SW_GATE_TICK_MS};
 
 /* The age of the oldest byte that a pressured session waits for. */
 static uint64_t oldest_age_ms(struct sw_fanout *fanout, uint64_t now)
@@ -46,10 +49,10 @@ static bool helps(const struct sw_purse *purse)
     return sw_budget_step(others, purse->budget->limit, SW_BUDGET_EASY) < SW_BUDGET_HARD;
 }
 
-static void relieve(struct sw_fanout *fanout, uint64_t now)
+static void relieve(struct sw_fanout *fanout, uint64_t now, enum sw_budget_step step)
 {
     uint64_t age = oldest_age_ms(fanout, now);
-    if (age >= 2 * SW_SHED_AGE_MS) {
+    if (age >= 2 * young_ms[step]) {
         for (uint32_t i = 0; i < fanout->gates_count; i++) {
             sw_policy_shed_older(fanout, sw_gate_slot(fanout, i), now - age / 2);
         }
@@ -58,7 +61,7 @@ static void relieve(struct sw_fanout *fanout, uint64_t now)
         }
     }
     if (helps(fanout->pool.purse)) {
-        for (unsigned i = 0; i < EVICTIONS; i++) {
+        for (unsigned i = 0; i < evictions[step]; i++) {
             evict_most_owed(fanout);
         }
     }
@@ -71,6 +74,6 @@ void sw_fanout_relieve(struct sw_fanout *fanout, enum sw_budget_step step)
         step == SW_BUDGET_EASY ? fanout->marks.high_bytes : fanout->marks.low_bytes;
     if (step >= SW_BUDGET_HARD && now - fanout->relieved_ms >= SW_GATE_TICK_MS) {
         fanout->relieved_ms = now;
-        relieve(fanout, now);
+        relieve(fanout, now, step);
     }
 }

@@ -244,6 +244,27 @@ static void who_is_not_pressured_loses_nothing(void **state)
     deinit(&all);
 }
 
+/* Near the end what waits is not spared for being young. */
+static void full_sheds_what_is_young_too(void **state)
+{
+    (void)state;
+    struct short_rig all;
+    struct rig *rig = &all.rig;
+    init(&all, 1);
+    struct sw_tape *tape = rig_tape(rig, "a");
+    open_stuck(rig, 0, tape, SW_MODE_ALL);
+    send_run(rig, tape, 1, 11);
+    rig_pass(rig, 60);
+    send_run(rig, tape, 12, 21);
+    sw_gate_shut(&rig->fanout, 0);
+    rig_pass(rig, 20);
+    relieve(rig, SW_BUDGET_FULL);
+    assert_int_equal(rig->slots[0].evictions, 0);
+    assert_int_equal(RIG_SHED(rig, SLOW), 10);
+    assert_int_equal(sw_reader(&rig->fanout, 0)->behind, 11);
+    deinit(&all);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -254,6 +275,7 @@ int main(void)
         cmocka_unit_test(who_may_not_be_shed_for_is_evicted_the_most_owed_first),
         cmocka_unit_test(nobody_is_evicted_where_it_does_not_help),
         cmocka_unit_test(who_is_not_pressured_loses_nothing),
+        cmocka_unit_test(full_sheds_what_is_young_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
