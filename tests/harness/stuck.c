@@ -222,17 +222,23 @@ static void report(void)
     printf("}}\n");
 }
 
-/* False: standard input has ended. */
+/* What stands on standard input, a line or several; false: it has ended. */
 static bool obey(int epoll)
 {
-    char line[64];
-    ssize_t n = read(STDIN_FILENO, line, sizeof(line));
-    if (n >= 4 && memcmp(line, "read", 4) == 0) {
-        start_reading(epoll);
-    } else if (n > 0) {
-        report();
+    char lines[256];
+    ssize_t n = read(STDIN_FILENO, lines, sizeof(lines) - 1);
+    if (n <= 0) {
+        return false;
     }
-    return n > 0;
+    lines[n] = '\0';
+    for (char *at = lines; *at; at = strchr(at, '\n') + 1) {
+        if (strncmp(at, "read\n", 5) == 0) {
+            start_reading(epoll);
+        } else {
+            report();
+        }
+    }
+    return true;
 }
 
 int main(int argc, char **argv)
