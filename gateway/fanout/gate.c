@@ -5,12 +5,12 @@
  * at every SW_GATE_TICK_MS, and while it is pressured, it leaves unacknowledged at most what was
  * acknowledged within SW_GATE_WINDOW_MS and two round trips.
  *
- * A gate begins by being watched (a look found much in the kernel, or a policy found old data). Who
- * is watched and acknowledges too little for what is in the kernel gets no more than
- * SW_GATE_WATCHED_BYTES there, or twice what it acknowledged, until it is known whether it is slow:
- * so a queue that has to be waited for later is never long. When it is (a byte has waited for
- * SW_PRESSURE_MS), the gate is shut, and the session pressured until nothing has waited for
- * SW_CALM_MS. */
+ * A gate begins by being watched (a look found much in the kernel, it took less than it was given,
+ * or a policy found old data). Who is watched and acknowledges too little for what is in the kernel
+ * gets no more than SW_GATE_WATCHED_BYTES there, or twice what it acknowledged, until it is known
+ * whether it is slow: so a queue that has to be waited for later is never long. When it is (a byte
+ * has waited for SW_PRESSURE_MS), the gate is shut, and the session pressured until nothing has
+ * waited for SW_CALM_MS. */
 #include "common/mem.h"
 #include "fanout/internal.h"
 
@@ -182,10 +182,14 @@ size_t sw_gate_room(struct sw_fanout *fanout, struct sw_reader *reader)
     if (!gate) {
         return SW_FLUSH_BYTES;
     }
-    if (!gate->pressured && room(gate) == 0) {
+    if (room(gate) == 0) {
         refresh(fanout, gate); /* who reads now is not kept waiting for the tick */
     }
-    reader->flags |= room(gate) ? 0 : SW_GATED;
+    if (room(gate) == 0) {
+        reader->flags |= SW_GATED;
+    } else if (!gate->pressured) {
+        reader->flags &= (uint8_t)~SW_GATED;
+    }
     return room(gate);
 }
 
@@ -295,7 +299,8 @@ static bool look(struct sw_fanout *fanout, struct sw_gate *gate, uint64_t now)
     if (waits || gate->kernel > allowed(gate)) {
         gate->calm_ms = 0;
         bool may = waits && !(reader->flags & SW_WRITE_PENDING) && sw_gate_room(fanout, reader);
-        if (may || sw_policy_over_high(fanout, reader)) { /* then a policy has a look */
+        bool old = waits && (uint32_t)now - reader->since >= SW_PRESSURE_MS;
+        if (may || old || sw_policy_over_high(fanout, reader)) { /* then a policy has a look */
             sw_fanout_due(fanout, slot);
         }
         check_high(fanout, gate, now);

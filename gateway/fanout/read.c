@@ -97,6 +97,7 @@ static void write_rest(struct sw_fanout *fanout, uint32_t slot, struct sw_block 
     struct sw_reader *reader = sw_reader(fanout, slot);
     block->pins++;
     reader->flags |= SW_WRITE_PENDING;
+    sw_gate_watch(fanout, slot); /* else nobody would see how long it waits */
     reader->since = (uint32_t)sw_block_time_ms(block, frame);
     struct sw_rest request = {
         .done = rest_done, .owner = fanout, .pin = block, .bytes = bytes, .tag = slot};
@@ -550,6 +551,8 @@ static enum wrote write_some(struct sw_fanout *fanout, uint32_t slot, struct sw_
         forget(fanout, pieces, count);
         if (w < 0) {
             fanout->events->on_broken(fanout->owner, slot, (int)w);
+        } else {
+            sw_gate_watch(fanout, slot);
         }
         return WROTE_PART;
     }

@@ -4,18 +4,23 @@
  * older half of what waits; where the oldest may not be shed, those who are owed most go. */
 #include "fanout/internal.h"
 
-/* Sessions that go in one look. */
-#define EVICTIONS 4
+/* Sessions that go in one look, at each step. */
+static const unsigned evictions[] = {[SW_BUDGET_HARD] = 4, [SW_BUDGET_FULL] = 16};
 
-/* The age of the oldest byte that a pressured session waits for. */
+/* How long the oldest byte of a session that has to do with it has waited; 0: it has not. */
+static uint64_t age_ms(struct sw_fanout *fanout, uint32_t slot, uint64_t now)
+{
+    uint64_t since = sw_policy_oldest_ms(fanout, slot);
+    uint64_t age = since < now ? now - since : 0;
+    return age >= SW_SHED_AGE_MS || sw_reader_pressured(fanout, sw_reader(fanout, slot)) ? age : 0;
+}
+
 static uint64_t oldest_age_ms(struct sw_fanout *fanout, uint64_t now)
 {
     uint64_t oldest = 0;
     for (uint32_t i = 0; i < fanout->gates_count; i++) {
-        uint64_t since = sw_policy_oldest_ms(fanout, sw_gate_slot(fanout, i));
-        if (since < now && now - since > oldest) {
-            oldest = now - since;
-        }
+        uint64_t age = age_ms(fanout, sw_gate_slot(fanout, i), now);
+        oldest = age > oldest ? age : oldest;
     }
     return oldest;
 }
@@ -28,7 +33,7 @@ static void evict_most_owed(struct sw_fanout *fanout)
         uint32_t at = sw_gate_slot(fanout, i);
         const struct sw_reader *reader = sw_reader(fanout, at);
         uint64_t owed = (uint64_t)reader->queued_bytes + reader->behind;
-        if (owed > most && !(reader->flags & SW_CLOSING)) {
+        if (owed > most && sw_reader_pressured(fanout, reader) && !(reader->flags & SW_CLOSING)) {
             most = owed;
             slot = at;
         }
@@ -45,14 +50,17 @@ static bool helps(const struct sw_purse *purse)
     return sw_budget_step(others, purse->budget->limit, SW_BUDGET_EASY) < SW_BUDGET_HARD;
 }
 
-static void relieve(struct sw_fanout *fanout, uint64_t now)
+static void relieve(struct sw_fanout *fanout, uint64_t now, enum sw_budget_step step)
 {
     uint64_t age = oldest_age_ms(fanout, now);
     for (uint32_t i = 0; i < fanout->gates_count; i++) {
-        sw_policy_shed_older(fanout, sw_gate_slot(fanout, i), now - age / 2);
+        uint32_t slot = sw_gate_slot(fanout, i);
+        if (age_ms(fanout, slot, now) > age / 2) {
+            sw_policy_shed_older(fanout, slot, now - age / 2);
+        }
     }
     bool shed = age == 0 || oldest_age_ms(fanout, now) < age;
-    for (unsigned i = 0; !shed && helps(fanout->pool.purse) && i < EVICTIONS; i++) {
+    for (unsigned i = 0; !shed && helps(fanout->pool.purse) && i < evictions[step]; i++) {
         evict_most_owed(fanout);
     }
 }
@@ -64,6 +72,6 @@ void sw_fanout_relieve(struct sw_fanout *fanout, enum sw_budget_step step)
         step == SW_BUDGET_EASY ? fanout->marks.high_bytes : fanout->marks.low_bytes;
     if (step >= SW_BUDGET_HARD && now - fanout->relieved_ms >= SW_GATE_TICK_MS) {
         fanout->relieved_ms = now;
-        relieve(fanout, now);
+        relieve(fanout, now, step);
     }
 }

@@ -71,8 +71,7 @@ static void what_a_full_socket_leaves_is_one_write_request_and_a_cursor(void **s
     assert_int_equal(rig.fanout.cursors_used, 0);
     assert_int_equal(RIG_COUNT(&rig, block_bytes), 0);
     rig_send(&rig, tape, "4"); /* at TOP again */
-    sw_fanout_walk(&rig.fanout);
-    sw_fanout_turned(&rig.fanout);
+    rig_turn(&rig);
     assert_string_equal(rig_received(&rig, 0), "4");
     rig_deinit(&rig);
 }

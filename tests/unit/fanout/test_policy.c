@@ -294,8 +294,7 @@ static void latest_gives_all_until_pressured_then_the_newest_in_order_of_change(
         rig_live(&rig, pressured ? 260 : 200);
         unstuff(&rig, 0);
         if (pressured) {
-            rig_turn(&rig);
-            rig_turn(&rig);
+            rig_live(&rig, 40); /* the gate's next tick */
         }
         rig_send(&rig, tape, "a:3");
         rig_turn(&rig);
