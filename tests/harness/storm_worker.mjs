@@ -6,7 +6,7 @@ import { workerData } from 'node:worker_threads';
 import { WebSocket } from 'ws';
 import { abuse } from './abuse.mjs';
 import { Prng } from './prng.mjs';
-import { HARD, NAMES, NAMES_OF, SLOTS, SLOTS_OF, TOPICS, KEYS, slotOf } from './storm_names.mjs';
+import { HARD, KEYS, NAMES, NAMES_OF, SLOTS, SLOTS_OF, TOPICS, slotOf } from './storm_names.mjs';
 import { StormStream } from './storm_stream.mjs';
 import { answerWith } from './threads.mjs';
 import { pause, until } from './until.mjs';
@@ -19,14 +19,14 @@ const HZ = [1, 2, 5, 10, 20];
 const topicAt = new Map(TOPICS.map((topic, at) => [topic, at]));
 const nameAt = new Map(NAMES.map((name, at) => [name, at]));
 const keyAt = new Map(KEYS.map((key, at) => [key, at]));
-const how = ['reads', 'reads', 'pauses', 'pauses', 'trickles'];
+const WAYS = ['reads', 'reads', 'pauses', 'pauses', 'trickles'];
 
 let settled = false;
 const faults = [];
 const sum = { received: 0, told: {}, actions: 0, sessions: 0, closes: {}, abuses: 0 };
 const fault = (words) => faults.length < 10 && faults.push(words);
 
-// At most as many as heard before: another thread may have heard more.
+// Another thread may have heard more.
 function hear(name, p) {
   for (let known = Atomics.load(heard, name); known < p; ) {
     const seen = Atomics.compareExchange(heard, name, known, p);
@@ -38,7 +38,7 @@ function hear(name, p) {
 class StormClient {
   constructor(random) {
     this.random = random;
-    this.way = random.pick(how);
+    this.way = random.pick(WAYS);
   }
 
   async connect() {
@@ -155,8 +155,9 @@ class StormClient {
     const { random } = this;
     const mine = [...this.streams.keys()];
     const what = random.within(0, 99);
-    if (what < 4) return this.#comeBack();
-    if (what < 45 || mine.length === 0) {
+    if (what < 4) {
+      await this.#comeBack();
+    } else if (what < 45 || mine.length === 0) {
       if (mine.length < SUBSCRIPTIONS) this.subscribe(random.pick(NAMES));
       else this.unsubscribe(random.pick(mine));
     } else if (what < 70) {
@@ -169,7 +170,6 @@ class StormClient {
       this.subscribe(name);
       if (random.chance(0.5)) this.unsubscribe(name);
     }
-    return undefined;
   }
 
   async #comeBack() {

@@ -165,7 +165,12 @@ test('a reader that pauses behind a ping is not closed for the pong, though its 
   raw.resume();
   for (let at = 0, pinged = 0; at < n || !pinged; ) {
     const next = await raw.frame();
-    if (next.opcode === OPCODE.ping) raw.write(frame(OPCODE.pong, next.payload)), pinged++;
-    else if (JSON.parse(next.payload).type === 'msg') assert.equal(JSON.parse(next.payload).data.n, at++);
+    if (next.opcode === OPCODE.ping) {
+      raw.write(frame(OPCODE.pong, next.payload));
+      pinged++;
+    } else {
+      const { type, data } = JSON.parse(next.payload);
+      if (type === 'msg') assert.equal(data.n, at++);
+    }
   }
 });

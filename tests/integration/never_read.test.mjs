@@ -155,7 +155,8 @@ test(`${SLOW} of ${CLIENTS} clients do not read for ${PAUSE_MS / 1000} s`, async
   // A sanitizer's own memory says nothing of ours.
   const user = SANITIZED ? most.blocks : Math.max(most.blocks, growth);
   assert.ok(most.kernel + user / SLOW <= BOUND, figures);
-  assert.ok(most.pressured >= SLOW, figures);
+  // A client's kernel may have room for all that a paced one gets.
+  assert.ok(most.pressured >= SLOW / 2, figures);
 
   readers.forEach(({ raw }) => raw.resume());
   for (let n = 0; n < 2 * SLOTS; n++) await publisher.publish();

@@ -18,7 +18,7 @@ import { RULES } from '../harness/storm_names.mjs';
 
 // The full length is as long under a sanitizer.
 const CLIENTS = LONG ? 1000 : size({ short: 150, sanitized: PRESET === 'asan' ? 80 : 50 });
-const SECONDS = Number(process.env.SPILLWAY_STORM_SECONDS ?? (LONG ? 300 : 1.5));
+const SECONDS = Number(process.env.SPILLWAY_STORM_SECONDS ?? (LONG ? 300 : 1));
 const PER_SECOND = size({ long: 30e6, short: 20e6, sanitized: PRESET === 'asan' ? 8e6 : 5e6 });
 const SEED = Number(process.env.SPILLWAY_STORM_SEED ?? Math.floor(Math.random() * 2 ** 31));
 
