@@ -22,7 +22,8 @@ static const char *const labels_SHEDS[] = {
 static const char *const labels_BUSES[] = {"bus=\"memory\"", "bus=\"redis\""};
 static const char *const labels_REFUSALS[] = {"reason=\"full\"", "reason=\"budget\"",
                                               "reason=\"rate\""};
-static const char *const labels_PARTS[] = {"part=\"blocks\"", "part=\"messages\""};
+static const char *const labels_PARTS[] = {"part=\"blocks\"", "part=\"messages\"",
+                                           "part=\"kernel\""};
 
 /* One row of counters.def. */
 struct metric {

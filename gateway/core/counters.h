@@ -31,6 +31,7 @@ enum sw_refusal {
 enum sw_budget_part {
     SW_PART_BLOCKS,   /* fanout's, with those that are kept for the next burst */
     SW_PART_MESSAGES, /* the bus's */
+    SW_PART_KERNEL,   /* what the kernel holds for sessions under pressure, heads left out */
     SW_PART_COUNT
 };
 

@@ -22,6 +22,7 @@ struct sw_gate {
     uint32_t slot;
     uint32_t kernel;      /* bytes that it held at the last look */
     uint32_t written;     /* since */
+    uint32_t charged;     /* of what it holds, to the budget; while pressured */
     uint32_t window;      /* ticks that count */
     uint32_t ring[LOOKS]; /* acknowledged, by tick */
     uint32_t ring_sum;    /* of the last `window`, and what came since */
@@ -82,6 +83,16 @@ static uint32_t room(const struct sw_gate *gate)
     return left < SW_FLUSH_BYTES ? left : SW_FLUSH_BYTES;
 }
 
+/* The kernel's memory is the node's too. */
+static void charge(struct sw_fanout *fanout, struct sw_gate *gate, uint32_t bytes)
+{
+    if (bytes != gate->charged) {
+        int64_t more = (int64_t)bytes - gate->charged;
+        sw_purse_charge(fanout->pool.purse, SW_PART_KERNEL, more);
+        gate->charged = bytes;
+    }
+}
+
 /* What was acknowledged since the kernel's queue was last looked at is noted. */
 static void refresh(struct sw_fanout *fanout, struct sw_gate *gate)
 {
@@ -93,6 +104,7 @@ static void refresh(struct sw_fanout *fanout, struct sw_gate *gate)
     gate->ring_sum += acknowledged;
     gate->kernel = held;
     gate->written = 0;
+    charge(fanout, gate, gate->pressured ? held : 0);
 }
 
 /* ---- coming and going ---- */
@@ -163,6 +175,7 @@ void sw_gate_leave(struct sw_fanout *fanout, uint32_t slot)
     if (gate->pressured) {
         tell(fanout, gate, false);
     }
+    charge(fanout, gate, 0);
     *gate = fanout->gates[--fanout->gates_count];
     sw_reader(fanout, gate->slot)->gate = reader->gate;
     reader->gate = 0;
