@@ -110,6 +110,12 @@
 #define SW_BOARD_ENTRIES 4096
 /* And their bytes: 4,096 of 2 KB, or 32 of the largest. */
 #define SW_BOARD_BYTES (8u << 20)
+/* The same while memory is short. */
+#define SW_BOARD_TIGHT_BYTES (1u << 20)
+/* Entries of a board before it is looked at for those that everybody has read. */
+#define SW_BOARD_TRIM 64
+/* Deliveries that one session may be behind; its accounts hold no more. */
+#define SW_BEHIND_MAX (1u << 30)
 /* What was conflated or paced is told at most once a second, less the ticks' play. */
 #define SW_TOLD_STEPS 15 /* of SW_TOLD_MS */
 

@@ -10,6 +10,7 @@ static struct sw_board *create(uint64_t position)
     board->last = SW_BOARD_FIRST;
     board->floor = SW_BOARD_FIRST;
     board->base = position;
+    board->trim_at = SW_BOARD_TRIM;
     return board;
 }
 
@@ -210,9 +211,44 @@ static void append(struct sw_fanout *fanout, struct sw_tape *tape, struct sw_blo
         replace(fanout, tape, key);
         insert_key(board, key, board->last);
     }
-    while (board->live > SW_BOARD_ENTRIES || board->bytes > SW_BOARD_BYTES) {
+    while (board->live > SW_BOARD_ENTRIES ||
+           (board->bytes > fanout->board_bytes && board->live > 1)) {
         fall(fanout, tape);
     }
+}
+
+/* The lowest number that a reader of the board has read up to. */
+static uint64_t read_by_all(const struct sw_fanout *fanout, const struct sw_tape *tape)
+{
+    uint64_t least = tape->board->last;
+    for (uint32_t place = 0; place < tape->readers; place++) {
+        const struct sw_cursor *cursor = &fanout->cursors[tape->hub[place].cursor];
+        if (tape->hub[place].cursor && cursor->kind == SW_CURSOR_BOARD && cursor->seq < least) {
+            least = cursor->seq;
+        }
+    }
+    return least;
+}
+
+/* Entries that everybody has read go: a board of readers that keep up stays small. The board begins
+ * behind them then. */
+static void trim(struct sw_fanout *fanout, struct sw_tape *tape)
+{
+    struct sw_board *board = tape->board;
+    uint64_t least = read_by_all(fanout, tape);
+    for (; board->first < board->end && board->entries[board->first].seq <= least; board->first++) {
+        struct sw_board_entry *entry = &board->entries[board->first];
+        board->base = entry->position;
+        if (entry->frame && !entry->frame->gap) {
+            sw_map_remove(&board->keys, key_of(fanout, tape, entry->frame));
+        }
+        if (entry->frame) {
+            drop_frame(fanout, board, entry);
+        }
+    }
+    const struct sw_board_entry *first = &board->entries[board->first];
+    board->base_gap = board->first < board->end && first->unknown && first->position == board->base;
+    board->trim_at = 2 * board->live > SW_BOARD_TRIM ? 2 * board->live : SW_BOARD_TRIM;
 }
 
 void sw_board_turn(struct sw_fanout *fanout, struct sw_tape *tape)
@@ -222,6 +258,9 @@ void sw_board_turn(struct sw_fanout *fanout, struct sw_tape *tape)
             return;
         }
         tape->board = create(tape->walked);
+    }
+    if (tape->board->live >= tape->board->trim_at) {
+        trim(fanout, tape);
     }
     uint32_t frame = tape->turn.frame;
     for (struct sw_block *block = tape->turn.block; block; block = block->next) {
@@ -299,7 +338,7 @@ static void prepend(struct sw_fanout *fanout, struct sw_tape *tape, const struct
         }
     }
     uint64_t position = sw_block_position(block, step->frame + 1);
-    *full = *full || board->live >= SW_BOARD_ENTRIES || board->bytes + size > SW_BOARD_BYTES;
+    *full = *full || board->live >= SW_BOARD_ENTRIES || board->bytes + size > fanout->board_bytes;
     if (*full) {
         note_fallen(board, seq, position, is_unknown(block));
         return;
@@ -414,6 +453,6 @@ bool sw_board_sane(const struct sw_board *board)
         bytes += entry->frame ? entry->frame->bytes : 0;
         keys += entry->frame && !entry->frame->gap;
     }
-    return live == board->live && bytes == board->bytes && bytes <= SW_BOARD_BYTES &&
-           keys == board->keys.count && live <= SW_BOARD_ENTRIES;
+    return live == board->live && bytes == board->bytes && keys == board->keys.count &&
+           live <= SW_BOARD_ENTRIES;
 }

@@ -30,6 +30,7 @@ struct sw_board {
     uint32_t capacity;
     uint32_t live;    /* entries with a frame */
     uint64_t bytes;   /* of these */
+    uint32_t trim_at; /* when there are so many, those that everybody has read go */
     uint32_t readers; /* cursors that stand on it */
     struct sw_map keys;
     uint64_t last;            /* seq of the newest, or where the first will follow */

@@ -241,7 +241,12 @@ uint64_t sw_cursor_since_ms(struct sw_fanout *fanout, const struct sw_cursor *cu
         return UINT64_MAX;
     }
     if (cursor->kind == SW_CURSOR_BOARD) {
-        return sw_board_since_ms(fanout->tapes[cursor->tape], cursor->seq);
+        const struct sw_tape *tape = fanout->tapes[cursor->tape];
+        unsigned pace = sw_entry_pace(&tape->hub[cursor->place]);
+        uint64_t since = sw_board_since_ms(tape, cursor->seq);
+        /* what waited for its tick has not waited for its reader */
+        uint64_t tick = pace ? fanout->tickers[pace - 1].ticked_ms : 0;
+        return since < tick ? tick : since;
     }
     if (cursor->frame < cursor->block->frames) {
         return sw_block_time_ms(cursor->block, cursor->frame);

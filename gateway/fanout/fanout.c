@@ -24,6 +24,7 @@ void sw_fanout_init(struct sw_fanout *fanout, struct sw_loop *loop, uint32_t slo
                                  .loop = loop,
                                  .marks = *marks,
                                  .high_bytes = marks->high_bytes,
+                                 .board_bytes = SW_BOARD_BYTES,
                                  .slots = slots,
                                  .cursors_high = 1,
                                  .pool.counters = counters};

@@ -94,6 +94,7 @@ struct sw_ticker {
     uint32_t count;
     uint32_t capacity;
     uint32_t period_ms;
+    uint64_t ticked_ms; /* the last tick */
 };
 
 struct sw_gate;
@@ -152,6 +153,8 @@ struct sw_fanout {
     uint32_t gates_next; /* where the next tick goes on */
     struct sw_timer gates_timer;
     uint64_t relieved_ms; /* when memory was last given up */
+    uint32_t fruitless;   /* looks since anything came back */
+    uint32_t board_bytes; /* of one board */
 };
 
 /* `slots`: how many there may ever be. All borrowed. */

@@ -73,6 +73,7 @@ static void on_tick(struct sw_timer *timer)
 {
     struct sw_ticker *ticker = SW_CONTAINER_OF(timer, struct sw_ticker, timer);
     struct sw_fanout *fanout = ticker->fanout;
+    ticker->ticked_ms = sw_loop_now_ms(fanout->loop);
     if (ticker->count == 0) {
         return;
     }

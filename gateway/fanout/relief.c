@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What a worker gives up while the node's memory is short: the steps of its budget. From 70 % on
- * the high mark is the low one. From 85 % on, every SW_GATE_TICK_MS, pressured sessions lose the
- * older half of what waits; where the oldest may not be shed, those who are owed most go. */
+ * the high mark is the low one, and boards are small. From 85 % on, every SW_GATE_TICK_MS, sessions
+ * that do not keep up lose the older half of what waits; where that gives nothing back (frames in
+ * flight, what may not be shed), those who are owed most go. */
 #include "fanout/internal.h"
 
 /* Sessions that go in one look, at each step. */
 static const unsigned evictions[] = {[SW_BUDGET_HARD] = 4, [SW_BUDGET_FULL] = 16};
+
+/* Looks that may give nothing back before somebody goes: by then the half of a half is nothing. */
+#define FRUITLESS 8
 
 /* How long the oldest byte of a session that has to do with it has waited; 0: it has not. */
 static uint64_t age_ms(struct sw_fanout *fanout, uint32_t slot, uint64_t now)
@@ -52,6 +56,8 @@ static bool helps(const struct sw_purse *purse)
 
 static void relieve(struct sw_fanout *fanout, uint64_t now, enum sw_budget_step step)
 {
+    const struct sw_purse *purse = fanout->pool.purse;
+    int64_t before = purse->used;
     uint64_t age = oldest_age_ms(fanout, now);
     for (uint32_t i = 0; i < fanout->gates_count; i++) {
         uint32_t slot = sw_gate_slot(fanout, i);
@@ -59,8 +65,9 @@ static void relieve(struct sw_fanout *fanout, uint64_t now, enum sw_budget_step 
             sw_policy_shed_older(fanout, slot, now - age / 2);
         }
     }
-    bool shed = age == 0 || oldest_age_ms(fanout, now) < age;
-    for (unsigned i = 0; !shed && helps(fanout->pool.purse) && i < evictions[step]; i++) {
+    fanout->fruitless = purse->used < before ? 0 : fanout->fruitless + 1;
+    for (unsigned i = 0; fanout->fruitless > FRUITLESS && helps(purse) && i < evictions[step];
+         i++) {
         evict_most_owed(fanout);
     }
 }
@@ -68,9 +75,12 @@ static void relieve(struct sw_fanout *fanout, uint64_t now, enum sw_budget_step 
 void sw_fanout_relieve(struct sw_fanout *fanout, enum sw_budget_step step)
 {
     uint64_t now = sw_loop_now_ms(fanout->loop);
-    fanout->high_bytes =
-        step == SW_BUDGET_EASY ? fanout->marks.high_bytes : fanout->marks.low_bytes;
-    if (step >= SW_BUDGET_HARD && now - fanout->relieved_ms >= SW_GATE_TICK_MS) {
+    bool easy = step == SW_BUDGET_EASY;
+    fanout->high_bytes = easy ? fanout->marks.high_bytes : fanout->marks.low_bytes;
+    fanout->board_bytes = easy ? SW_BOARD_BYTES : SW_BOARD_TIGHT_BYTES;
+    if (step < SW_BUDGET_HARD) {
+        fanout->fruitless = 0;
+    } else if (now - fanout->relieved_ms >= SW_GATE_TICK_MS) {
         fanout->relieved_ms = now;
         relieve(fanout, now, step);
     }

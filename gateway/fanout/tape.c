@@ -257,7 +257,7 @@ void sw_tape_append_gap(struct sw_fanout *fanout, struct sw_tape *tape, uint64_t
     if (tape->readers == 0) {
         return;
     }
-    if (count == 0 || count > UINT32_MAX / 2) { /* no reader's account holds more */
+    if (count == 0 || count > SW_BEHIND_MAX / 4) { /* no reader's account holds more */
         tape->lost = true;
         return;
     }

@@ -240,6 +240,9 @@ static void owe(struct sw_fanout *fanout, struct walk *walk, uint32_t place,
     } else {
         cursor = place_before(fanout, walk, place);
     }
+    if (SW_UNLIKELY(reader->behind > SW_BEHIND_MAX)) {
+        fanout->events->on_over(fanout->owner, slot);
+    }
     bool stuck = reader->flags & SW_WRITE_PENDING || sw_gate_keeps(fanout, reader);
     if (stuck ? sw_policy_over_high(fanout, reader) : !sw_cursor_waits(cursor)) {
         sw_fanout_due(fanout, slot);

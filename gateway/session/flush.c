@@ -24,7 +24,11 @@ static void write_lane_rest(struct sw_session *session, size_t taken)
     struct sw_buf *lane = sw_alloc(sizeof(*lane));
     *lane = session->lane;
     session->lane = (struct sw_buf){0};
-    sw_session_reader(session)->flags |= SW_WRITE_PENDING;
+    struct sw_reader *reader = sw_session_reader(session);
+    if (reader->behind == 0) {
+        reader->since = (uint32_t)sw_loop_now_ms(session->all->loop);
+    }
+    reader->flags |= SW_WRITE_PENDING;
     struct sw_rest rest = {
         .done = lane_done, .owner = lane, .bytes = (uint32_t)(lane->size - taken)};
     sw_conn_write_rest(&session->conn, lane->data + taken, &rest);

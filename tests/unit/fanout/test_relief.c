@@ -76,6 +76,14 @@ static void relieve(struct rig *rig, enum sw_budget_step step)
     sw_fanout_relieve(&rig->fanout, step);
 }
 
+/* Until it is clear that shedding gives nothing back, and one look more. */
+static void relieve_long(struct rig *rig, enum sw_budget_step step)
+{
+    for (unsigned i = 0; i < 9; i++) {
+        relieve(rig, step);
+    }
+}
+
 static void high_is_low_while_memory_is_tight(void **state)
 {
     (void)state;
@@ -194,7 +202,7 @@ static void who_may_not_be_shed_for_is_evicted_the_most_owed_first(void **state)
         send_run(rig, tapes[slot], 1, 10 + 10 * slot);
     }
     rig_live(rig, 400);
-    relieve(rig, SW_BUDGET_HARD);
+    relieve_long(rig, SW_BUDGET_HARD);
     for (uint32_t slot = 0; slot < OTHERS; slot++) {
         assert_int_equal(rig->slots[slot].evictions, slot >= OTHERS - 4);
     }
@@ -220,11 +228,75 @@ static void nobody_is_evicted_where_it_does_not_help(void **state)
     open_stuck(rig, 0, tape, SW_MODE_DISCONNECT);
     send_run(rig, tape, 1, 20);
     rig_live(rig, 400);
-    relieve(rig, SW_BUDGET_HARD);
+    relieve_long(rig, SW_BUDGET_HARD);
     assert_int_equal(rig->slots[0].evictions, 0);
     sw_purse_charge(&other, SW_PART_MESSAGES, -(int64_t)(LIMIT / 100 * 90));
     relieve(rig, SW_BUDGET_HARD);
     assert_int_equal(rig->slots[0].evictions, 1);
+    deinit(&all);
+}
+
+/* All that is owed is the frame in flight: nothing can be shed, and its block is large. */
+static void who_only_has_a_frame_in_flight_is_evicted(void **state)
+{
+    (void)state;
+    struct short_rig all;
+    struct rig *rig = &all.rig;
+    init(&all, 1);
+    struct sw_tape *tape = rig_tape(rig, "a");
+    rig_open(rig, 0, SMALL);
+    rig_subscribe_as(rig, 0, tape, SW_MODE_ALL, 0);
+    rig_send_long(rig, tape, "1:", 200000);
+    rig_live(rig, 400);
+    assert_int_equal(rig->fanout.cursors_used, 0);
+    relieve_long(rig, SW_BUDGET_HARD);
+    assert_int_equal(rig->slots[0].evictions, 1);
+    deinit(&all);
+}
+
+/* A board of those who keep up holds what somebody has yet to read, not all keys that ever came. */
+static void board_of_readers_that_keep_up_stays_small(void **state)
+{
+    (void)state;
+    struct short_rig all;
+    struct rig *rig = &all.rig;
+    init(&all, 2);
+    struct sw_tape *tape = rig_tape(rig, "a");
+    rig_open(rig, 0, 0);
+    rig_open(rig, 1, 0);
+    rig_subscribe_as(rig, 0, tape, SW_MODE_ALL, 20);
+    rig_subscribe_as(rig, 1, tape, SW_MODE_LATEST, 10);
+    char text[16];
+    for (unsigned i = 0; i < 2000; i++) {
+        snprintf(text, sizeof(text), "k%u:1", i);
+        rig_send(rig, tape, text);
+        rig_pass(rig, 10);
+        rig_received(rig, 0);
+        rig_received(rig, 1);
+        assert_true(!tape->board || tape->board->live < 200);
+    }
+    assert_int_equal(rig->slots[0].episodes + rig->slots[1].episodes, 0);
+    rig_live(rig, 400);
+    assert_int_equal(sw_counter_read(&rig->counters.sent_total), 4000);
+    deinit(&all);
+}
+
+/* What waited for a tick of 1 Hz has not waited for its reader. */
+static void paced_reader_that_keeps_up_is_not_pressured(void **state)
+{
+    (void)state;
+    struct short_rig all;
+    struct rig *rig = &all.rig;
+    init(&all, 1);
+    struct sw_tape *tape = rig_tape(rig, "a");
+    rig_open(rig, 0, 0);
+    rig_subscribe_as(rig, 0, tape, SW_MODE_ALL, 1);
+    for (unsigned i = 0; i < 200; i++) {
+        rig_send(rig, tape, "k:1");
+        rig_pass(rig, 50);
+        rig_received(rig, 0);
+    }
+    assert_int_equal(rig->slots[0].episodes, 0);
     deinit(&all);
 }
 
@@ -274,6 +346,9 @@ int main(void)
         cmocka_unit_test(latest_goes_onto_its_board),
         cmocka_unit_test(who_may_not_be_shed_for_is_evicted_the_most_owed_first),
         cmocka_unit_test(nobody_is_evicted_where_it_does_not_help),
+        cmocka_unit_test(who_only_has_a_frame_in_flight_is_evicted),
+        cmocka_unit_test(board_of_readers_that_keep_up_stays_small),
+        cmocka_unit_test(paced_reader_that_keeps_up_is_not_pressured),
         cmocka_unit_test(who_is_not_pressured_loses_nothing),
         cmocka_unit_test(full_sheds_what_is_young_too),
     };
