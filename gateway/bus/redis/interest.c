@@ -59,11 +59,12 @@ static struct sw_slice mark_wire(const struct mark *mark)
 
 static struct mark *mark_create(struct sw_redis_interests *interests, struct sw_interest *interest)
 {
-    struct mark *mark = sw_zalloc(sizeof(*mark) + interest->wire.size);
+    struct sw_slice wire = sw_interest_wire(interest);
+    struct mark *mark = sw_zalloc(sizeof(*mark) + wire.size);
     mark->interest = interest;
     mark->pattern = interest->pattern;
-    mark->size = interest->wire.size;
-    memcpy(mark->wire, interest->wire.data, mark->size);
+    mark->size = wire.size;
+    memcpy(mark->wire, wire.data, wire.size);
     sw_list_push(&interests->marks, &mark->link);
     interest->backend = mark;
     return mark;
@@ -147,8 +148,8 @@ static bool glob_covers(struct sw_slice glob, struct sw_slice text)
 
 static bool covers(const struct sw_interest *interest, struct sw_slice channel)
 {
-    return interest->pattern ? glob_covers(interest->wire, channel)
-                             : sw_slice_equal(interest->wire, channel);
+    return interest->pattern ? glob_covers(sw_interest_wire(interest), channel)
+                             : sw_slice_equal(sw_interest_wire(interest), channel);
 }
 
 static bool is_left_out(const struct sw_redis_interests *interests,
@@ -177,7 +178,7 @@ static bool means(const struct sw_redis_interests *interests, const struct sw_in
     }
     struct sw_slice topic = sw_slice(channel.data + prefix, channel.size - prefix);
     return sw_topic_kind(topic, config->separator, NULL) == SW_TOPIC_CONCRETE &&
-           sw_topic_match(interest->name, topic, config->separator);
+           sw_topic_match(sw_interest_name(interest), topic, config->separator);
 }
 
 void sw_redis_interests_leave_out(struct sw_redis_interests *interests, struct sw_slice channel,

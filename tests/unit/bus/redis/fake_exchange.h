@@ -36,14 +36,14 @@ static inline void fake_init(struct sw_exchange *exchange, const char *prefix)
 static inline struct sw_interest *fake_want(struct sw_exchange *exchange, const char *wire,
                                             bool pattern)
 {
-    struct sw_interest *interest = sw_zalloc(sizeof(*interest));
     size_t prefix = strlen(exchange->config.prefix);
     size_t size = strlen(wire);
-    char *copy = sw_strndup(wire, size);
-    interest->exchange = exchange;
-    interest->wire = sw_slice(copy, size);
-    interest->name = sw_slice(copy + prefix, size - prefix);
+    struct sw_interest *interest = sw_zalloc(sizeof(*interest) + 2 * size);
     interest->pattern = pattern;
+    interest->wire_size = (uint16_t)size;
+    interest->name_size = (uint8_t)(size > prefix ? size - prefix : 0);
+    memcpy(interest->bytes, wire, size);
+    memcpy(interest->bytes + size, wire + size - interest->name_size, interest->name_size);
     sw_list_push(&exchange->interests, &interest->link);
     return interest;
 }
@@ -51,7 +51,6 @@ static inline struct sw_interest *fake_want(struct sw_exchange *exchange, const 
 static inline void fake_forget(struct sw_interest *interest)
 {
     sw_list_remove(&interest->link);
-    sw_free((void *)(uintptr_t)interest->wire.data);
     sw_free(interest);
 }
 
@@ -113,7 +112,7 @@ struct sw_interest *sw_exchange_find(const struct sw_exchange *exchange, struct 
     const struct sw_list *all = &exchange->interests;
     for (struct sw_list *at = all->next; at != all; at = at->next) {
         struct sw_interest *interest = SW_CONTAINER_OF(at, struct sw_interest, link);
-        if (interest->pattern == pattern && sw_slice_equal(interest->wire, wire)) {
+        if (interest->pattern == pattern && sw_slice_equal(sw_interest_wire(interest), wire)) {
             return interest;
         }
     }
@@ -125,7 +124,7 @@ void sw_exchange_acked(struct sw_exchange *exchange, struct sw_interest *interes
     interest->acked = true;
     interest->lost = false;
     exchange->acks++;
-    sw_buf_printf(&exchange->said, "acked %.*s\n", SW_SLICE_ARG(interest->wire));
+    sw_buf_printf(&exchange->said, "acked %.*s\n", SW_SLICE_ARG(sw_interest_wire(interest)));
     if (exchange->on_acked) {
         exchange->on_acked(interest);
     }
@@ -134,7 +133,7 @@ void sw_exchange_acked(struct sw_exchange *exchange, struct sw_interest *interes
 void sw_exchange_refused(struct sw_exchange *exchange, struct sw_interest *interest,
                          enum sw_error error)
 {
-    sw_buf_printf(&exchange->said, "refused %.*s %s\n", SW_SLICE_ARG(interest->wire),
+    sw_buf_printf(&exchange->said, "refused %.*s %s\n", SW_SLICE_ARG(sw_interest_wire(interest)),
                   sw_error_row(error)->code);
     fake_forget(interest);
 }
@@ -161,13 +160,14 @@ void sw_exchange_message(struct sw_exchange *exchange, struct sw_interest *inter
                          struct sw_slice topic, struct sw_slice raw)
 {
     exchange->messages++;
-    sw_buf_printf(&exchange->said, "message %.*s %.*s %.*s\n", SW_SLICE_ARG(interest->wire),
-                  SW_SLICE_ARG(topic), (int)(raw.size < 100 ? raw.size : 100), raw.data);
+    sw_buf_printf(&exchange->said, "message %.*s %.*s %.*s\n",
+                  SW_SLICE_ARG(sw_interest_wire(interest)), SW_SLICE_ARG(topic),
+                  (int)(raw.size < 100 ? raw.size : 100), raw.data);
 }
 
 void sw_exchange_too_large(struct sw_exchange *exchange, struct sw_interest *interest)
 {
-    sw_buf_printf(&exchange->said, "too_large %.*s\n", SW_SLICE_ARG(interest->wire));
+    sw_buf_printf(&exchange->said, "too_large %.*s\n", SW_SLICE_ARG(sw_interest_wire(interest)));
 }
 
 void sw_exchange_published(struct sw_exchange *exchange, struct sw_publish *publish,
