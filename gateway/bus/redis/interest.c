@@ -2,13 +2,14 @@
 #include "bus/redis/interest.h"
 
 #include "bus/redis/link.h"
+#include "common/assert.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "core/topic.h"
 
 #include <string.h>
 
-/* One interest on this link, or what is left of it. */
+/* One interest on this link that something is under way for, or what is left of it. */
 struct mark {
     struct sw_list link;
     struct sw_interest *interest; /* NULL: nobody wants it any more */
@@ -21,6 +22,9 @@ struct mark {
     size_t size;
     char wire[]; /* own copy: UNSUBSCRIBE and the answers come after the interest */
 };
+
+/* In place of the mark of an interest whose subscription was answered. */
+static struct mark subscribed;
 
 enum verb { SUBSCRIBE, PSUBSCRIBE, UNSUBSCRIBE, PUNSUBSCRIBE, PING };
 
@@ -70,18 +74,36 @@ static struct mark *mark_create(struct sw_redis_interests *interests, struct sw_
     return mark;
 }
 
+/* The interest's mark; a new one where it has none now. */
+static struct mark *mark_get(struct sw_redis_interests *interests, struct sw_interest *interest)
+{
+    struct mark *mark = interest->backend;
+    if (mark && mark != &subscribed) {
+        return mark;
+    }
+    struct mark *fresh = mark_create(interests, interest);
+    fresh->subscribed = mark == &subscribed;
+    return fresh;
+}
+
 static void mark_destroy(struct mark *mark)
 {
     sw_list_remove(&mark->link);
     sw_free(mark);
 }
 
-/* Frees a mark that nothing names any more. */
+/* Frees a mark that nothing names any more: if its interest is still there, everything that was
+ * asked for it has its answer, and it is subscribed. */
 static void mark_settle(struct mark *mark)
 {
-    if (mark->refs == 0 && !mark->interest) {
-        mark_destroy(mark);
+    if (mark->refs > 0) {
+        return;
     }
+    if (mark->interest) {
+        SW_ASSERT(mark->subscribed && mark->outstanding == 0);
+        mark->interest->backend = &subscribed;
+    }
+    mark_destroy(mark);
 }
 
 /* Its interest is forgotten here. */
@@ -236,17 +258,16 @@ void sw_redis_interests_subscribe(struct sw_redis_interests *interests,
     if (!interests->up || is_left_out(interests, interest)) {
         return;
     }
-    struct mark *mark = interest->backend;
-    enqueue(interests, mark ? mark : mark_create(interests, interest));
+    enqueue(interests, mark_get(interests, interest));
 }
 
 void sw_redis_interests_unsubscribe(struct sw_redis_interests *interests,
                                     struct sw_interest *interest)
 {
-    struct mark *mark = interest->backend;
-    if (!mark) {
+    if (!interest->backend) {
         return;
     }
+    struct mark *mark = mark_get(interests, interest);
     mark_cut(mark);
     if (mark->subscribed) {
         enqueue(interests, mark); /* or, where it is queued already, that place now means this */
@@ -260,8 +281,8 @@ void sw_redis_interests_up(struct sw_redis_interests *interests)
     subscribe_rest(interests);
 }
 
-/* Forgets the queue and what was sent; `cut`: the interests are still there. */
-static void forget(struct sw_redis_interests *interests, bool cut)
+/* Forgets the queue and what was sent. */
+static void forget(struct sw_redis_interests *interests)
 {
     interests->up = false;
     while (sw_ring_pop(&interests->queue)) {
@@ -271,17 +292,17 @@ static void forget(struct sw_redis_interests *interests, bool cut)
     }
     interests->unanswered = 0;
     for (struct sw_list *node; (node = sw_list_first(&interests->marks));) {
-        struct mark *mark = SW_CONTAINER_OF(node, struct mark, link);
-        if (mark->interest && cut) {
-            mark_cut(mark);
-        }
-        mark_destroy(mark);
+        mark_destroy(SW_CONTAINER_OF(node, struct mark, link));
     }
 }
 
 void sw_redis_interests_down(struct sw_redis_interests *interests)
 {
-    forget(interests, true);
+    struct sw_list *all = sw_exchange_interests(interests->exchange);
+    for (struct sw_list *at = all->next; at != all; at = at->next) {
+        SW_CONTAINER_OF(at, struct sw_interest, link)->backend = NULL;
+    }
+    forget(interests);
 }
 
 /* ---- commands ---- */
@@ -485,7 +506,7 @@ void sw_redis_interests_init(struct sw_redis_interests *interests, struct sw_exc
 
 void sw_redis_interests_deinit(struct sw_redis_interests *interests)
 {
-    forget(interests, false);
+    forget(interests);
     for (struct sw_list *node; (node = sw_list_pop(&interests->left_out));) {
         sw_free(SW_CONTAINER_OF(node, struct left_out, link));
     }

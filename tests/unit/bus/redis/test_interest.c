@@ -553,6 +553,7 @@ static void reconnect(struct setting *setting)
 
 static void check_rest(struct setting *setting)
 {
+    assert_true(sw_list_empty(&setting->interests.marks)); /* what is quiet costs nothing */
     for (unsigned i = 0; i < NAMES; i++) {
         struct sw_interest *interest = find(setting, i);
         assert_int_equal(interest != NULL, setting->server.subscribed[i]);
