@@ -11,10 +11,9 @@
 struct sw_exchange;
 
 /* One subscribed string of this node. Its wire is what the backend subscribes to: prefix + topic,
- * or the glob that covers the pattern. There is one for each topic, so it is kept small: 120 bytes
+ * or the glob that covers the pattern. There is one for each topic, so it is kept small: 104 bytes
  * and the wire. */
 struct sw_interest {
-    struct sw_list link; /* on the exchange's list of all interests */
     struct sw_exchange_reader *readers;
     void *backend;           /* the backend's own mark */
     struct sw_rate messages; /* taken for it, once however many workers read it */
@@ -83,8 +82,9 @@ struct sw_backend *sw_memory_create(struct sw_exchange *exchange);
 const struct sw_bus_config *sw_exchange_config(const struct sw_exchange *exchange);
 struct sw_loop *sw_exchange_loop(const struct sw_exchange *exchange);
 struct sw_counters *sw_exchange_counters(const struct sw_exchange *exchange);
-/* All interests, linked by `link`. */
-struct sw_list *sw_exchange_interests(struct sw_exchange *exchange);
+/* Shows it all interests, in no order. None may come or go meanwhile. */
+void sw_exchange_visit(struct sw_exchange *exchange,
+                       void (*visit)(void *context, struct sw_interest *interest), void *context);
 /* By its wire string; NULL where nobody wants it. */
 struct sw_interest *sw_exchange_find(const struct sw_exchange *exchange, struct sw_slice wire,
                                      bool pattern);

@@ -25,10 +25,9 @@ struct sw_exchange {
     struct sw_backend *backend; /* borrowed */
     struct sw_outlet **outlets;
     uint32_t workers;
-    struct sw_list interests;
     struct sw_list lingering[2]; /* [pattern]; who waits longest first */
     uint32_t lingering_count[2];
-    struct sw_map names[2]; /* [pattern] */
+    struct sw_map names[2]; /* [pattern]; all interests */
     struct sw_map globs;    /* patterns by their wire; a topic's is found by its name */
     struct sw_random random;
     struct sw_purse purse; /* of messages */
@@ -39,11 +38,6 @@ struct sw_exchange {
     _Atomic bool up;
     _Atomic bool ever_up;
 };
-
-static struct sw_interest *interest_at(struct sw_list *link)
-{
-    return SW_CONTAINER_OF(link, struct sw_interest, link);
-}
 
 static struct sw_outlet *outlet_of(const struct sw_exchange *exchange,
                                    const struct sw_exchange_reader *reader)
@@ -110,17 +104,22 @@ static void linger_stop(struct sw_exchange *exchange, struct sw_interest *intere
     sw_count(&exchange->counters->interests_lingering, -1);
 }
 
-static void interest_free(struct sw_exchange *exchange, struct sw_interest *interest)
+/* It is in no map any more. */
+static void interest_destroy(struct sw_exchange *exchange, struct sw_interest *interest)
 {
     SW_ASSERT(!interest->readers);
     linger_stop(exchange, interest);
+    sw_count(&exchange->counters->interests, -1);
+    sw_free(interest);
+}
+
+static void interest_free(struct sw_exchange *exchange, struct sw_interest *interest)
+{
     sw_map_remove(&exchange->names[interest->pattern], sw_interest_name(interest));
     if (interest->pattern) {
         sw_map_remove(&exchange->globs, sw_interest_wire(interest));
     }
-    sw_list_remove(&interest->link);
-    sw_count(&exchange->counters->interests, -1);
-    sw_free(interest);
+    interest_destroy(exchange, interest);
 }
 
 /* Nobody has read it for long enough. */
@@ -168,7 +167,6 @@ static struct sw_interest *interest_create(struct sw_exchange *exchange, struct 
     sw_map_insert(&exchange->names[pattern], sw_interest_name(interest), interest);
     sw_rate_init(&interest->messages, exchange->now_ns);
     interest->max_bytes = find_max_bytes(&exchange->config, name, pattern);
-    sw_list_push(&exchange->interests, &interest->link);
     sw_count(&exchange->counters->interests, 1);
     return interest;
 }
@@ -362,14 +360,17 @@ void sw_exchange_up(struct sw_exchange *exchange)
            exchange->names[0].count + exchange->names[1].count);
 }
 
+static void lose(void *context, struct sw_interest *interest)
+{
+    (void)context;
+    interest->lost = interest->lost || interest->acked;
+    interest->acked = false;
+}
+
 void sw_exchange_down(struct sw_exchange *exchange, const char *why)
 {
     char clean[200];
-    for (struct sw_list *at = exchange->interests.next; at != &exchange->interests; at = at->next) {
-        struct sw_interest *interest = interest_at(at);
-        interest->lost = interest->lost || interest->acked;
-        interest->acked = false;
-    }
+    sw_exchange_visit(exchange, lose, NULL);
     if (!sw_exchange_is_up(exchange)) {
         return;
     }
@@ -564,7 +565,6 @@ struct sw_exchange *sw_exchange_create(struct sw_loop *loop, const struct sw_bus
     exchange->config.prefix = copy(config->prefix);
     exchange->prefix = sw_slice_of(exchange->config.prefix);
     exchange->config.node = copy(config->node);
-    sw_list_init(&exchange->interests);
     sw_list_init(&exchange->lingering[false]);
     sw_list_init(&exchange->lingering[true]);
     sw_purse_init(&exchange->purse, config->budget, counters->budget_used_bytes);
@@ -587,18 +587,24 @@ void sw_exchange_add_worker(struct sw_exchange *exchange, struct sw_inbox *inbox
     exchange->workers++;
 }
 
+static void clear(void *context, struct sw_interest *interest)
+{
+    struct sw_exchange *exchange = context;
+    while (interest->readers) {
+        reader_free(interest, interest->readers);
+    }
+    exchange->backend->ops->unsubscribe(exchange->backend, interest);
+    interest_destroy(exchange, interest);
+}
+
 void sw_exchange_clear(struct sw_exchange *exchange)
 {
     exchange->cleared = true;
     sw_exchange_stopped(exchange);
-    struct sw_list *node;
-    while ((node = sw_list_first(&exchange->interests))) {
-        struct sw_interest *interest = interest_at(node);
-        while (interest->readers) {
-            reader_free(interest, interest->readers);
-        }
-        interest_give_up(exchange, interest);
-    }
+    sw_map_deinit(&exchange->globs);
+    sw_exchange_visit(exchange, clear, exchange);
+    sw_map_deinit(&exchange->names[false]);
+    sw_map_deinit(&exchange->names[true]);
     exchange->backend = NULL;
 }
 
@@ -606,47 +612,52 @@ void sw_exchange_destroy(struct sw_exchange **pointer)
 {
     struct sw_exchange *exchange = *pointer;
     *pointer = NULL;
-    SW_ASSERT(sw_list_empty(&exchange->interests));
+    SW_ASSERT(exchange->names[false].count + exchange->names[true].count == 0);
     for (uint32_t i = 0; i < exchange->workers; i++) {
         sw_outlet_destroy(exchange->outlets[i]);
     }
     sw_free(exchange->outlets);
-    sw_map_deinit(&exchange->names[false]);
-    sw_map_deinit(&exchange->names[true]);
-    sw_map_deinit(&exchange->globs);
     sw_free((char *)exchange->config.url);
     sw_free((char *)exchange->config.prefix);
     sw_free((char *)exchange->config.node);
     sw_free(exchange);
 }
 
+static bool interest_sane(const struct sw_interest *interest)
+{
+    if (!interest->readers != interest->lingers) {
+        return false;
+    }
+    if (interest->lingers) {
+        return !interest->first_used && sw_timer_running(&interest->linger) &&
+               !sw_list_empty(&interest->lingering);
+    }
+    for (const struct sw_exchange_reader *at = interest->readers; at; at = at->next) {
+        if (!at->joined && !sw_list_empty(&at->gapped)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool sw_exchange_sane(const struct sw_exchange *exchange)
 {
-    size_t count = 0;
-    size_t lingering = 0;
-    for (struct sw_list *at = exchange->interests.next; at != &exchange->interests; at = at->next) {
-        const struct sw_interest *interest = interest_at(at);
-        bool lingers = interest->lingers;
-        if (!interest->readers != lingers) {
-            return false;
-        }
-        if (lingers && (interest->first_used || !sw_timer_running(&interest->linger) ||
-                        sw_list_empty(&interest->lingering))) {
-            return false;
-        }
-        for (const struct sw_exchange_reader *r = interest->readers; r; r = r->next) {
-            if (!r->joined && !sw_list_empty(&r->gapped)) {
+    static const uint32_t most[2] = {SW_LINGERING_TOPICS, SW_LINGERING_PATTERNS};
+    for (int pattern = 0; pattern < 2; pattern++) {
+        const struct sw_interest *interest;
+        size_t cursor = 0;
+        uint32_t lingering = 0;
+        while ((interest = sw_map_next(&exchange->names[pattern], &cursor))) {
+            if (!interest_sane(interest) || interest->pattern != pattern) {
                 return false;
             }
+            lingering += interest->lingers;
         }
-        lingering += lingers;
-        count++;
+        if (lingering != exchange->lingering_count[pattern] || lingering > most[pattern]) {
+            return false;
+        }
     }
-    return lingering == exchange->lingering_count[0] + exchange->lingering_count[1] &&
-           exchange->lingering_count[false] <= SW_LINGERING_TOPICS &&
-           exchange->lingering_count[true] <= SW_LINGERING_PATTERNS &&
-           count == exchange->names[0].count + exchange->names[1].count &&
-           exchange->names[true].count == exchange->globs.count;
+    return exchange->names[true].count == exchange->globs.count;
 }
 
 /* ---- asked by backends and other threads ---- */
@@ -666,9 +677,16 @@ struct sw_counters *sw_exchange_counters(const struct sw_exchange *exchange)
     return exchange->counters;
 }
 
-struct sw_list *sw_exchange_interests(struct sw_exchange *exchange)
+void sw_exchange_visit(struct sw_exchange *exchange,
+                       void (*visit)(void *context, struct sw_interest *interest), void *context)
 {
-    return &exchange->interests;
+    for (int pattern = 0; pattern < 2; pattern++) {
+        struct sw_interest *interest;
+        size_t cursor = 0;
+        while ((interest = sw_map_next(&exchange->names[pattern], &cursor))) {
+            visit(context, interest);
+        }
+    }
 }
 
 bool sw_exchange_is_up(const struct sw_exchange *exchange)

@@ -143,14 +143,16 @@ static void memory_unsubscribe(struct sw_backend *backend, struct sw_interest *i
     }
 }
 
+static void subscribe_waiting(void *context, struct sw_interest *interest)
+{
+    memory_subscribe(context, interest);
+}
+
 static void memory_start(struct sw_backend *backend)
 {
     of(backend)->started = true;
     sw_exchange_up(backend->exchange);
-    struct sw_list *all = sw_exchange_interests(backend->exchange);
-    for (struct sw_list *at = all->next; at != all; at = at->next) {
-        memory_subscribe(backend, SW_CONTAINER_OF(at, struct sw_interest, link));
-    }
+    sw_exchange_visit(backend->exchange, subscribe_waiting, backend);
 }
 
 static bool memory_pump(struct sw_backend *backend)

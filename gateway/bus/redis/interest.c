@@ -203,6 +203,16 @@ static bool means(const struct sw_redis_interests *interests, const struct sw_in
            sw_topic_match(sw_interest_name(interest), topic, config->separator);
 }
 
+static void tell_left_out(void *context, struct sw_interest *interest)
+{
+    const struct sw_redis_interests *interests = context;
+    const struct left_out *left = SW_CONTAINER_OF(interests->left_out.prev, struct left_out, link);
+    struct sw_slice channel = sw_slice(left->channel, left->size);
+    if (interest->acked && covers(interest, channel) && means(interests, interest, channel)) {
+        sw_exchange_too_large(interests->exchange, interest);
+    }
+}
+
 void sw_redis_interests_leave_out(struct sw_redis_interests *interests, struct sw_slice channel,
                                   uint64_t until_ms)
 {
@@ -211,24 +221,14 @@ void sw_redis_interests_leave_out(struct sw_redis_interests *interests, struct s
     left->size = channel.size;
     memcpy(left->channel, channel.data, channel.size);
     sw_list_push(&interests->left_out, &left->link);
-    struct sw_list *all = sw_exchange_interests(interests->exchange);
-    for (struct sw_list *at = all->next; at != all; at = at->next) {
-        struct sw_interest *interest = SW_CONTAINER_OF(at, struct sw_interest, link);
-        if (interest->acked && covers(interest, channel) && means(interests, interest, channel)) {
-            sw_exchange_too_large(interests->exchange, interest);
-        }
-    }
+    sw_exchange_visit(interests->exchange, tell_left_out, interests);
 }
 
-/* Queues every interest that has no mark. */
-static void subscribe_rest(struct sw_redis_interests *interests)
+/* Queues it where it has no mark. */
+static void subscribe_rest(void *context, struct sw_interest *interest)
 {
-    struct sw_list *all = sw_exchange_interests(interests->exchange);
-    for (struct sw_list *at = all->next; at != all; at = at->next) {
-        struct sw_interest *interest = SW_CONTAINER_OF(at, struct sw_interest, link);
-        if (!interest->backend) {
-            sw_redis_interests_subscribe(interests, interest);
-        }
+    if (!interest->backend) {
+        sw_redis_interests_subscribe(context, interest);
     }
 }
 
@@ -246,7 +246,7 @@ void sw_redis_interests_look(struct sw_redis_interests *interests, uint64_t now_
         }
     }
     if (some && interests->up) {
-        subscribe_rest(interests);
+        sw_exchange_visit(interests->exchange, subscribe_rest, interests);
     }
 }
 
@@ -278,7 +278,7 @@ void sw_redis_interests_unsubscribe(struct sw_redis_interests *interests,
 void sw_redis_interests_up(struct sw_redis_interests *interests)
 {
     interests->up = true;
-    subscribe_rest(interests);
+    sw_exchange_visit(interests->exchange, subscribe_rest, interests);
 }
 
 /* Forgets the queue and what was sent. */
@@ -296,12 +296,15 @@ static void forget(struct sw_redis_interests *interests)
     }
 }
 
+static void unmark(void *context, struct sw_interest *interest)
+{
+    (void)context;
+    interest->backend = NULL;
+}
+
 void sw_redis_interests_down(struct sw_redis_interests *interests)
 {
-    struct sw_list *all = sw_exchange_interests(interests->exchange);
-    for (struct sw_list *at = all->next; at != all; at = at->next) {
-        SW_CONTAINER_OF(at, struct sw_interest, link)->backend = NULL;
-    }
+    sw_exchange_visit(interests->exchange, unmark, NULL);
     forget(interests);
 }
 

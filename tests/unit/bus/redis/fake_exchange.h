@@ -31,6 +31,12 @@ static inline void fake_init(struct sw_exchange *exchange, const char *prefix)
     sw_list_init(&exchange->interests);
 }
 
+/* Each interest stands behind its link on the list. */
+static inline struct sw_interest *fake_at(struct sw_list *link)
+{
+    return (struct sw_interest *)(void *)(link + 1);
+}
+
 /* The name is what stands behind the prefix: patterns of tests have the glob that they look like.
  */
 static inline struct sw_interest *fake_want(struct sw_exchange *exchange, const char *wire,
@@ -38,26 +44,28 @@ static inline struct sw_interest *fake_want(struct sw_exchange *exchange, const 
 {
     size_t prefix = strlen(exchange->config.prefix);
     size_t size = strlen(wire);
-    struct sw_interest *interest = sw_zalloc(sizeof(*interest) + 2 * size);
+    struct sw_list *link = sw_zalloc(sizeof(*link) + sizeof(struct sw_interest) + 2 * size);
+    struct sw_interest *interest = fake_at(link);
     interest->pattern = pattern;
     interest->wire_size = (uint16_t)size;
     interest->name_size = (uint8_t)(size > prefix ? size - prefix : 0);
     memcpy(interest->bytes, wire, size);
     memcpy(interest->bytes + size, wire + size - interest->name_size, interest->name_size);
-    sw_list_push(&exchange->interests, &interest->link);
+    sw_list_push(&exchange->interests, link);
     return interest;
 }
 
 static inline void fake_forget(struct sw_interest *interest)
 {
-    sw_list_remove(&interest->link);
-    sw_free(interest);
+    struct sw_list *link = (struct sw_list *)(void *)interest - 1;
+    sw_list_remove(link);
+    sw_free(link);
 }
 
 static inline void fake_deinit(struct sw_exchange *exchange)
 {
     for (struct sw_list *node; (node = sw_list_first(&exchange->interests));) {
-        fake_forget(SW_CONTAINER_OF(node, struct sw_interest, link));
+        fake_forget(fake_at(node));
     }
     sw_buf_deinit(&exchange->said);
 }
@@ -101,9 +109,13 @@ struct sw_counters *sw_exchange_counters(const struct sw_exchange *exchange)
     return (struct sw_counters *)(uintptr_t)&exchange->counters;
 }
 
-struct sw_list *sw_exchange_interests(struct sw_exchange *exchange)
+void sw_exchange_visit(struct sw_exchange *exchange,
+                       void (*visit)(void *context, struct sw_interest *interest), void *context)
 {
-    return &exchange->interests;
+    struct sw_list *all = &exchange->interests;
+    for (struct sw_list *at = all->next; at != all; at = at->next) {
+        visit(context, fake_at(at));
+    }
 }
 
 struct sw_interest *sw_exchange_find(const struct sw_exchange *exchange, struct sw_slice wire,
@@ -111,7 +123,7 @@ struct sw_interest *sw_exchange_find(const struct sw_exchange *exchange, struct 
 {
     const struct sw_list *all = &exchange->interests;
     for (struct sw_list *at = all->next; at != all; at = at->next) {
-        struct sw_interest *interest = SW_CONTAINER_OF(at, struct sw_interest, link);
+        struct sw_interest *interest = fake_at(at);
         if (interest->pattern == pattern && sw_slice_equal(sw_interest_wire(interest), wire)) {
             return interest;
         }
@@ -144,7 +156,7 @@ void sw_exchange_down(struct sw_exchange *exchange, const char *why)
     exchange->downs++;
     sw_buf_printf(&exchange->said, "down\n");
     for (struct sw_list *at = exchange->interests.next; at != &exchange->interests; at = at->next) {
-        struct sw_interest *interest = SW_CONTAINER_OF(at, struct sw_interest, link);
+        struct sw_interest *interest = fake_at(at);
         interest->lost = interest->lost || interest->acked;
         interest->acked = false;
     }
