@@ -6,14 +6,20 @@
 
 #define FIRST_CAPACITY 16
 
+static uint32_t hash_of(struct sw_slice key)
+{
+    return (uint32_t)sw_slice_hash(key);
+}
+
 /* The place of `key`, or the free place where its search ends. The table has free places. */
-static size_t place_of(const struct sw_map *map, struct sw_slice key, uint64_t hash)
+static size_t place_of(const struct sw_map *map, struct sw_slice key, uint32_t hash)
 {
     size_t mask = map->capacity - 1;
-    size_t place = (size_t)hash & mask;
+    size_t place = hash & mask;
     for (;; place = (place + 1) & mask) {
         const struct sw_map_entry *entry = &map->entries[place];
-        if (!entry->key.data || (entry->hash == hash && sw_slice_equal(entry->key, key))) {
+        if (!entry->key ||
+            (entry->hash == hash && sw_slice_equal(sw_slice(entry->key, entry->size), key))) {
             return place;
         }
     }
@@ -25,9 +31,9 @@ static void resize(struct sw_map *map, size_t capacity)
     size_t mask = capacity - 1;
     for (size_t i = 0; i < map->capacity; i++) {
         const struct sw_map_entry *entry = &map->entries[i];
-        if (entry->key.data) {
-            size_t place = (size_t)entry->hash & mask;
-            while (entries[place].key.data) {
+        if (entry->key) {
+            size_t place = entry->hash & mask;
+            while (entries[place].key) {
                 place = (place + 1) & mask;
             }
             entries[place] = *entry;
@@ -43,20 +49,20 @@ void *sw_map_find(const struct sw_map *map, struct sw_slice key)
     if (map->count == 0) {
         return NULL;
     }
-    const struct sw_map_entry *entry = &map->entries[place_of(map, key, sw_slice_hash(key))];
-    return entry->key.data ? entry->value : NULL;
+    const struct sw_map_entry *entry = &map->entries[place_of(map, key, hash_of(key))];
+    return entry->key ? entry->value : NULL;
 }
 
 void sw_map_insert(struct sw_map *map, struct sw_slice key, void *value)
 {
-    SW_ASSERT(key.data);
+    SW_ASSERT(key.data && key.size <= UINT32_MAX);
     if (map->count >= map->capacity / 4 * 3) {
         resize(map, map->capacity ? map->capacity * 2 : FIRST_CAPACITY);
     }
-    uint64_t hash = sw_slice_hash(key);
+    uint32_t hash = hash_of(key);
     struct sw_map_entry *entry = &map->entries[place_of(map, key, hash)];
-    SW_ASSERT(!entry->key.data);
-    *entry = (struct sw_map_entry){key, value, hash};
+    SW_ASSERT(!entry->key);
+    *entry = (struct sw_map_entry){key.data, value, hash, (uint32_t)key.size};
     map->count++;
 }
 
@@ -64,8 +70,8 @@ void sw_map_insert(struct sw_map *map, struct sw_slice key, void *value)
 static void vacate(struct sw_map *map, size_t hole)
 {
     size_t mask = map->capacity - 1;
-    for (size_t i = (hole + 1) & mask; map->entries[i].key.data; i = (i + 1) & mask) {
-        size_t home = (size_t)map->entries[i].hash & mask;
+    for (size_t i = (hole + 1) & mask; map->entries[i].key; i = (i + 1) & mask) {
+        size_t home = map->entries[i].hash & mask;
         if (((i - home) & mask) >= ((i - hole) & mask)) {
             map->entries[hole] = map->entries[i];
             hole = i;
@@ -79,8 +85,8 @@ void *sw_map_remove(struct sw_map *map, struct sw_slice key)
     if (map->count == 0) {
         return NULL;
     }
-    size_t place = place_of(map, key, sw_slice_hash(key));
-    if (!map->entries[place].key.data) {
+    size_t place = place_of(map, key, hash_of(key));
+    if (!map->entries[place].key) {
         return NULL;
     }
     void *value = map->entries[place].value;
@@ -97,7 +103,7 @@ void *sw_map_next(const struct sw_map *map, size_t *cursor)
 {
     while (*cursor < map->capacity) {
         const struct sw_map_entry *entry = &map->entries[(*cursor)++];
-        if (entry->key.data) {
+        if (entry->key) {
             return entry->value;
         }
     }

@@ -7,10 +7,12 @@
 
 #include "common/slice.h"
 
+/* 24 bytes: a node has two of them for each topic that is read. */
 struct sw_map_entry {
-    struct sw_slice key; /* data == NULL: free place */
+    const char *key; /* NULL: free place */
     void *value;
-    uint64_t hash;
+    uint32_t hash; /* of which the low bits say where its search begins: no table has 2^32 places */
+    uint32_t size; /* of the key */
 };
 
 struct sw_map {
@@ -21,7 +23,7 @@ struct sw_map {
 
 /* The value, or NULL. */
 void *sw_map_find(const struct sw_map *map, struct sw_slice key);
-/* The key must not be there yet; key.data is not NULL. */
+/* The key must not be there yet; key.data is not NULL, and key.size is below 4 GB. */
 void sw_map_insert(struct sw_map *map, struct sw_slice key, void *value);
 /* The removed value, or NULL where there was none. Shrinks the table when it is nearly empty. */
 void *sw_map_remove(struct sw_map *map, struct sw_slice key);

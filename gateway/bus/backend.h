@@ -5,30 +5,52 @@
 #ifndef SW_BUS_BACKEND_H
 #define SW_BUS_BACKEND_H
 
-#include "bus/bus.h"
-#include "common/list.h"
+#include "bus/outlet.h"
 #include "common/rate.h"
 
 struct sw_exchange;
 
-/* One subscribed string of this node. `wire` is what the backend subscribes to: prefix + topic, or
- * the glob that covers the pattern. */
+/* One subscribed string of this node. Its wire is what the backend subscribes to: prefix + topic,
+ * or the glob that covers the pattern. There is one for each topic, so it is kept small: 104 bytes
+ * and the wire. */
 struct sw_interest {
-    struct sw_list link;      /* on the exchange's list of all interests */
-    struct sw_list lingering; /* on the exchange's list of those that nobody reads */
-    struct sw_timer linger;   /* runs while nobody reads it */
-    struct sw_exchange *exchange;
-    struct sw_slice name; /* own copy */
-    struct sw_slice wire; /* own copy */
-    struct sw_list readers;
-    uint32_t max_bytes; /* up to this size a payload is not too large for it (see exchange.c) */
-    bool pattern;
-    bool acked; /* the backend's last SUBSCRIBE for it was acknowledged */
-    bool lost;  /* messages may have been missed since it was acked before: readers are told at the
-                   ack */
+    struct sw_exchange_reader *readers;
     void *backend;           /* the backend's own mark */
     struct sw_rate messages; /* taken for it, once however many workers read it */
+    union {
+        /* `first_used`: one of its readers, which for most interests is the only one */
+        struct sw_exchange_reader first;
+        /* `lingers`: nobody reads it */
+        struct {
+            struct sw_timer linger;   /* until it is given up */
+            struct sw_list lingering; /* on the exchange's list of those that linger */
+            struct sw_exchange *exchange;
+        };
+    };
+    uint32_t max_bytes; /* up to this size a payload is not too large for it (see exchange.c) */
+    uint16_t wire_size;
+    uint8_t name_size;
+    bool pattern : 1;
+    bool acked : 1; /* the backend's last SUBSCRIBE for it was acknowledged */
+    bool lost : 1;  /* messages may have been missed since it was acked before: readers are told at
+                       the ack */
+    bool first_used : 1;
+    bool lingers : 1;
+    char bytes[]; /* the wire; then a pattern's name, while a topic's is the wire's end */
 };
+
+static inline struct sw_slice sw_interest_wire(const struct sw_interest *interest)
+{
+    return sw_slice(interest->bytes, interest->wire_size);
+}
+
+/* Topic or pattern, without the prefix. */
+static inline struct sw_slice sw_interest_name(const struct sw_interest *interest)
+{
+    size_t at = interest->pattern ? interest->wire_size
+                                  : (size_t)(interest->wire_size - interest->name_size);
+    return sw_slice(interest->bytes + at, interest->name_size);
+}
 
 struct sw_backend {
     const struct sw_backend_ops *ops;
@@ -60,11 +82,15 @@ struct sw_backend *sw_memory_create(struct sw_exchange *exchange);
 const struct sw_bus_config *sw_exchange_config(const struct sw_exchange *exchange);
 struct sw_loop *sw_exchange_loop(const struct sw_exchange *exchange);
 struct sw_counters *sw_exchange_counters(const struct sw_exchange *exchange);
-/* All interests, linked by `link`. */
-struct sw_list *sw_exchange_interests(struct sw_exchange *exchange);
+/* Shows it all interests, in no order. None may come or go meanwhile. */
+void sw_exchange_visit(struct sw_exchange *exchange,
+                       void (*visit)(void *context, struct sw_interest *interest), void *context);
 /* By its wire string; NULL where nobody wants it. */
 struct sw_interest *sw_exchange_find(const struct sw_exchange *exchange, struct sw_slice wire,
                                      bool pattern);
+/* By its topic, which is the wire string without the prefix. */
+struct sw_interest *sw_exchange_find_topic(const struct sw_exchange *exchange,
+                                           struct sw_slice topic);
 /* The backend is subscribed: readers that wait get their state; if `lost`, the others a gap of
  * unknown count. */
 void sw_exchange_acked(struct sw_exchange *exchange, struct sw_interest *interest);

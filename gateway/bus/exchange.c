@@ -20,34 +20,24 @@
 struct sw_exchange {
     struct sw_loop *loop;
     struct sw_bus_config config; /* own copies */
+    struct sw_slice prefix;      /* the configuration's */
     struct sw_counters *counters;
     struct sw_backend *backend; /* borrowed */
     struct sw_outlet **outlets;
     uint32_t workers;
-    struct sw_list interests;
     struct sw_list lingering[2]; /* [pattern]; who waits longest first */
     uint32_t lingering_count[2];
-    struct sw_map names[2]; /* [pattern] */
-    struct sw_map wires[2];
+    struct sw_map names[2]; /* [pattern]; all interests */
+    struct sw_map globs;    /* patterns by their wire; a topic's is found by its name */
     struct sw_random random;
     struct sw_purse purse; /* of messages */
     uint64_t now_ns;
-    uint64_t window;         /* the number of the rates' window */
+    uint32_t window;         /* the number of the rates' window */
     size_t publishing_bytes; /* of the publishes that the backend has */
     bool cleared;
     _Atomic bool up;
     _Atomic bool ever_up;
 };
-
-static struct sw_interest *interest_at(struct sw_list *link)
-{
-    return SW_CONTAINER_OF(link, struct sw_interest, link);
-}
-
-static struct sw_exchange_reader *reader_at(struct sw_list *link)
-{
-    return SW_CONTAINER_OF(link, struct sw_exchange_reader, link);
-}
 
 static struct sw_outlet *outlet_of(const struct sw_exchange *exchange,
                                    const struct sw_exchange_reader *reader)
@@ -90,12 +80,11 @@ static void put_glob(struct sw_buf *out, struct sw_slice pattern, char separator
 static void put_wire(const struct sw_exchange *exchange, struct sw_buf *out, struct sw_slice name,
                      bool pattern)
 {
-    struct sw_slice prefix = sw_slice_of(exchange->config.prefix);
     if (pattern) {
-        put_literal(out, prefix);
+        put_literal(out, exchange->prefix);
         put_glob(out, name, exchange->config.separator);
     } else {
-        sw_buf_append_slice(out, prefix);
+        sw_buf_append_slice(out, exchange->prefix);
         sw_buf_append_slice(out, name);
     }
 }
@@ -103,41 +92,47 @@ static void put_wire(const struct sw_exchange *exchange, struct sw_buf *out, str
 /* ---- interests ---- */
 
 /* Somebody reads it again, or it goes. */
-static void linger_stop(struct sw_interest *interest)
+static void linger_stop(struct sw_exchange *exchange, struct sw_interest *interest)
 {
-    struct sw_exchange *exchange = interest->exchange;
-    if (sw_list_empty(&interest->lingering)) {
+    if (!interest->lingers) {
         return;
     }
+    interest->lingers = false;
     sw_list_remove(&interest->lingering);
     sw_loop_timer_stop(exchange->loop, &interest->linger);
     exchange->lingering_count[interest->pattern]--;
     sw_count(&exchange->counters->interests_lingering, -1);
 }
 
-static void interest_free(struct sw_interest *interest)
+/* It is in no map any more. */
+static void interest_destroy(struct sw_exchange *exchange, struct sw_interest *interest)
 {
-    struct sw_exchange *exchange = interest->exchange;
-    SW_ASSERT(sw_list_empty(&interest->readers));
-    linger_stop(interest);
-    sw_map_remove(&exchange->names[interest->pattern], interest->name);
-    sw_map_remove(&exchange->wires[interest->pattern], interest->wire);
-    sw_list_remove(&interest->link);
+    SW_ASSERT(!interest->readers);
+    linger_stop(exchange, interest);
     sw_count(&exchange->counters->interests, -1);
     sw_free(interest);
 }
 
-/* Nobody has read it for long enough. */
-static void interest_give_up(struct sw_interest *interest)
+static void interest_free(struct sw_exchange *exchange, struct sw_interest *interest)
 {
-    struct sw_backend *backend = interest->exchange->backend;
-    backend->ops->unsubscribe(backend, interest);
-    interest_free(interest);
+    sw_map_remove(&exchange->names[interest->pattern], sw_interest_name(interest));
+    if (interest->pattern) {
+        sw_map_remove(&exchange->globs, sw_interest_wire(interest));
+    }
+    interest_destroy(exchange, interest);
+}
+
+/* Nobody has read it for long enough. */
+static void interest_give_up(struct sw_exchange *exchange, struct sw_interest *interest)
+{
+    exchange->backend->ops->unsubscribe(exchange->backend, interest);
+    interest_free(exchange, interest);
 }
 
 static void on_linger(struct sw_timer *timer)
 {
-    interest_give_up(SW_CONTAINER_OF(timer, struct sw_interest, linger));
+    struct sw_interest *interest = SW_CONTAINER_OF(timer, struct sw_interest, linger);
+    interest_give_up(interest->exchange, interest);
 }
 
 /* Looked up once, so that a message costs one comparison: a topic's own limit, or, since a pattern
@@ -152,40 +147,41 @@ static uint32_t find_max_bytes(const struct sw_bus_config *config, struct sw_sli
                    : sw_rules_find(config->rules, name, false)->max_message_bytes;
 }
 
-/* Name and wire stand behind the struct. */
 static struct sw_interest *interest_create(struct sw_exchange *exchange, struct sw_slice name,
                                            bool pattern)
 {
     struct sw_buf wire = {0};
     put_wire(exchange, &wire, name, pattern);
-    struct sw_interest *interest = sw_zalloc(sizeof(*interest) + name.size + wire.size);
-    char *bytes = (char *)(interest + 1);
-    memcpy(bytes, name.data, name.size);
-    memcpy(bytes + name.size, wire.data, wire.size);
-    interest->name = sw_slice(bytes, name.size);
-    interest->wire = sw_slice(bytes + name.size, wire.size);
-    sw_buf_deinit(&wire);
-    interest->exchange = exchange;
-    sw_rate_init(&interest->messages, exchange->now_ns);
+    SW_ASSERT(name.size <= UINT8_MAX && wire.size <= UINT16_MAX);
+    struct sw_interest *interest =
+        sw_zalloc(sizeof(*interest) + wire.size + (pattern ? name.size : 0));
     interest->pattern = pattern;
+    interest->name_size = (uint8_t)name.size;
+    interest->wire_size = (uint16_t)wire.size;
+    memcpy(interest->bytes, wire.data, wire.size);
+    sw_buf_deinit(&wire);
+    if (pattern) {
+        memcpy(interest->bytes + interest->wire_size, name.data, name.size);
+        sw_map_insert(&exchange->globs, sw_interest_wire(interest), interest);
+    }
+    sw_map_insert(&exchange->names[pattern], sw_interest_name(interest), interest);
+    sw_rate_init(&interest->messages, exchange->now_ns);
     interest->max_bytes = find_max_bytes(&exchange->config, name, pattern);
-    sw_timer_init(&interest->linger, on_linger);
-    sw_list_init(&interest->lingering);
-    sw_list_init(&interest->readers);
-    sw_list_push(&exchange->interests, &interest->link);
-    sw_map_insert(&exchange->names[pattern], interest->name, interest);
-    sw_map_insert(&exchange->wires[pattern], interest->wire, interest);
     sw_count(&exchange->counters->interests, 1);
     return interest;
 }
 
 /* The last reader left. A string that the bus did not even acknowledge is kept longer: its clients
  * were told to come back, and the work of subscribing shall not begin anew with each of them. */
-static void interest_linger(struct sw_interest *interest)
+static void interest_linger(struct sw_exchange *exchange, struct sw_interest *interest)
 {
     static const uint32_t most[2] = {SW_LINGERING_TOPICS, SW_LINGERING_PATTERNS};
-    struct sw_exchange *exchange = interest->exchange;
     bool pattern = interest->pattern;
+    SW_ASSERT(!interest->readers && !interest->first_used);
+    interest->lingers = true;
+    interest->exchange = exchange;
+    sw_timer_init(&interest->linger, on_linger);
+    sw_list_init(&interest->lingering);
     uint64_t delay = exchange->config.unsubscribe_delay_ms;
     delay += sw_random_below(&exchange->random, delay + 1);
     if (!interest->acked && delay < SW_INTEREST_KEEP_MS) {
@@ -196,14 +192,28 @@ static void interest_linger(struct sw_interest *interest)
     sw_count(&exchange->counters->interests_lingering, 1);
     if (++exchange->lingering_count[pattern] > most[pattern]) {
         struct sw_list *oldest = sw_list_first(&exchange->lingering[pattern]);
-        interest_give_up(SW_CONTAINER_OF(oldest, struct sw_interest, lingering));
+        interest_give_up(exchange, SW_CONTAINER_OF(oldest, struct sw_interest, lingering));
     }
 }
 
 struct sw_interest *sw_exchange_find(const struct sw_exchange *exchange, struct sw_slice wire,
                                      bool pattern)
 {
-    return sw_map_find(&exchange->wires[pattern], wire);
+    if (pattern) {
+        return sw_map_find(&exchange->globs, wire);
+    }
+    struct sw_slice prefix = exchange->prefix;
+    if (!sw_slice_starts_with(wire, prefix)) {
+        return NULL;
+    }
+    return sw_exchange_find_topic(exchange,
+                                  sw_slice(wire.data + prefix.size, wire.size - prefix.size));
+}
+
+struct sw_interest *sw_exchange_find_topic(const struct sw_exchange *exchange,
+                                           struct sw_slice topic)
+{
+    return sw_map_find(&exchange->names[false], topic);
 }
 
 /* ---- readers ---- */
@@ -211,33 +221,48 @@ struct sw_interest *sw_exchange_find(const struct sw_exchange *exchange, struct 
 static struct sw_exchange_reader *reader_find(const struct sw_interest *interest,
                                               const struct sw_join *join)
 {
-    for (struct sw_list *at = interest->readers.next; at != &interest->readers; at = at->next) {
-        struct sw_exchange_reader *reader = reader_at(at);
-        if (reader->worker == join->worker && reader->tape == join->tape &&
-            reader->generation == join->generation) {
-            return reader;
-        }
+    struct sw_exchange_reader *reader = interest->readers;
+    while (reader && (reader->worker != join->worker || reader->tape != join->tape ||
+                      reader->generation != join->generation)) {
+        reader = reader->next;
     }
-    return NULL;
+    return reader;
+}
+
+/* Where the link to `reader` stands; NULL: where the next one's will. There are as many readers as
+ * workers and encodings, so they are looked through. */
+static struct sw_exchange_reader **reader_link(struct sw_interest *interest,
+                                               const struct sw_exchange_reader *reader)
+{
+    struct sw_exchange_reader **link = &interest->readers;
+    while (*link != reader) {
+        link = &(*link)->next;
+    }
+    return link;
 }
 
 static struct sw_exchange_reader *reader_create(struct sw_interest *interest,
                                                 const struct sw_join *join)
 {
-    struct sw_exchange_reader *reader = sw_zalloc(sizeof(*reader));
-    reader->worker = join->worker;
-    reader->tape = join->tape;
-    reader->generation = join->generation;
+    bool inside = !interest->first_used;
+    struct sw_exchange_reader *reader = inside ? &interest->first : sw_alloc(sizeof(*reader));
+    interest->first_used = true;
+    *reader = (struct sw_exchange_reader){
+        .worker = join->worker, .tape = join->tape, .generation = join->generation};
     sw_list_init(&reader->gapped);
-    sw_list_push(&interest->readers, &reader->link);
+    *reader_link(interest, NULL) = reader;
     return reader;
 }
 
-static void reader_free(struct sw_exchange_reader *reader)
+static void reader_free(struct sw_interest *interest, struct sw_exchange_reader *reader)
 {
     sw_outlet_forget(reader);
-    sw_list_remove(&reader->link);
-    sw_free(reader);
+    *reader_link(interest, reader) = reader->next;
+    if (reader == &interest->first) {
+        interest->first_used = false;
+    } else {
+        sw_free(reader);
+    }
 }
 
 static void reader_welcome(struct sw_exchange *exchange, struct sw_exchange_reader *reader)
@@ -253,7 +278,7 @@ void sw_exchange_join(struct sw_exchange *exchange, const struct sw_join *join)
     struct sw_interest *interest = sw_map_find(&exchange->names[join->pattern], name);
     if (interest) {
         SW_ASSERT(!reader_find(interest, join));
-        linger_stop(interest);
+        linger_stop(exchange, interest);
         struct sw_exchange_reader *reader = reader_create(interest, join);
         if (interest->acked) {
             reader_welcome(exchange, reader);
@@ -273,9 +298,9 @@ void sw_exchange_leave(struct sw_exchange *exchange, const struct sw_join *join)
     if (!reader) {
         return;
     }
-    reader_free(reader);
-    if (sw_list_empty(&interest->readers)) {
-        interest_linger(interest);
+    reader_free(interest, reader);
+    if (!interest->readers) {
+        interest_linger(exchange, interest);
     }
 }
 
@@ -286,8 +311,7 @@ void sw_exchange_acked(struct sw_exchange *exchange, struct sw_interest *interes
     bool lost = interest->lost;
     interest->acked = true;
     interest->lost = false;
-    for (struct sw_list *at = interest->readers.next; at != &interest->readers; at = at->next) {
-        struct sw_exchange_reader *reader = reader_at(at);
+    for (struct sw_exchange_reader *reader = interest->readers; reader; reader = reader->next) {
         if (!reader->joined) {
             reader_welcome(exchange, reader);
         } else if (lost) {
@@ -299,13 +323,11 @@ void sw_exchange_acked(struct sw_exchange *exchange, struct sw_interest *interes
 void sw_exchange_refused(struct sw_exchange *exchange, struct sw_interest *interest,
                          enum sw_error error)
 {
-    struct sw_list *node;
-    while ((node = sw_list_first(&interest->readers))) {
-        struct sw_exchange_reader *reader = reader_at(node);
-        sw_outlet_refused(outlet_of(exchange, reader), reader, error);
-        reader_free(reader);
+    while (interest->readers) {
+        sw_outlet_refused(outlet_of(exchange, interest->readers), interest->readers, error);
+        reader_free(interest, interest->readers);
     }
-    interest_free(interest);
+    interest_free(exchange, interest);
 }
 
 static const char *backend_word(const struct sw_exchange *exchange)
@@ -338,14 +360,17 @@ void sw_exchange_up(struct sw_exchange *exchange)
            exchange->names[0].count + exchange->names[1].count);
 }
 
+static void lose(void *context, struct sw_interest *interest)
+{
+    (void)context;
+    interest->lost = interest->lost || interest->acked;
+    interest->acked = false;
+}
+
 void sw_exchange_down(struct sw_exchange *exchange, const char *why)
 {
     char clean[200];
-    for (struct sw_list *at = exchange->interests.next; at != &exchange->interests; at = at->next) {
-        struct sw_interest *interest = interest_at(at);
-        interest->lost = interest->lost || interest->acked;
-        interest->acked = false;
-    }
+    sw_exchange_visit(exchange, lose, NULL);
     if (!sw_exchange_is_up(exchange)) {
         return;
     }
@@ -373,8 +398,7 @@ static void count_message(struct sw_exchange *exchange, struct sw_interest *inte
 void sw_exchange_too_large(struct sw_exchange *exchange, struct sw_interest *interest)
 {
     count_message(exchange, interest);
-    for (struct sw_list *at = interest->readers.next; at != &interest->readers; at = at->next) {
-        struct sw_exchange_reader *reader = reader_at(at);
+    for (struct sw_exchange_reader *reader = interest->readers; reader; reader = reader->next) {
         if (reader->joined) {
             sw_outlet_gap(outlet_of(exchange, reader), reader, 1, SW_SHED_TOO_LARGE);
         }
@@ -387,10 +411,10 @@ static bool is_meant(const struct sw_exchange *exchange, const struct sw_interes
 {
     char separator = exchange->config.separator;
     if (!interest->pattern) {
-        return sw_slice_equal(topic, interest->name);
+        return sw_slice_equal(topic, sw_interest_name(interest));
     }
     return sw_topic_kind(topic, separator, NULL) == SW_TOPIC_CONCRETE &&
-           sw_topic_match(interest->name, topic, separator);
+           sw_topic_match(sw_interest_name(interest), topic, separator);
 }
 
 static bool is_too_large(const struct sw_exchange *exchange, const struct sw_interest *interest,
@@ -417,14 +441,13 @@ void sw_exchange_message(struct sw_exchange *exchange, struct sw_interest *inter
         return;
     }
     count_message(exchange, interest);
-    if (sw_list_empty(&interest->readers)) {
+    if (!interest->readers) {
         return; /* it lingers */
     }
     struct sw_message *message = sw_message_create(topic, envelope.key, envelope.payload,
                                                    envelope.time_ms, exchange->now_ns);
     sw_purse_charge(&exchange->purse, SW_PART_MESSAGES, sw_message_bytes(message));
-    for (struct sw_list *at = interest->readers.next; at != &interest->readers; at = at->next) {
-        struct sw_exchange_reader *reader = reader_at(at);
+    for (struct sw_exchange_reader *reader = interest->readers; reader; reader = reader->next) {
         if (reader->joined) {
             sw_outlet_message(outlet_of(exchange, reader), reader, message);
         }
@@ -496,7 +519,7 @@ void sw_exchange_report(struct sw_exchange *exchange, struct sw_report *report)
         }
         row->known = interest != NULL;
         if (interest) {
-            row->messages = interest->messages.total;
+            row->messages = sw_rate_total(&interest->messages);
             row->rate = sw_rate_per_second(&interest->messages, exchange->now_ns);
         }
     }
@@ -540,8 +563,8 @@ struct sw_exchange *sw_exchange_create(struct sw_loop *loop, const struct sw_bus
     exchange->config = *config;
     exchange->config.url = copy(config->url);
     exchange->config.prefix = copy(config->prefix);
+    exchange->prefix = sw_slice_of(exchange->config.prefix);
     exchange->config.node = copy(config->node);
-    sw_list_init(&exchange->interests);
     sw_list_init(&exchange->lingering[false]);
     sw_list_init(&exchange->lingering[true]);
     sw_purse_init(&exchange->purse, config->budget, counters->budget_used_bytes);
@@ -564,19 +587,24 @@ void sw_exchange_add_worker(struct sw_exchange *exchange, struct sw_inbox *inbox
     exchange->workers++;
 }
 
+static void clear(void *context, struct sw_interest *interest)
+{
+    struct sw_exchange *exchange = context;
+    while (interest->readers) {
+        reader_free(interest, interest->readers);
+    }
+    exchange->backend->ops->unsubscribe(exchange->backend, interest);
+    interest_destroy(exchange, interest);
+}
+
 void sw_exchange_clear(struct sw_exchange *exchange)
 {
     exchange->cleared = true;
     sw_exchange_stopped(exchange);
-    struct sw_list *node;
-    while ((node = sw_list_first(&exchange->interests))) {
-        struct sw_interest *interest = interest_at(node);
-        struct sw_list *link;
-        while ((link = sw_list_first(&interest->readers))) {
-            reader_free(reader_at(link));
-        }
-        interest_give_up(interest);
-    }
+    sw_map_deinit(&exchange->globs);
+    sw_exchange_visit(exchange, clear, exchange);
+    sw_map_deinit(&exchange->names[false]);
+    sw_map_deinit(&exchange->names[true]);
     exchange->backend = NULL;
 }
 
@@ -584,46 +612,52 @@ void sw_exchange_destroy(struct sw_exchange **pointer)
 {
     struct sw_exchange *exchange = *pointer;
     *pointer = NULL;
-    SW_ASSERT(sw_list_empty(&exchange->interests));
+    SW_ASSERT(exchange->names[false].count + exchange->names[true].count == 0);
     for (uint32_t i = 0; i < exchange->workers; i++) {
         sw_outlet_destroy(exchange->outlets[i]);
     }
     sw_free(exchange->outlets);
-    for (int pattern = 0; pattern < 2; pattern++) {
-        sw_map_deinit(&exchange->names[pattern]);
-        sw_map_deinit(&exchange->wires[pattern]);
-    }
     sw_free((char *)exchange->config.url);
     sw_free((char *)exchange->config.prefix);
     sw_free((char *)exchange->config.node);
     sw_free(exchange);
 }
 
-bool sw_exchange_sane(const struct sw_exchange *exchange)
+static bool interest_sane(const struct sw_interest *interest)
 {
-    size_t count = 0;
-    size_t lingering = 0;
-    for (struct sw_list *at = exchange->interests.next; at != &exchange->interests; at = at->next) {
-        const struct sw_interest *interest = interest_at(at);
-        bool lingers = sw_timer_running(&interest->linger);
-        if (sw_list_empty(&interest->readers) != lingers ||
-            sw_list_empty(&interest->lingering) == lingers) {
+    if (!interest->readers != interest->lingers) {
+        return false;
+    }
+    if (interest->lingers) {
+        return !interest->first_used && sw_timer_running(&interest->linger) &&
+               !sw_list_empty(&interest->lingering);
+    }
+    for (const struct sw_exchange_reader *at = interest->readers; at; at = at->next) {
+        if (!at->joined && !sw_list_empty(&at->gapped)) {
             return false;
         }
-        lingering += lingers;
-        for (struct sw_list *r = interest->readers.next; r != &interest->readers; r = r->next) {
-            const struct sw_exchange_reader *reader = reader_at(r);
-            if (!reader->joined && !sw_list_empty(&reader->gapped)) {
+    }
+    return true;
+}
+
+bool sw_exchange_sane(const struct sw_exchange *exchange)
+{
+    static const uint32_t most[2] = {SW_LINGERING_TOPICS, SW_LINGERING_PATTERNS};
+    for (int pattern = 0; pattern < 2; pattern++) {
+        const struct sw_interest *interest;
+        size_t cursor = 0;
+        uint32_t lingering = 0;
+        while ((interest = sw_map_next(&exchange->names[pattern], &cursor))) {
+            if (!interest_sane(interest) || interest->pattern != pattern) {
                 return false;
             }
+            lingering += interest->lingers;
         }
-        count++;
+        if (lingering != exchange->lingering_count[pattern] || lingering > most[pattern]) {
+            return false;
+        }
     }
-    return lingering == exchange->lingering_count[0] + exchange->lingering_count[1] &&
-           exchange->lingering_count[false] <= SW_LINGERING_TOPICS &&
-           exchange->lingering_count[true] <= SW_LINGERING_PATTERNS &&
-           count == exchange->names[0].count + exchange->names[1].count &&
-           count == exchange->wires[0].count + exchange->wires[1].count;
+    return exchange->names[true].count == exchange->globs.count;
 }
 
 /* ---- asked by backends and other threads ---- */
@@ -643,9 +677,16 @@ struct sw_counters *sw_exchange_counters(const struct sw_exchange *exchange)
     return exchange->counters;
 }
 
-struct sw_list *sw_exchange_interests(struct sw_exchange *exchange)
+void sw_exchange_visit(struct sw_exchange *exchange,
+                       void (*visit)(void *context, struct sw_interest *interest), void *context)
 {
-    return &exchange->interests;
+    for (int pattern = 0; pattern < 2; pattern++) {
+        struct sw_interest *interest;
+        size_t cursor = 0;
+        while ((interest = sw_map_next(&exchange->names[pattern], &cursor))) {
+            visit(context, interest);
+        }
+    }
 }
 
 bool sw_exchange_is_up(const struct sw_exchange *exchange)

@@ -27,8 +27,7 @@ struct sw_memory {
     struct sw_backend backend; /* first: they are the same address */
     bool started;
     struct sw_map groups;
-    struct sw_buf channel; /* of the publish under way: prefix + topic */
-    struct sw_buf wrapped; /* its payload, where it must be wrapped */
+    struct sw_buf wrapped; /* the payload of the publish under way, where it must be wrapped */
 };
 
 static struct sw_memory *of(struct sw_backend *backend)
@@ -57,7 +56,7 @@ static struct group *group_get(struct sw_memory *memory, struct sw_slice token)
 
 static void add_pattern(struct sw_memory *memory, struct sw_interest *interest)
 {
-    struct group *group = group_get(memory, first_token(memory, interest->name));
+    struct group *group = group_get(memory, first_token(memory, sw_interest_name(interest)));
     if (group->count == group->capacity) {
         group->capacity = group->capacity ? group->capacity * 2 : 4;
         group->patterns = sw_realloc(group->patterns, group->capacity * sizeof(group->patterns[0]));
@@ -99,15 +98,6 @@ static struct sw_slice wrap(struct sw_memory *memory, const struct sw_publish *p
     return sw_buf_slice(&memory->wrapped);
 }
 
-static struct sw_interest *find_concrete(struct sw_memory *memory, struct sw_slice topic)
-{
-    struct sw_exchange *exchange = memory->backend.exchange;
-    sw_buf_clear(&memory->channel);
-    sw_buf_append_slice(&memory->channel, sw_slice_of(sw_exchange_config(exchange)->prefix));
-    sw_buf_append_slice(&memory->channel, topic);
-    return sw_exchange_find(exchange, sw_buf_slice(&memory->channel), false);
-}
-
 static void memory_publish(struct sw_backend *backend, struct sw_publish *publish)
 {
     struct sw_memory *memory = of(backend);
@@ -119,13 +109,13 @@ static void memory_publish(struct sw_backend *backend, struct sw_publish *publis
     char separator = sw_exchange_config(exchange)->separator;
     struct sw_slice topic = sw_publish_topic(publish);
     struct sw_slice raw = wrap(memory, publish);
-    struct sw_interest *interest = find_concrete(memory, topic);
+    struct sw_interest *interest = sw_exchange_find_topic(exchange, topic);
     if (interest) {
         sw_exchange_message(exchange, interest, topic, raw);
     }
     struct group *group = sw_map_find(&memory->groups, first_token(memory, topic));
     for (size_t i = 0; group && i < group->count; i++) {
-        if (sw_topic_match(group->patterns[i]->name, topic, separator)) {
+        if (sw_topic_match(sw_interest_name(group->patterns[i]), topic, separator)) {
             sw_exchange_message(exchange, group->patterns[i], topic, raw);
         }
     }
@@ -153,14 +143,16 @@ static void memory_unsubscribe(struct sw_backend *backend, struct sw_interest *i
     }
 }
 
+static void subscribe_waiting(void *context, struct sw_interest *interest)
+{
+    memory_subscribe(context, interest);
+}
+
 static void memory_start(struct sw_backend *backend)
 {
     of(backend)->started = true;
     sw_exchange_up(backend->exchange);
-    struct sw_list *all = sw_exchange_interests(backend->exchange);
-    for (struct sw_list *at = all->next; at != all; at = at->next) {
-        memory_subscribe(backend, SW_CONTAINER_OF(at, struct sw_interest, link));
-    }
+    sw_exchange_visit(backend->exchange, subscribe_waiting, backend);
 }
 
 static bool memory_pump(struct sw_backend *backend)
@@ -184,7 +176,6 @@ static void memory_destroy(struct sw_backend *backend)
     struct sw_memory *memory = of(backend);
     SW_ASSERT(memory->groups.count == 0);
     sw_map_deinit(&memory->groups);
-    sw_buf_deinit(&memory->channel);
     sw_buf_deinit(&memory->wrapped);
     sw_free(memory);
 }

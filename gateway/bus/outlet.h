@@ -14,8 +14,8 @@
 
 /* One tape of one worker that reads an interest. */
 struct sw_exchange_reader {
-    struct sw_list link;   /* on the interest's list */
-    struct sw_list gapped; /* on its outlet's list while a gap waits */
+    struct sw_exchange_reader *next; /* of the same interest */
+    struct sw_list gapped;           /* on its outlet's list while a gap waits */
     uint32_t worker;
     uint32_t tape;
     uint32_t generation;

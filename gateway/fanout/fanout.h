@@ -173,6 +173,10 @@ struct sw_tape *sw_tape_find(struct sw_fanout *fanout, unsigned encoding, struct
 /* A new one, JOINING, with a new generation. */
 struct sw_tape *sw_tape_create(struct sw_fanout *fanout, unsigned encoding, struct sw_slice name,
                                bool pattern);
+/* The bus has answered: it is JOINED, and those who waited are on `waiting`, which is initialised
+ * here.
+ */
+void sw_tape_joined(struct sw_tape *tape, struct sw_list *waiting);
 /* The tape of that id if it is of that generation, else NULL. */
 struct sw_tape *sw_tape_get(struct sw_fanout *fanout, uint32_t id, uint32_t generation);
 /* Nobody reads or awaits it: it is forgotten at once, and freed when it is clean. */

@@ -9,10 +9,18 @@ static void grow(struct sw_tape *tape)
     if (tape->readers < tape->capacity) {
         return;
     }
+    if (tape->capacity == 0) {
+        tape->capacity = 1;
+        tape->hub = &tape->one;
+        return;
+    }
     /* by a quarter: a hub of 10,000 wastes little, and a small one is small */
-    uint32_t more = tape->capacity < 4 ? 2 : tape->capacity / 4 + 1;
-    tape->capacity += more;
-    tape->hub = sw_realloc(tape->hub, tape->capacity * sizeof(*tape->hub));
+    struct sw_entry_hub *old = tape->hub == &tape->one ? NULL : tape->hub;
+    tape->capacity += tape->capacity < 4 ? (tape->capacity + 1) / 2 : tape->capacity / 4 + 1;
+    tape->hub = sw_realloc(old, tape->capacity * sizeof(*tape->hub));
+    if (!old) {
+        tape->hub[0] = tape->one;
+    }
 }
 
 void sw_hub_subscribe(struct sw_fanout *fanout, struct sw_tape *tape, uint32_t slot, uint32_t index,

@@ -74,14 +74,14 @@ static uint32_t take_id(struct sw_fanout *fanout)
 struct sw_tape *sw_tape_create(struct sw_fanout *fanout, unsigned encoding, struct sw_slice name,
                                bool pattern)
 {
-    struct sw_tape *tape = sw_zalloc(sizeof(*tape) + name.size);
+    struct sw_tape *tape = sw_zalloc(offsetof(struct sw_tape, name) + name.size);
     tape->id = take_id(fanout);
     tape->generation = ++fanout->generation;
     tape->state = SW_TAPE_JOINING;
     tape->encoding = (uint8_t)encoding;
     tape->pattern = pattern;
     tape->name_size = (uint8_t)name.size;
-    sw_list_init(&tape->waiting);
+    sw_list_init(&tape->turn.waiting);
     for (size_t i = 0; i < name.size; i++) {
         tape->name[i] = name.data[i];
     }
@@ -89,6 +89,16 @@ struct sw_tape *sw_tape_create(struct sw_fanout *fanout, unsigned encoding, stru
     sw_map_insert(&fanout->names[encoding][pattern], sw_tape_name(tape), tape);
     sw_count(&fanout->counters->tapes, 1);
     return tape;
+}
+
+void sw_tape_joined(struct sw_tape *tape, struct sw_list *waiting)
+{
+    SW_ASSERT(tape->state == SW_TAPE_JOINING);
+    sw_list_init(waiting);
+    for (struct sw_list *node; (node = sw_list_pop(&tape->turn.waiting));) {
+        sw_list_push(waiting, node);
+    }
+    tape->state = SW_TAPE_JOINED;
 }
 
 static void tape_free(struct sw_fanout *fanout, struct sw_tape *tape)
@@ -99,14 +109,16 @@ static void tape_free(struct sw_fanout *fanout, struct sw_tape *tape)
         sw_block_leave(fanout, last);
     }
     fanout->tapes_free[fanout->tapes_free_count++] = tape->id;
-    sw_free(tape->hub);
+    if (tape->hub != &tape->one) {
+        sw_free(tape->hub);
+    }
     sw_free(tape);
 }
 
 void sw_tape_destroy(struct sw_fanout *fanout, struct sw_tape *tape)
 {
     SW_ASSERT(tape->readers == 0);
-    SW_ASSERT(sw_list_empty(&tape->waiting));
+    SW_ASSERT(!sw_tape_awaited(tape));
     SW_ASSERT(tape->state != SW_TAPE_DOOMED);
     sw_map_remove(&fanout->names[tape->encoding][tape->pattern], sw_tape_name(tape));
     sw_count(&fanout->counters->tapes, -1);
@@ -120,7 +132,7 @@ void sw_tape_turned(struct sw_fanout *fanout, struct sw_tape *tape)
 {
     struct sw_block *block = tape->turn.block;
     uint32_t bytes = tape->turn.bytes;
-    tape->turn = (struct sw_tape_turn){0};
+    tape->turn.block = NULL;
     tape->tier = bytes < 800 ? 0 : bytes < 3600 ? 1 : bytes < 14000 ? 2 : 3;
     if (tape->last != block) {
         /* the last one too is asked whether anybody else holds it */
@@ -166,8 +178,7 @@ static void make_dirty(struct sw_fanout *fanout, struct sw_tape *tape, struct sw
     if (tape->turn.block) {
         return;
     }
-    tape->turn.block = block;
-    tape->turn.frame = block->frames;
+    tape->turn = (struct sw_tape_turn){.block = block, .frame = block->frames};
     sw_block_hold(block);
     tape->dirty_next = 0;
     if (fanout->dirty_tail) {

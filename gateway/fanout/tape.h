@@ -2,6 +2,9 @@
 /* A tape: all frames of one subscribed string in one encoding, in order, rendered once. It exists
  * while somebody of this worker reads it, or waits to. Its hub is the array of who reads it.
  *
+ * There is one for each topic that is read, so it is kept small: 124 bytes and the name, with room
+ * for one reader.
+ *
  * A tape is dirty from its first append until it is walked, once, at the turn's end. `top` counts
  * every position appended, `walked` those that the readers have been told of; a reader at TOP has
  * seen all up to `walked`. A tape that is clean has top == walked. */
@@ -52,14 +55,21 @@ static inline uint32_t sw_entry_word(uint32_t index, struct sw_manner manner, bo
     return index << 6 | (uint32_t)manner.mode << 4 | (uint32_t)manner.pace << 1 | solo;
 }
 
-/* What was appended since the last walk. */
+/* What was appended since the last walk. While the tape is clean only `block` means anything. */
 struct sw_tape_turn {
     struct sw_block *block; /* held; NULL: clean */
     uint32_t frame;
     uint32_t messages;
     uint32_t bytes;
-    uint64_t gaps;       /* positions of gap marks */
-    uint64_t arrived_ns; /* of the first message */
+    union {
+        struct {
+            uint64_t gaps;       /* positions of gap marks */
+            uint64_t arrived_ns; /* of the first message */
+        };
+        /* JOINING, when nobody reads it and it has no turns: session/pending, who waits for the bus
+         */
+        struct sw_list waiting;
+    };
 };
 
 struct sw_tape {
@@ -76,15 +86,21 @@ struct sw_tape {
     uint32_t readers;
     uint32_t paced; /* readers with a pace */
     uint32_t capacity;
-    struct sw_entry_hub *hub;
-    struct sw_block *last;  /* held */
-    struct sw_board *board; /* while somebody stands on it */
+    struct sw_entry_hub *hub; /* `one` where the capacity is 1 */
+    struct sw_block *last;    /* held */
+    struct sw_board *board;   /* while somebody stands on it */
     struct sw_tape_turn turn;
     uint64_t top;
     uint64_t walked;
-    struct sw_list waiting; /* session/pending: who waits for the bus */
+    struct sw_entry_hub one; /* many topics have one reader */
     char name[];
 };
+
+/* Does anybody wait for the bus's answer? */
+static inline bool sw_tape_awaited(const struct sw_tape *tape)
+{
+    return tape->state == SW_TAPE_JOINING && !sw_list_empty(&tape->turn.waiting);
+}
 
 static inline struct sw_slice sw_tape_name(const struct sw_tape *tape)
 {

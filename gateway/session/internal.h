@@ -29,8 +29,7 @@ void sw_silence_start(struct sw_session *session);
 void sw_session_subscribe(struct sw_session *session, const struct sw_command *command);
 void sw_session_unsubscribe(struct sw_session *session, const struct sw_command *command);
 void sw_session_unsubscribe_all(struct sw_session *session);
-/* Entries from the bus that concern joining. */
-void sw_tape_joined(struct sw_sessions *all, struct sw_tape *tape);
+/* The bus will not have it. */
 void sw_tape_refused(struct sw_sessions *all, struct sw_tape *tape, enum sw_error error);
 /* Subscribes the session to a joined tape; where it is, it goes on as it chose now. */
 void sw_session_attach(struct sw_session *session, struct sw_tape *tape, struct sw_choice choice);
@@ -63,7 +62,7 @@ void sw_pending_add(struct sw_session *session, struct sw_request **request, uin
                     struct sw_tape *tape, struct sw_choice choice);
 /* All of the request's topics are added: the time runs. */
 void sw_request_start(struct sw_request *request);
-/* Who waits for the tape is answered. */
+/* The bus has it: who waits for the tape reads it, and is answered. */
 void sw_pending_joined(struct sw_sessions *all, struct sw_tape *tape);
 void sw_pending_refused(struct sw_sessions *all, struct sw_tape *tape, enum sw_error error);
 /* The session's waits for this tape are answered `cancelled`, at once. */

@@ -48,7 +48,7 @@ void sw_pending_add(struct sw_session *session, struct sw_request **request, uin
     sw_list_init(&pending->of_request);
     sw_list_init(&pending->of_tape);
     sw_list_push(&(*request)->pending, &pending->of_request);
-    sw_list_push(&tape->waiting, &pending->of_tape);
+    sw_list_push(&tape->turn.waiting, &pending->of_tape);
 }
 
 void sw_request_start(struct sw_request *request)
@@ -84,8 +84,10 @@ static void refuse(struct sw_pending *pending, enum sw_error error, uint64_t ret
 void sw_pending_joined(struct sw_sessions *all, struct sw_tape *tape)
 {
     (void)all;
+    struct sw_list waiting;
     struct sw_list *link;
-    while ((link = sw_list_first(&tape->waiting))) {
+    sw_tape_joined(tape, &waiting);
+    while ((link = sw_list_first(&waiting))) {
         struct sw_pending *pending = SW_CONTAINER_OF(link, struct sw_pending, of_tape);
         struct sw_request *request = pending->request;
         sw_encode_subscribed_entry(&request->entries, sw_tape_name(tape));
@@ -98,8 +100,8 @@ void sw_pending_joined(struct sw_sessions *all, struct sw_tape *tape)
 void sw_pending_refused(struct sw_sessions *all, struct sw_tape *tape, enum sw_error error)
 {
     (void)all;
-    struct sw_list *link;
-    while ((link = sw_list_first(&tape->waiting))) {
+    while (sw_tape_awaited(tape)) {
+        struct sw_list *link = sw_list_first(&tape->turn.waiting);
         refuse(SW_CONTAINER_OF(link, struct sw_pending, of_tape), error, 0);
     }
 }

@@ -440,7 +440,6 @@ static void on_entry(struct sw_sessions *all, const struct sw_entry *entry)
     }
     switch ((enum sw_entry_kind)entry->kind) {
     case SW_ENTRY_STATE:
-        tape->state = SW_TAPE_JOINED;
         sw_pending_joined(all, tape);
         sw_tape_release(all, tape);
         return;

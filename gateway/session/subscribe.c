@@ -53,7 +53,7 @@ void sw_session_attach(struct sw_session *session, struct sw_tape *tape, struct 
 
 void sw_tape_release(struct sw_sessions *all, struct sw_tape *tape)
 {
-    if (tape->state == SW_TAPE_DOOMED || tape->readers || !sw_list_empty(&tape->waiting)) {
+    if (tape->state == SW_TAPE_DOOMED || tape->readers || sw_tape_awaited(tape)) {
         return;
     }
     sw_bus_leave(all->bus, all->config.worker, tape->id, tape->generation, sw_tape_name(tape),

@@ -2,13 +2,14 @@
 #include "bus/redis/interest.h"
 
 #include "bus/redis/link.h"
+#include "common/assert.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "core/topic.h"
 
 #include <string.h>
 
-/* One interest on this link, or what is left of it. */
+/* One interest on this link that something is under way for, or what is left of it. */
 struct mark {
     struct sw_list link;
     struct sw_interest *interest; /* NULL: nobody wants it any more */
@@ -21,6 +22,9 @@ struct mark {
     size_t size;
     char wire[]; /* own copy: UNSUBSCRIBE and the answers come after the interest */
 };
+
+/* In place of the mark of an interest whose subscription was answered. */
+static struct mark subscribed;
 
 enum verb { SUBSCRIBE, PSUBSCRIBE, UNSUBSCRIBE, PUNSUBSCRIBE, PING };
 
@@ -59,14 +63,27 @@ static struct sw_slice mark_wire(const struct mark *mark)
 
 static struct mark *mark_create(struct sw_redis_interests *interests, struct sw_interest *interest)
 {
-    struct mark *mark = sw_zalloc(sizeof(*mark) + interest->wire.size);
+    struct sw_slice wire = sw_interest_wire(interest);
+    struct mark *mark = sw_zalloc(sizeof(*mark) + wire.size);
     mark->interest = interest;
     mark->pattern = interest->pattern;
-    mark->size = interest->wire.size;
-    memcpy(mark->wire, interest->wire.data, mark->size);
+    mark->size = wire.size;
+    memcpy(mark->wire, wire.data, wire.size);
     sw_list_push(&interests->marks, &mark->link);
     interest->backend = mark;
     return mark;
+}
+
+/* The interest's mark; a new one where it has none now. */
+static struct mark *mark_get(struct sw_redis_interests *interests, struct sw_interest *interest)
+{
+    struct mark *mark = interest->backend;
+    if (mark && mark != &subscribed) {
+        return mark;
+    }
+    struct mark *fresh = mark_create(interests, interest);
+    fresh->subscribed = mark == &subscribed;
+    return fresh;
 }
 
 static void mark_destroy(struct mark *mark)
@@ -75,12 +92,18 @@ static void mark_destroy(struct mark *mark)
     sw_free(mark);
 }
 
-/* Frees a mark that nothing names any more. */
+/* Frees a mark that nothing names any more: if its interest is still there, everything that was
+ * asked for it has its answer, and it is subscribed. */
 static void mark_settle(struct mark *mark)
 {
-    if (mark->refs == 0 && !mark->interest) {
-        mark_destroy(mark);
+    if (mark->refs > 0) {
+        return;
     }
+    if (mark->interest) {
+        SW_ASSERT(mark->subscribed && mark->outstanding == 0);
+        mark->interest->backend = &subscribed;
+    }
+    mark_destroy(mark);
 }
 
 /* Its interest is forgotten here. */
@@ -147,8 +170,8 @@ static bool glob_covers(struct sw_slice glob, struct sw_slice text)
 
 static bool covers(const struct sw_interest *interest, struct sw_slice channel)
 {
-    return interest->pattern ? glob_covers(interest->wire, channel)
-                             : sw_slice_equal(interest->wire, channel);
+    return interest->pattern ? glob_covers(sw_interest_wire(interest), channel)
+                             : sw_slice_equal(sw_interest_wire(interest), channel);
 }
 
 static bool is_left_out(const struct sw_redis_interests *interests,
@@ -177,7 +200,17 @@ static bool means(const struct sw_redis_interests *interests, const struct sw_in
     }
     struct sw_slice topic = sw_slice(channel.data + prefix, channel.size - prefix);
     return sw_topic_kind(topic, config->separator, NULL) == SW_TOPIC_CONCRETE &&
-           sw_topic_match(interest->name, topic, config->separator);
+           sw_topic_match(sw_interest_name(interest), topic, config->separator);
+}
+
+static void tell_left_out(void *context, struct sw_interest *interest)
+{
+    const struct sw_redis_interests *interests = context;
+    const struct left_out *left = SW_CONTAINER_OF(interests->left_out.prev, struct left_out, link);
+    struct sw_slice channel = sw_slice(left->channel, left->size);
+    if (interest->acked && covers(interest, channel) && means(interests, interest, channel)) {
+        sw_exchange_too_large(interests->exchange, interest);
+    }
 }
 
 void sw_redis_interests_leave_out(struct sw_redis_interests *interests, struct sw_slice channel,
@@ -188,24 +221,14 @@ void sw_redis_interests_leave_out(struct sw_redis_interests *interests, struct s
     left->size = channel.size;
     memcpy(left->channel, channel.data, channel.size);
     sw_list_push(&interests->left_out, &left->link);
-    struct sw_list *all = sw_exchange_interests(interests->exchange);
-    for (struct sw_list *at = all->next; at != all; at = at->next) {
-        struct sw_interest *interest = SW_CONTAINER_OF(at, struct sw_interest, link);
-        if (interest->acked && covers(interest, channel) && means(interests, interest, channel)) {
-            sw_exchange_too_large(interests->exchange, interest);
-        }
-    }
+    sw_exchange_visit(interests->exchange, tell_left_out, interests);
 }
 
-/* Queues every interest that has no mark. */
-static void subscribe_rest(struct sw_redis_interests *interests)
+/* Queues it where it has no mark. */
+static void subscribe_rest(void *context, struct sw_interest *interest)
 {
-    struct sw_list *all = sw_exchange_interests(interests->exchange);
-    for (struct sw_list *at = all->next; at != all; at = at->next) {
-        struct sw_interest *interest = SW_CONTAINER_OF(at, struct sw_interest, link);
-        if (!interest->backend) {
-            sw_redis_interests_subscribe(interests, interest);
-        }
+    if (!interest->backend) {
+        sw_redis_interests_subscribe(context, interest);
     }
 }
 
@@ -223,7 +246,7 @@ void sw_redis_interests_look(struct sw_redis_interests *interests, uint64_t now_
         }
     }
     if (some && interests->up) {
-        subscribe_rest(interests);
+        sw_exchange_visit(interests->exchange, subscribe_rest, interests);
     }
 }
 
@@ -235,17 +258,16 @@ void sw_redis_interests_subscribe(struct sw_redis_interests *interests,
     if (!interests->up || is_left_out(interests, interest)) {
         return;
     }
-    struct mark *mark = interest->backend;
-    enqueue(interests, mark ? mark : mark_create(interests, interest));
+    enqueue(interests, mark_get(interests, interest));
 }
 
 void sw_redis_interests_unsubscribe(struct sw_redis_interests *interests,
                                     struct sw_interest *interest)
 {
-    struct mark *mark = interest->backend;
-    if (!mark) {
+    if (!interest->backend) {
         return;
     }
+    struct mark *mark = mark_get(interests, interest);
     mark_cut(mark);
     if (mark->subscribed) {
         enqueue(interests, mark); /* or, where it is queued already, that place now means this */
@@ -256,11 +278,11 @@ void sw_redis_interests_unsubscribe(struct sw_redis_interests *interests,
 void sw_redis_interests_up(struct sw_redis_interests *interests)
 {
     interests->up = true;
-    subscribe_rest(interests);
+    sw_exchange_visit(interests->exchange, subscribe_rest, interests);
 }
 
-/* Forgets the queue and what was sent; `cut`: the interests are still there. */
-static void forget(struct sw_redis_interests *interests, bool cut)
+/* Forgets the queue and what was sent. */
+static void forget(struct sw_redis_interests *interests)
 {
     interests->up = false;
     while (sw_ring_pop(&interests->queue)) {
@@ -270,17 +292,20 @@ static void forget(struct sw_redis_interests *interests, bool cut)
     }
     interests->unanswered = 0;
     for (struct sw_list *node; (node = sw_list_first(&interests->marks));) {
-        struct mark *mark = SW_CONTAINER_OF(node, struct mark, link);
-        if (mark->interest && cut) {
-            mark_cut(mark);
-        }
-        mark_destroy(mark);
+        mark_destroy(SW_CONTAINER_OF(node, struct mark, link));
     }
+}
+
+static void unmark(void *context, struct sw_interest *interest)
+{
+    (void)context;
+    interest->backend = NULL;
 }
 
 void sw_redis_interests_down(struct sw_redis_interests *interests)
 {
-    forget(interests, true);
+    sw_exchange_visit(interests->exchange, unmark, NULL);
+    forget(interests);
 }
 
 /* ---- commands ---- */
@@ -484,7 +509,7 @@ void sw_redis_interests_init(struct sw_redis_interests *interests, struct sw_exc
 
 void sw_redis_interests_deinit(struct sw_redis_interests *interests)
 {
-    forget(interests, false);
+    forget(interests);
     for (struct sw_list *node; (node = sw_list_pop(&interests->left_out));) {
         sw_free(SW_CONTAINER_OF(node, struct left_out, link));
     }

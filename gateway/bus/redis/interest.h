@@ -7,13 +7,13 @@
  * them wait for answers, since answers count against the output buffer that Redis allows a
  * subscriber.
  *
- * Each interest that was asked for on this link has a *mark* (interest->backend). The mark outlives
- * an interest that nobody wants any more as long as the queue or the FIFO names it; an interest
- * that comes back meanwhile gets a mark of its own, so an answer to the old one is never taken for
- * the new one's.
+ * An interest has a *mark* (interest->backend) while the queue or the FIFO names it; once it is
+ * subscribed all of them share one, so that a quiet topic costs nothing here. The mark outlives an
+ * interest that nobody wants any more until its answers have come; an interest that comes back
+ * meanwhile gets a mark of its own, so an answer to the old one is never taken for the new one's.
  *
  * Invariants: a mark is queued at most once; what its place in the queue means is decided when it
- * is sent. While the link is away there are no marks. */
+ * is sent. While the link is away no interest has one. */
 #ifndef SW_BUS_REDIS_INTEREST_H
 #define SW_BUS_REDIS_INTEREST_H
 
@@ -32,7 +32,7 @@
 struct sw_redis_interests {
     struct sw_exchange *exchange;
     bool up;
-    struct sw_list marks; /* all */
+    struct sw_list marks; /* of those that something is under way for */
     struct sw_ring queue; /* marks: to be subscribed, or unsubscribed where the interest is gone */
     struct sw_ring sent;  /* commands, oldest first */
     size_t unanswered;    /* channels of `sent` */

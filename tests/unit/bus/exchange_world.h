@@ -32,7 +32,7 @@ static inline void fake_subscribe(struct sw_backend *backend, struct sw_interest
 {
     struct world *world = (struct world *)(void *)backend;
     sw_buf_printf(&world->asked, "%ssubscribe %.*s\n", interest->pattern ? "p" : "",
-                  SW_SLICE_ARG(interest->wire));
+                  SW_SLICE_ARG(sw_interest_wire(interest)));
     if (world->acks_at_once) {
         sw_exchange_acked(backend->exchange, interest);
     } else if (world->refuses_at_once) {
@@ -44,7 +44,7 @@ static inline void fake_unsubscribe(struct sw_backend *backend, struct sw_intere
 {
     struct world *world = (struct world *)(void *)backend;
     sw_buf_printf(&world->asked, "%sunsubscribe %.*s\n", interest->pattern ? "p" : "",
-                  SW_SLICE_ARG(interest->wire));
+                  SW_SLICE_ARG(sw_interest_wire(interest)));
 }
 
 static inline void fake_publish(struct sw_backend *backend, struct sw_publish *publish)

@@ -319,6 +319,96 @@ static void a_topic_and_a_pattern_of_the_same_bytes_are_two(void **state)
     assert_null(find(world, "a.>", true));
 }
 
+/* A publisher may name a channel like a glob: it is another string than the pattern's. */
+static void a_channel_of_the_bytes_of_a_glob_is_nobodys(void **state)
+{
+    (void)state;
+    struct world *world = create("p:", '.', NULL);
+    world->acks_at_once = true;
+    join(world, 0, 1, 1, "a.>");
+    join(world, 0, 2, 1, "a.b");
+    struct sw_interest *glob = find(world, "p:a.*", true);
+    assert_non_null(glob);
+    assert_true(sw_slice_equal(sw_interest_wire(glob), SW_SLICE("p:a.*")));
+    assert_true(sw_slice_equal(sw_interest_name(glob), SW_SLICE("a.>")));
+    assert_null(find(world, "p:a.*", false));
+    assert_null(find(world, "p:a.>", false));
+    assert_null(find(world, "p:a.b", true));
+    destroy(world);
+}
+
+static void a_topic_is_found_by_what_stands_behind_the_prefix(void **state)
+{
+    (void)state;
+    struct world *world = create("p:", '.', NULL);
+    world->acks_at_once = true;
+    join(world, 0, 1, 1, "a");
+    join(world, 0, 2, 1, "p:a");
+    join(world, 0, 3, 1, "p:p:a");
+    asked(world, "subscribe p:a\nsubscribe p:p:a\nsubscribe p:p:p:a\n");
+    static const char *const names[] = {"a", "p:a", "p:p:a"};
+    static const char *const wires[] = {"p:a", "p:p:a", "p:p:p:a"};
+    for (size_t i = 0; i < SW_ARRAY_SIZE(names); i++) {
+        struct sw_interest *interest = find(world, wires[i], false);
+        assert_non_null(interest);
+        assert_true(sw_slice_equal(sw_interest_name(interest), sw_slice_of(names[i])));
+        assert_true(sw_slice_equal(sw_interest_wire(interest), sw_slice_of(wires[i])));
+        assert_ptr_equal(sw_exchange_find_topic(world->exchange, sw_slice_of(names[i])), interest);
+        sw_exchange_message(world->exchange, interest, sw_slice_of(names[i]), SW_SLICE("x"));
+    }
+    heard(world, 0,
+          "state 1.1\nstate 2.1\nstate 3.1\nmsg 1.1 a x\nmsg 2.1 p:a x\nmsg 3.1 p:p:a x\n");
+    static const char *const nobody[] = {"a", "p", "p:", "", "q:a", "pp:a", "p:b"};
+    for (size_t i = 0; i < SW_ARRAY_SIZE(nobody); i++) {
+        assert_null(find(world, nobody[i], false));
+    }
+    destroy(world);
+}
+
+/* The first reader has a place inside the interest; any of them may leave it, and the next one take
+ * it. */
+static void readers_come_and_go_in_any_order(void **state)
+{
+    struct world *world = *state;
+    world->acks_at_once = true;
+    for (uint32_t gone = 1; gone <= 3; gone++) {
+        struct sw_buf words = {0};
+        for (uint32_t tape = 1; tape <= 4; tape++) {
+            join(world, 0, tape, gone, "a.b");
+            sw_buf_printf(&words, "state %u.%u\n", tape, gone);
+            if (tape == 3) {
+                leave(world, 0, gone, gone, "a.b");
+            }
+        }
+        message(world, "a.b", "a.b", "x");
+        for (uint32_t tape = 1; tape <= 4; tape++) {
+            if (tape != gone) {
+                sw_buf_printf(&words, "msg %u.%u a.b x\n", tape, gone);
+            }
+            leave(world, 0, tape, gone, "a.b");
+        }
+        heard(world, 0, sw_buf_text(&words));
+        sw_buf_deinit(&words);
+    }
+    asked(world, "subscribe a.b\n");
+}
+
+/* Neither an ack nor what is said of a string that lingers finds a reader. */
+static void what_lingers_is_acked_refused_and_overrun_by_nobody(void **state)
+{
+    struct world *world = *state;
+    join(world, 0, 1, 1, "a.b");
+    leave(world, 0, 1, 1, "a.b");
+    ack(world, "a.b", false);
+    sw_exchange_too_large(world->exchange, find(world, "a.b", false));
+    leave(world, 0, 1, 1, "a.b");
+    heard(world, 0, "");
+    sw_exchange_refused(world->exchange, find(world, "a.b", false), SW_ERROR_FORBIDDEN);
+    heard(world, 0, "");
+    assert_null(find(world, "a.b", false));
+    assert_int_equal(sw_counter_read(&world->counters->interests_lingering), 0);
+}
+
 /* ---- payloads ---- */
 
 static void a_wrapped_payload_is_delivered_without_its_wrapper(void **state)
@@ -477,6 +567,10 @@ int main(void)
         TEST(a_pattern_and_a_topic_get_their_own_message),
         TEST(what_a_glob_covers_beyond_its_pattern_is_ignored),
         TEST(a_topic_and_a_pattern_of_the_same_bytes_are_two),
+        cmocka_unit_test(a_channel_of_the_bytes_of_a_glob_is_nobodys),
+        cmocka_unit_test(a_topic_is_found_by_what_stands_behind_the_prefix),
+        TEST(readers_come_and_go_in_any_order),
+        TEST(what_lingers_is_acked_refused_and_overrun_by_nobody),
         TEST(a_wrapped_payload_is_delivered_without_its_wrapper),
         TEST(too_large_is_a_gap_of_one_in_its_place),
         cmocka_unit_test(rule_of_the_concrete_topic_bounds_its_messages),

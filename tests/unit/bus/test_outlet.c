@@ -27,7 +27,6 @@ static void returned(void *owner, struct sw_batch *batch)
 static void reader_init(struct sw_exchange_reader *reader, uint32_t tape)
 {
     *reader = (struct sw_exchange_reader){.tape = tape, .generation = 1, .joined = true};
-    sw_list_init(&reader->link);
     sw_list_init(&reader->gapped);
 }
 

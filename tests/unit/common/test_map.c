@@ -110,12 +110,40 @@ static void map_survives_random_inserts_and_removals_against_a_model(void **stat
     sw_map_deinit(&map);
 }
 
+/* Runs are longest just before the table grows. */
+static void table_as_full_as_it_gets_loses_nothing(void **state)
+{
+    (void)state;
+    static struct thing things[KEYS];
+    struct sw_map map = {0};
+    size_t count = 0;
+    while (count < KEYS && (map.capacity < 2048 || count < map.capacity / 4 * 3)) {
+        struct thing *thing = &things[count++];
+        snprintf(thing->name, sizeof(thing->name), "full.%zu", count);
+        thing->present = true;
+        sw_map_insert(&map, name_of(thing), thing);
+    }
+    assert_int_equal(map.capacity, 2048);
+    assert_int_equal(map.count, 1536);
+    for (size_t i = 0; i < count; i += 2) {
+        assert_ptr_equal(sw_map_remove(&map, name_of(&things[i])), &things[i]);
+        things[i].present = false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        assert_ptr_equal(sw_map_find(&map, name_of(&things[i])),
+                         things[i].present ? &things[i] : NULL);
+    }
+    assert_walk_sees_all(&map, things);
+    sw_map_deinit(&map);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(empty_map_finds_and_removes_nothing),
         cmocka_unit_test(keys_are_compared_as_bytes),
         cmocka_unit_test(map_gives_memory_back),
+        cmocka_unit_test(table_as_full_as_it_gets_loses_nothing),
         cmocka_unit_test(map_survives_random_inserts_and_removals_against_a_model),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -31,7 +31,7 @@ static void test_young(void **state)
     sw_rate_count(&rate, sw_rate_window(now));
     assert_near(sw_rate_per_second(&rate, now), 1, 0);
     now += 4 * (uint64_t)SECOND;
-    assert_near(sw_rate_per_second(&rate, now), 0.25, 1e-9);
+    assert_near(sw_rate_per_second(&rate, now), 0.25, 1e-4); /* its birth is known to the ms */
 }
 
 /* Whenever one looks, an even rate is what it is, and a topic that was born just before the end of
@@ -46,7 +46,7 @@ static void test_even_rate(void **state)
         for (unsigned second = 1; second < 45; second++) {
             events(&rate, &now, 1, 200);
             assert_near(sw_rate_per_second(&rate, now), 200, 1);
-            assert_int_equal(rate.total, 200 * second);
+            assert_int_equal(sw_rate_total(&rate), 200 * second);
         }
     }
 }
@@ -69,7 +69,7 @@ static void test_it_ends(void **state)
     now += 3600 * (uint64_t)SECOND; /* windows in which nothing came are skipped */
     sw_rate_count(&rate, sw_rate_window(now));
     assert_near(sw_rate_per_second(&rate, now), 0.1, 1e-9);
-    assert_int_equal(rate.total, 3001);
+    assert_int_equal(sw_rate_total(&rate), 3001);
 }
 
 int main(void)

@@ -419,7 +419,8 @@ static inline void rig_deinit(struct rig *rig)
 static inline struct sw_tape *rig_tape(struct rig *rig, const char *name)
 {
     struct sw_tape *tape = sw_tape_create(&rig->fanout, 0, sw_slice_of(name), false);
-    tape->state = SW_TAPE_JOINED;
+    struct sw_list waiting;
+    sw_tape_joined(tape, &waiting);
     return tape;
 }
 

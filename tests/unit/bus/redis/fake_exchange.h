@@ -31,34 +31,41 @@ static inline void fake_init(struct sw_exchange *exchange, const char *prefix)
     sw_list_init(&exchange->interests);
 }
 
+/* Each interest stands behind its link on the list. */
+static inline struct sw_interest *fake_at(struct sw_list *link)
+{
+    return (struct sw_interest *)(void *)(link + 1);
+}
+
 /* The name is what stands behind the prefix: patterns of tests have the glob that they look like.
  */
 static inline struct sw_interest *fake_want(struct sw_exchange *exchange, const char *wire,
                                             bool pattern)
 {
-    struct sw_interest *interest = sw_zalloc(sizeof(*interest));
     size_t prefix = strlen(exchange->config.prefix);
     size_t size = strlen(wire);
-    char *copy = sw_strndup(wire, size);
-    interest->exchange = exchange;
-    interest->wire = sw_slice(copy, size);
-    interest->name = sw_slice(copy + prefix, size - prefix);
+    struct sw_list *link = sw_zalloc(sizeof(*link) + sizeof(struct sw_interest) + 2 * size);
+    struct sw_interest *interest = fake_at(link);
     interest->pattern = pattern;
-    sw_list_push(&exchange->interests, &interest->link);
+    interest->wire_size = (uint16_t)size;
+    interest->name_size = (uint8_t)(size > prefix ? size - prefix : 0);
+    memcpy(interest->bytes, wire, size);
+    memcpy(interest->bytes + size, wire + size - interest->name_size, interest->name_size);
+    sw_list_push(&exchange->interests, link);
     return interest;
 }
 
 static inline void fake_forget(struct sw_interest *interest)
 {
-    sw_list_remove(&interest->link);
-    sw_free((void *)(uintptr_t)interest->wire.data);
-    sw_free(interest);
+    struct sw_list *link = (struct sw_list *)(void *)interest - 1;
+    sw_list_remove(link);
+    sw_free(link);
 }
 
 static inline void fake_deinit(struct sw_exchange *exchange)
 {
     for (struct sw_list *node; (node = sw_list_first(&exchange->interests));) {
-        fake_forget(SW_CONTAINER_OF(node, struct sw_interest, link));
+        fake_forget(fake_at(node));
     }
     sw_buf_deinit(&exchange->said);
 }
@@ -102,9 +109,13 @@ struct sw_counters *sw_exchange_counters(const struct sw_exchange *exchange)
     return (struct sw_counters *)(uintptr_t)&exchange->counters;
 }
 
-struct sw_list *sw_exchange_interests(struct sw_exchange *exchange)
+void sw_exchange_visit(struct sw_exchange *exchange,
+                       void (*visit)(void *context, struct sw_interest *interest), void *context)
 {
-    return &exchange->interests;
+    struct sw_list *all = &exchange->interests;
+    for (struct sw_list *at = all->next; at != all; at = at->next) {
+        visit(context, fake_at(at));
+    }
 }
 
 struct sw_interest *sw_exchange_find(const struct sw_exchange *exchange, struct sw_slice wire,
@@ -112,8 +123,8 @@ struct sw_interest *sw_exchange_find(const struct sw_exchange *exchange, struct 
 {
     const struct sw_list *all = &exchange->interests;
     for (struct sw_list *at = all->next; at != all; at = at->next) {
-        struct sw_interest *interest = SW_CONTAINER_OF(at, struct sw_interest, link);
-        if (interest->pattern == pattern && sw_slice_equal(interest->wire, wire)) {
+        struct sw_interest *interest = fake_at(at);
+        if (interest->pattern == pattern && sw_slice_equal(sw_interest_wire(interest), wire)) {
             return interest;
         }
     }
@@ -125,7 +136,7 @@ void sw_exchange_acked(struct sw_exchange *exchange, struct sw_interest *interes
     interest->acked = true;
     interest->lost = false;
     exchange->acks++;
-    sw_buf_printf(&exchange->said, "acked %.*s\n", SW_SLICE_ARG(interest->wire));
+    sw_buf_printf(&exchange->said, "acked %.*s\n", SW_SLICE_ARG(sw_interest_wire(interest)));
     if (exchange->on_acked) {
         exchange->on_acked(interest);
     }
@@ -134,7 +145,7 @@ void sw_exchange_acked(struct sw_exchange *exchange, struct sw_interest *interes
 void sw_exchange_refused(struct sw_exchange *exchange, struct sw_interest *interest,
                          enum sw_error error)
 {
-    sw_buf_printf(&exchange->said, "refused %.*s %s\n", SW_SLICE_ARG(interest->wire),
+    sw_buf_printf(&exchange->said, "refused %.*s %s\n", SW_SLICE_ARG(sw_interest_wire(interest)),
                   sw_error_row(error)->code);
     fake_forget(interest);
 }
@@ -145,7 +156,7 @@ void sw_exchange_down(struct sw_exchange *exchange, const char *why)
     exchange->downs++;
     sw_buf_printf(&exchange->said, "down\n");
     for (struct sw_list *at = exchange->interests.next; at != &exchange->interests; at = at->next) {
-        struct sw_interest *interest = SW_CONTAINER_OF(at, struct sw_interest, link);
+        struct sw_interest *interest = fake_at(at);
         interest->lost = interest->lost || interest->acked;
         interest->acked = false;
     }
@@ -161,13 +172,14 @@ void sw_exchange_message(struct sw_exchange *exchange, struct sw_interest *inter
                          struct sw_slice topic, struct sw_slice raw)
 {
     exchange->messages++;
-    sw_buf_printf(&exchange->said, "message %.*s %.*s %.*s\n", SW_SLICE_ARG(interest->wire),
-                  SW_SLICE_ARG(topic), (int)(raw.size < 100 ? raw.size : 100), raw.data);
+    sw_buf_printf(&exchange->said, "message %.*s %.*s %.*s\n",
+                  SW_SLICE_ARG(sw_interest_wire(interest)), SW_SLICE_ARG(topic),
+                  (int)(raw.size < 100 ? raw.size : 100), raw.data);
 }
 
 void sw_exchange_too_large(struct sw_exchange *exchange, struct sw_interest *interest)
 {
-    sw_buf_printf(&exchange->said, "too_large %.*s\n", SW_SLICE_ARG(interest->wire));
+    sw_buf_printf(&exchange->said, "too_large %.*s\n", SW_SLICE_ARG(sw_interest_wire(interest)));
 }
 
 void sw_exchange_published(struct sw_exchange *exchange, struct sw_publish *publish,
