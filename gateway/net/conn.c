@@ -61,7 +61,8 @@ void sw_conn_watch(struct sw_conn *conn)
     }
 }
 
-static void read_some(struct sw_conn *conn)
+/* The answer: was it more than fits? */
+static bool read_once(struct sw_conn *conn)
 {
     char *buffer = sw_loop_of_conn(conn)->read_buffer;
     ssize_t n = recv(conn->fd, buffer, SW_CONN_READ_BYTES, MSG_DONTWAIT);
@@ -71,6 +72,16 @@ static void read_some(struct sw_conn *conn)
         sw_conn_broke(conn, 0);
     } else if (errno != EAGAIN && errno != EINTR) {
         sw_conn_broke(conn, -errno);
+    }
+    return n == SW_CONN_READ_BYTES;
+}
+
+static void read_some(struct sw_conn *conn)
+{
+    for (unsigned i = 0; i < SW_CONN_READS_PER_WAKE && conn->reading; i++) {
+        if (!read_once(conn)) {
+            return;
+        }
     }
 }
 
@@ -94,7 +105,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
         told = before;
     }
     conn->hung = conn->hung || events & UV_DISCONNECT;
-    if (conn->reading && told & UV_READABLE) {
+    if (told & UV_READABLE) {
         read_some(conn);
     }
     if (!conn->closing && conn->waiting && told & UV_WRITABLE) {

@@ -3,8 +3,8 @@
  * (libuv only says when; the reading and sending are its own) is hidden here. The struct is
  * embedded in its owner's, who gets it back in on_closed and not before.
  *
- * Reading: bytes arrive in a buffer of the loop that is valid during on_read only, one read for
- * each wake-up, so that nobody who sends much keeps the others waiting.
+ * Reading: bytes arrive in a buffer of the loop that is valid during on_read only; 256 KB in one
+ * wake-up, so that nobody who sends much keeps the others waiting.
  * Writing: either sw_conn_write, which copies what the socket does not take (HTTP, close frames),
  * or, for deliveries, sw_conn_send on the descriptor and one sw_conn_write_rest for what did not
  * fit. */
@@ -23,7 +23,7 @@ struct sw_conn_events {
     void (*on_read)(struct sw_conn *conn, const char *data, size_t size);
     /* The peer ended its side (status 0) or the connection broke (negative errno). Comes once,
      * at most; the owner closes it in answer. An end is heard behind all bytes, so only while
-     * reading; a break also while not. */
+     * reading; a break also while not, unless the end stands before it. */
     void (*on_end)(struct sw_conn *conn, int status);
     /* Closed: the memory is the owner's again. */
     void (*on_closed)(struct sw_conn *conn);

@@ -16,6 +16,9 @@
 /* What an accepted connection may fill of it: when a client is paused the rest of one read is held
  * for it, and there may be many of them. */
 #define SW_CONN_READ_BYTES 16384
+/* And how often in one wake-up, while it fills it: what a publisher sends at once is then delivered
+ * at once (measured: with one read, 64 messages of 1 KB to 100 clients cost 1.7 times as much). */
+#define SW_CONN_READS_PER_WAKE 16
 /* Write requests kept for reuse: 56 bytes each. */
 #define SW_WRITES_KEPT 4096
 /* Write requests that one connection may send in one wake-up. */

@@ -29,6 +29,8 @@ struct world {
     bool pauses;       /* on_read stops reading */
     size_t reads;
     size_t read_bytes;
+    size_t read_before; /* the last turn */
+    size_t read_wanted;
     size_t largest_read;
     bool closes; /* in whatever is told next */
 };
@@ -552,6 +554,32 @@ static void reading_stops_inside_on_read(void **state)
     assert_true(world->largest_read <= 16384);
 }
 
+/* Asked each turn. */
+static bool has_read_all(void *context)
+{
+    struct world *world = context;
+    assert_true(world->read_bytes - world->read_before <= 262144);
+    world->read_before = world->read_bytes;
+    return world->read_bytes >= world->read_wanted;
+}
+
+static void one_turn_reads_only_so_much(void **state)
+{
+    struct world *world = *state;
+    static char junk[65536];
+    world->floods = true;
+    sw_conn_read(&world->conn, false);
+    for (ssize_t sent = 1; sent > 0 && world->read_wanted < LARGE;) {
+        sent = send(world->peer, junk, sizeof(junk), MSG_NOSIGNAL);
+        world->read_wanted += sent > 0 ? (size_t)sent : 0;
+        turning_for(&world->turning, 1);
+    }
+    assert_true(world->read_wanted > 2 * 262144);
+    sw_conn_read(&world->conn, true);
+    assert_true(turning_until(&world->turning, 5000, has_read_all, world));
+    assert_true(world->largest_read <= 16384);
+}
+
 /* ---- two connections ---- */
 
 struct two {
@@ -649,6 +677,7 @@ int main(void)
         CASE(end_is_told_behind_the_bytes_when_reading_goes_on),
         CASE(bytes_before_a_reset_are_read),
         CASE(reading_stops_inside_on_read),
+        CASE(one_turn_reads_only_so_much),
         CASE(busy_connection_leaves_the_others_their_turns),
         CASE(pair_of_local_sockets_will_do),
         CASE(adopted_connection_speaks_to_its_new_owner),
