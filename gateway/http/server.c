@@ -308,7 +308,7 @@ static void go_on(struct sw_http *http)
  * that sends and never reads would have us keep all its answers. */
 static void after_reply(struct sw_http *http)
 {
-    if (http->conn->unwritten > 0) {
+    if (sw_conn_unwritten(http->conn) > 0) {
         set_phase(http, WRITING, WRITING_MS);
     } else {
         go_on(http);

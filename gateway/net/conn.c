@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
+/* libuv polls the descriptor, level-triggered; what is read and sent is bounded for each wake-up,
+ * and the rest comes in the next turn.
+ *
+ * To change what it polls for costs libuv two system calls. So what is no longer wanted is dropped
+ * only when it is told in vain: a pause, or a rest, that is over before that costs nothing. */
 #include "net/conn.h"
 
-#include "common/mem.h"
+#include "common/assert.h"
 #include "net/loop_internal.h"
 
 #include <string.h>
 
-_Static_assert(sizeof(uv_tcp_t) <= SW_CONN_HANDLE_BYTES, "SW_CONN_HANDLE_BYTES is too small");
-_Static_assert(_Alignof(uv_tcp_t) <= 8, "the handle of a conn is aligned to 8");
+_Static_assert(sizeof(uv_poll_t) <= SW_CONN_HANDLE_BYTES, "SW_CONN_HANDLE_BYTES is too small");
+_Static_assert(_Alignof(uv_poll_t) <= 8, "the handle of a conn is aligned to 8");
 _Static_assert(offsetof(struct sw_conn, handle) == 0, "a conn and its handle are one address");
 
-static uv_tcp_t *tcp_of(const struct sw_conn *conn)
+static uv_poll_t *poll_of(const struct sw_conn *conn)
 {
-    return (uv_tcp_t *)(uintptr_t)conn->handle;
-}
-
-static uv_stream_t *stream_of(const struct sw_conn *conn)
-{
-    return (uv_stream_t *)(uintptr_t)conn->handle;
+    return (uv_poll_t *)(uintptr_t)conn->handle;
 }
 
 /* The handle stands at the start of its conn, which leaves its data pointer to the owner. */
@@ -26,11 +26,105 @@ static struct sw_conn *conn_of(void *handle)
     return handle;
 }
 
-static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+/* ---- polling ---- */
+
+static void on_poll(uv_poll_t *poll, int status, int events);
+
+static unsigned wanted(const struct sw_conn *conn)
 {
-    (void)suggested;
-    *buf = uv_buf_init(sw_loop_of(handle)->read_buffer, SW_CONN_READ_BYTES);
+    unsigned events = conn->waiting ? UV_WRITABLE : 0;
+    if (conn->reading) {
+        events |= UV_READABLE;
+    } else if (!conn->ended && !conn->hung) {
+        events |= UV_DISCONNECT;
+    }
+    return events;
 }
+
+static void poll_for(struct sw_conn *conn, unsigned events)
+{
+    conn->polled = (uint8_t)events;
+    int status = uv_poll_start(poll_of(conn), (int)events, on_poll); /* 0 stops it */
+    SW_ASSERT(status == 0);
+}
+
+void sw_conn_watch(struct sw_conn *conn)
+{
+    unsigned events = wanted(conn);
+    /* While it is polled for reading, a break is told, too. */
+    unsigned missing = events & ~(unsigned)conn->polled;
+    if (conn->polled & UV_READABLE) {
+        missing &= ~(unsigned)UV_DISCONNECT;
+    }
+    if (missing) {
+        poll_for(conn, events);
+    }
+}
+
+/* The answer: was it more than fits? */
+static bool read_once(struct sw_conn *conn)
+{
+    char *buffer = sw_loop_of_conn(conn)->read_buffer;
+    ssize_t n = recv(conn->fd, buffer, SW_CONN_READ_BYTES, MSG_DONTWAIT);
+    if (n > 0) {
+        conn->events->on_read(conn, buffer, (size_t)n);
+    } else if (n == 0) {
+        sw_conn_broke(conn, 0);
+    } else if (errno != EAGAIN && errno != EINTR) {
+        sw_conn_broke(conn, -errno);
+    }
+    return n == SW_CONN_READ_BYTES;
+}
+
+static void read_some(struct sw_conn *conn)
+{
+    for (unsigned i = 0; i < SW_CONN_READS_PER_WAKE && conn->reading; i++) {
+        if (!read_once(conn)) {
+            return;
+        }
+    }
+}
+
+/* Nobody reads or writes who would find out what broke it. */
+static void look_for_error(struct sw_conn *conn)
+{
+    int error = 0;
+    socklen_t size = sizeof(error);
+    int status = getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, &error, &size);
+    sw_conn_broke(conn, status || !error ? UV_ECONNRESET : -error);
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+    struct sw_conn *conn = conn_of(poll);
+    unsigned told = (unsigned)events;
+    unsigned before = wanted(conn);
+    if (status < 0) {
+        /* Broken, and libuv has stopped polling. What came before that is still read. */
+        conn->polled = 0;
+        told = before;
+    }
+    conn->hung = conn->hung || events & UV_DISCONNECT;
+    if (told & UV_READABLE) {
+        read_some(conn);
+    }
+    if (!conn->closing && conn->waiting && told & UV_WRITABLE) {
+        sw_conn_send_waiting(conn);
+    }
+    if (status < 0 && !(before & (UV_READABLE | UV_WRITABLE)) && !conn->closing) {
+        look_for_error(conn);
+    }
+    if (conn->closing) {
+        return;
+    }
+    if (told & ~before) {
+        poll_for(conn, wanted(conn));
+    } else {
+        sw_conn_watch(conn);
+    }
+}
+
+/* ---- the connection ---- */
 
 void sw_conn_broke(struct sw_conn *conn, int status)
 {
@@ -38,33 +132,20 @@ void sw_conn_broke(struct sw_conn *conn, int status)
         return;
     }
     conn->ended = true;
-    sw_conn_read(conn, false);
+    conn->broken = status != 0;
+    conn->reading = false;
     conn->events->on_end(conn, status);
-}
-
-static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
-{
-    struct sw_conn *conn = conn_of(stream);
-    if (n > 0) {
-        conn->events->on_read(conn, buf->base, (size_t)n);
-    } else if (n < 0) {
-        sw_conn_broke(conn, n == UV_EOF ? 0 : (int)n);
-    }
 }
 
 int sw_conn_open(struct sw_conn *conn, struct sw_loop *loop, int fd,
                  const struct sw_conn_events *events)
 {
     memset(conn, 0, sizeof(*conn));
-    int status = uv_tcp_init(&loop->uv, tcp_of(conn));
+    int status = uv_poll_init(&loop->uv, poll_of(conn), fd);
     if (status) {
         close(fd);
         return status;
     }
-    /* A socket that was just accepted can always be opened and read; were it not so, the handle
-     * could not be taken back at once. */
-    status = uv_tcp_open(tcp_of(conn), fd);
-    SW_ASSERT(status == 0);
     conn->fd = fd;
     conn->events = events;
     sw_conn_read(conn, true);
@@ -78,104 +159,27 @@ void sw_conn_adopt(struct sw_conn *conn, const struct sw_conn_events *events)
 
 void sw_conn_set_owner(struct sw_conn *conn, void *owner)
 {
-    tcp_of(conn)->data = owner;
+    poll_of(conn)->data = owner;
 }
 
 void *sw_conn_owner(const struct sw_conn *conn)
 {
-    return tcp_of(conn)->data;
+    return poll_of(conn)->data;
 }
 
 void sw_conn_read(struct sw_conn *conn, bool on)
 {
-    if (conn->reading == on || conn->closing || (on && conn->ended)) {
+    if (conn->closing || (on && conn->ended)) {
         return;
     }
     conn->reading = on;
-    if (on) {
-        int status = uv_read_start(stream_of(conn), on_alloc, on_read);
-        SW_ASSERT(status == 0);
-    } else {
-        uv_read_stop(stream_of(conn));
-    }
-}
-
-static void on_written(uv_write_t *request, int status)
-{
-    struct sw_write *write = SW_CONTAINER_OF(request, struct sw_write, uv);
-    struct sw_conn *conn = write->conn;
-    conn->unwritten -= write->rest.bytes;
-    sw_free(write->copy);
-    sw_write_put(sw_loop_of((uv_handle_t *)request->handle), write);
-    if (conn->closing) {
-        return;
-    }
-    if (status) {
-        sw_conn_broke(conn, status);
-    } else if (conn->unwritten == 0 && conn->events->on_drained) {
-        conn->events->on_drained(conn);
-    }
-}
-
-/* Copies the bytes for libuv. Where the socket is broken, libuv finds that out once more and
- * says so in a later callback: that is how on_end comes to an owner who has stopped reading. */
-static void write_copy(struct sw_conn *conn, const char *data, size_t size)
-{
-    struct sw_write *write = sw_write_get(sw_loop_of((uv_handle_t *)tcp_of(conn)));
-    write->conn = conn;
-    write->copy = sw_alloc(size);
-    memcpy(write->copy, data, size);
-    write->rest = (struct sw_rest){.bytes = (uint32_t)size};
-    conn->unwritten += (uint32_t)size;
-    uv_buf_t buf = uv_buf_init(write->copy, (unsigned)size);
-    int status = uv_write(&write->uv, stream_of(conn), &buf, 1, on_written);
-    SW_ASSERT(status == 0);
-}
-
-int sw_conn_write(struct sw_conn *conn, const void *data, size_t size)
-{
-    SW_ASSERT(size <= UINT32_MAX - conn->unwritten);
-    if (conn->closing || conn->shut || !uv_is_writable(stream_of(conn))) {
-        return -EPIPE;
-    }
-    if (size == 0) {
-        return 0;
-    }
-    ssize_t sent = 0;
-    if (uv_stream_get_write_queue_size(stream_of(conn)) == 0) {
-        sent = sw_conn_send(conn->fd, data, size);
-    }
-    if (sent < 0) {
-        write_copy(conn, data, size);
-        return (int)sent;
-    }
-    if ((size_t)sent < size) {
-        write_copy(conn, (const char *)data + sent, size - (size_t)sent);
-    }
-    return 0;
-}
-
-static void on_shut(uv_shutdown_t *request, int status)
-{
-    (void)status; /* a broken connection is told by its reader */
-    sw_free(request);
-}
-
-void sw_conn_shutdown(struct sw_conn *conn)
-{
-    if (conn->closing || conn->shut) {
-        return;
-    }
-    conn->shut = true;
-    uv_shutdown_t *request = sw_alloc(sizeof(*request));
-    if (uv_shutdown(request, stream_of(conn), on_shut)) {
-        sw_free(request);
-    }
+    sw_conn_watch(conn);
 }
 
 static void on_closed(uv_handle_t *handle)
 {
     struct sw_conn *conn = conn_of(handle);
+    sw_conn_fail_waiting(conn, UV_ECANCELED);
     conn->events->on_closed(conn);
 }
 
@@ -186,8 +190,9 @@ void sw_conn_close(struct sw_conn *conn)
     }
     conn->closing = true;
     conn->reading = false;
-    conn->fd = -1; /* libuv closes the descriptor now; its number may soon be another's */
-    uv_close((uv_handle_t *)tcp_of(conn), on_closed);
+    uv_close((uv_handle_t *)poll_of(conn), on_closed);
+    close(conn->fd);
+    conn->fd = -1; /* the number may soon be another's */
 }
 
 void sw_conn_reset(struct sw_conn *conn)
@@ -195,7 +200,6 @@ void sw_conn_reset(struct sw_conn *conn)
     if (conn->closing) {
         return;
     }
-    /* Not uv_tcp_close_reset, which refuses while a shutdown waits. */
     struct linger linger = {.l_onoff = 1, .l_linger = 0};
     (void)setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
     sw_conn_close(conn);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A connection that was accepted: a byte stream with a descriptor. What io it does (libuv's TCP
- * today) is hidden here. The struct is embedded in its owner's, who gets it back in on_closed
- * and not before.
+/* A connection that was accepted: a byte stream with a descriptor, which it owns. What io it does
+ * (libuv only says when; the reading and sending are its own) is hidden here. The struct is
+ * embedded in its owner's, who gets it back in on_closed and not before.
  *
- * Reading: bytes arrive in a buffer of the loop that is valid during on_read only.
+ * Reading: bytes arrive in a buffer of the loop that is valid during on_read only; 256 KB in one
+ * wake-up, so that nobody who sends much keeps the others waiting.
  * Writing: either sw_conn_write, which copies what the socket does not take (HTTP, close frames),
  * or, for deliveries, sw_conn_send on the descriptor and one sw_conn_write_rest for what did not
  * fit. */
@@ -21,7 +22,8 @@ struct sw_conn_events {
     /* Bytes came. May close the connection, not free it. */
     void (*on_read)(struct sw_conn *conn, const char *data, size_t size);
     /* The peer ended its side (status 0) or the connection broke (negative errno). Comes once,
-     * at most; the owner closes it in answer. */
+     * at most; the owner closes it in answer. An end is heard behind all bytes, so only while
+     * reading; a break also while not, unless the end stands before it. */
     void (*on_end)(struct sw_conn *conn, int status);
     /* Closed: the memory is the owner's again. */
     void (*on_closed)(struct sw_conn *conn);
@@ -30,17 +32,20 @@ struct sw_conn_events {
     void (*on_drained)(struct sw_conn *conn);
 };
 
-#define SW_CONN_HANDLE_BYTES 248
+#define SW_CONN_HANDLE_BYTES 160
 
 struct sw_conn {
-    _Alignas(8) unsigned char handle[SW_CONN_HANDLE_BYTES]; /* uv_tcp_t */
+    _Alignas(8) unsigned char handle[SW_CONN_HANDLE_BYTES]; /* uv_poll_t */
     const struct sw_conn_events *events;
+    struct sw_write *waiting; /* a ring, by its last one; NULL: nothing waits for the socket */
     int fd;
-    uint32_t unwritten; /* bytes of sw_conn_write that wait for the socket */
-    bool closing;
-    bool reading;
-    bool ended; /* on_end has come */
-    bool shut;  /* sw_conn_shutdown was called */
+    uint8_t polled; /* what libuv is asked to tell */
+    bool closing : 1;
+    bool reading : 1;
+    bool ended : 1;  /* on_end has come */
+    bool broken : 1; /* with an error */
+    bool shut : 1;   /* sw_conn_shutdown was called */
+    bool hung : 1;   /* not reading, and the peer's end stands behind what is unread */
 };
 
 /* Takes `fd`, starts reading. Returns 0, or a negative errno: then `fd` is closed and nothing
@@ -57,6 +62,8 @@ void sw_conn_read(struct sw_conn *conn, bool on);
 /* Copies what the socket does not take at once; in order with everything written before. Returns
  * 0 or a negative errno (on_end comes too, later, if the connection is not closed by then). */
 int sw_conn_write(struct sw_conn *conn, const void *data, size_t size);
+/* Bytes of sw_conn_write that wait for the socket. */
+size_t sw_conn_unwritten(const struct sw_conn *conn);
 /* Sends a FIN when what waits is written; on_end and on_closed still come. */
 void sw_conn_shutdown(struct sw_conn *conn);
 /* Closes; on_closed comes later in this turn. Idempotent. What waits to be written is lost. */

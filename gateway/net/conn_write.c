@@ -1,31 +1,153 @@
 // SPDX-License-Identifier: Apache-2.0
+/* What a socket did not take waits on its connection, first come first sent, and goes out as the
+ * socket becomes writable. `done` and on_drained are the owner's: either may write, or close. */
 #include "net/conn_write.h"
 
 #include "common/assert.h"
 #include "common/mem.h"
 #include "net/loop_internal.h"
 
-static void on_rest_written(uv_write_t *request, int status)
+#include <string.h>
+
+static void push(struct sw_conn *conn, const char *data, const struct sw_rest *rest)
 {
-    struct sw_write *write = SW_CONTAINER_OF(request, struct sw_write, uv);
-    struct sw_conn *conn = write->conn;
+    struct sw_write *write = sw_write_get(sw_loop_of_conn(conn));
+    *write = (struct sw_write){.next = write, .data = data, .rest = *rest};
+    if (conn->waiting) {
+        write->next = conn->waiting->next;
+        conn->waiting->next = write;
+    }
+    conn->waiting = write;
+    sw_conn_watch(conn);
+}
+
+static struct sw_write *pop(struct sw_conn *conn)
+{
+    struct sw_write *write = conn->waiting->next;
+    if (write == conn->waiting) {
+        conn->waiting = NULL;
+    } else {
+        conn->waiting->next = write->next;
+    }
+    return write;
+}
+
+size_t sw_conn_unwritten(const struct sw_conn *conn)
+{
+    size_t bytes = 0;
+    const struct sw_write *write = conn->waiting;
+    while (write) {
+        write = write->next;
+        bytes += write->rest.done ? 0 : write->rest.bytes;
+        if (write == conn->waiting) {
+            break;
+        }
+    }
+    return bytes;
+}
+
+/* Takes the first one that waits off, and tells its owner. */
+static void finish_first(struct sw_conn *conn, int status)
+{
+    struct sw_write *write = pop(conn);
+    const char *data = write->data;
     struct sw_rest rest = write->rest;
     /* Put back first: what `done` writes next takes the same request, which is warm. */
-    sw_write_put(sw_loop_of((uv_handle_t *)request->handle), write);
-    rest.done(conn, &rest, status);
-    if (status && !conn->closing) {
-        sw_conn_broke(conn, status);
+    sw_write_put(sw_loop_of_conn(conn), write);
+    if (rest.done) {
+        rest.done(conn, &rest, status);
+        return;
+    }
+    sw_free((char *)(uintptr_t)data);
+    if (!status && !conn->closing && conn->events->on_drained && sw_conn_unwritten(conn) == 0) {
+        conn->events->on_drained(conn);
+    }
+}
+
+void sw_conn_fail_waiting(struct sw_conn *conn, int status)
+{
+    struct sw_write *last = conn->waiting;
+    while (last) {
+        bool more = conn->waiting->next != last;
+        finish_first(conn, status);
+        if (!more) {
+            return;
+        }
+    }
+}
+
+static void send_fin(struct sw_conn *conn)
+{
+    (void)shutdown(conn->fd, SHUT_WR); /* a broken connection is told by its reader */
+}
+
+void sw_conn_send_waiting(struct sw_conn *conn)
+{
+    for (unsigned i = 0; conn->waiting && i < SW_CONN_WRITES_PER_WAKE; i++) {
+        struct sw_write *write = conn->waiting->next;
+        ssize_t n =
+            sw_conn_send(conn->fd, write->data + write->sent, write->rest.bytes - write->sent);
+        if (n < 0) {
+            sw_conn_fail_waiting(conn, (int)n);
+            sw_conn_broke(conn, (int)n);
+            return;
+        }
+        write->sent += (uint32_t)n;
+        if (write->sent < write->rest.bytes) {
+            return;
+        }
+        finish_first(conn, 0);
+        if (conn->closing) {
+            return;
+        }
+    }
+    if (!conn->waiting && conn->shut) {
+        send_fin(conn);
     }
 }
 
 void sw_conn_write_rest(struct sw_conn *conn, const void *data, const struct sw_rest *rest)
 {
-    SW_ASSERT(rest->bytes > 0 && !conn->closing);
-    uv_stream_t *stream = (uv_stream_t *)conn->handle;
-    struct sw_write *write = sw_write_get(sw_loop_of((uv_handle_t *)stream));
-    write->conn = conn;
-    write->rest = *rest;
-    uv_buf_t buf = uv_buf_init((char *)(uintptr_t)data, rest->bytes);
-    int status = uv_write(&write->uv, stream, &buf, 1, on_rest_written);
-    SW_ASSERT(status == 0);
+    SW_ASSERT(rest->bytes > 0 && rest->done && !conn->closing && !conn->shut);
+    push(conn, data, rest);
+}
+
+static void push_copy(struct sw_conn *conn, const char *data, size_t size)
+{
+    char *copy = sw_alloc(size);
+    memcpy(copy, data, size);
+    push(conn, copy, &(struct sw_rest){.bytes = (uint32_t)size});
+}
+
+int sw_conn_write(struct sw_conn *conn, const void *data, size_t size)
+{
+    SW_ASSERT(size <= UINT32_MAX);
+    if (conn->closing || conn->shut || conn->broken) {
+        return -EPIPE;
+    }
+    if (size == 0) {
+        return 0;
+    }
+    ssize_t sent = conn->waiting ? 0 : sw_conn_send(conn->fd, data, size);
+    if (sent < 0) {
+        /* A broken socket is writable, and says so again when this is sent: that is how on_end
+         * comes later, and to an owner who has stopped reading. */
+        push_copy(conn, data, size);
+        return (int)sent;
+    }
+    if ((size_t)sent < size) {
+        push_copy(conn, (const char *)data + sent, size - (size_t)sent);
+    }
+    return 0;
+}
+
+void sw_conn_shutdown(struct sw_conn *conn)
+{
+    if (conn->closing || conn->shut) {
+        return;
+    }
+    conn->shut = true;
+    if (!conn->waiting) {
+        send_fin(conn);
+    }
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The hot way out: one system call on the descriptor. The answer is in bytes, or a negative
- * errno; UV_EAGAIN is answered as 0. What is left of the frame in flight goes into exactly one
- * pooled write request, and nothing may be sent directly until it has come back. */
+ * errno; EAGAIN is answered as 0. What is left of the frame in flight goes into exactly one
+ * pooled write request, which is sent as the socket becomes writable, and nothing may be sent
+ * directly until it has come back. */
 #ifndef SW_NET_CONN_WRITE_H
 #define SW_NET_CONN_WRITE_H
 

@@ -16,15 +16,19 @@
 /* What an accepted connection may fill of it: when a client is paused the rest of one read is held
  * for it, and there may be many of them. */
 #define SW_CONN_READ_BYTES 16384
-/* Write requests kept for reuse: 280 bytes each. */
+/* And how often in one wake-up, while it fills it: what a publisher sends at once is then delivered
+ * at once (measured: with one read, 64 messages of 1 KB to 100 clients cost 1.7 times as much). */
+#define SW_CONN_READS_PER_WAKE 16
+/* Write requests kept for reuse: 56 bytes each. */
 #define SW_WRITES_KEPT 4096
+/* Write requests that one connection may send in one wake-up. */
+#define SW_CONN_WRITES_PER_WAKE 16
 
-/* A write that libuv carries: the rest of a frame (rest.done is set) or a copy of its own. */
+/* What waits for a socket: the rest of a frame (rest.done is set) or a copy, which it owns. */
 struct sw_write {
-    uv_write_t uv;
-    struct sw_write *next;
-    struct sw_conn *conn;
-    char *copy;
+    struct sw_write *next; /* of the same connection, a ring; or in the pool */
+    const char *data;
+    uint32_t sent; /* of rest.bytes */
     struct sw_rest rest;
 };
 
@@ -61,7 +65,19 @@ bool sw_loop_is_mine(const struct sw_loop *loop);
 struct sw_write *sw_write_get(struct sw_loop *loop);
 void sw_write_put(struct sw_loop *loop, struct sw_write *write);
 
-/* The connection broke below its owner: tells it once, unless it closes already. */
+static inline struct sw_loop *sw_loop_of_conn(const struct sw_conn *conn)
+{
+    return sw_loop_of((const uv_handle_t *)(const void *)conn->handle);
+}
+
+/* The connection ended (status 0) or broke below its owner: tells it once, unless it closes
+ * already. */
 void sw_conn_broke(struct sw_conn *conn, int status);
+/* Polls for what is wanted now, if that is more than before. */
+void sw_conn_watch(struct sw_conn *conn);
+/* The socket is writable: sends what waits. May close the connection. */
+void sw_conn_send_waiting(struct sw_conn *conn);
+/* Gives all that waits back to its owners, as failed with `status`. */
+void sw_conn_fail_waiting(struct sw_conn *conn, int status);
 
 #endif

@@ -67,7 +67,7 @@ void sw_sessions_init(struct sw_sessions *all, const struct sw_sessions_config *
     uint32_t slabs = (config->max_sessions + SW_SLAB_CELLS - 1) / SW_SLAB_CELLS;
     all->recorder = sw_recorder_create(slabs * SW_SLAB_CELLS);
     all->slab_count = slabs;
-    all->slabs = sw_zalloc(slabs * sizeof(struct sw_slab *));
+    all->slabs = sw_zalloc(slabs * sizeof(struct sw_slab));
     sw_fanout_init(&all->fanout, loop, slabs * SW_SLAB_CELLS, &config->marks, encodings,
                    &fanout_events, all, counters);
 }
@@ -80,16 +80,38 @@ void sw_sessions_deinit(struct sw_sessions *all)
     sw_free(all->slabs);
 }
 
-static struct sw_slab *slab_create(void)
+#define SLAB_BYTES (SW_SLAB_CELLS * sizeof(struct sw_session))
+
+static bool slab_is_full(const struct sw_slab *slab)
 {
-    /* pages of its own: when everybody has left, the system gets them back at once */
-    struct sw_slab *slab = sw_reserve(sizeof(*slab));
-    for (uint32_t i = 0; i < SW_SLAB_CELLS; i++) {
-        slab->free_next[i] = i + 2;
+    return slab->used == SW_SLAB_CELLS;
+}
+
+/* One that is not full. */
+static struct sw_session *slab_take(struct sw_slab *slab)
+{
+    if (!slab->cells) {
+        /* pages of its own: when everybody has left, the system gets them back at once */
+        slab->cells = sw_reserve(SLAB_BYTES);
     }
-    slab->free_next[SW_SLAB_CELLS - 1] = 0;
-    slab->free_head = 1;
-    return slab;
+    slab->used++;
+    if (!slab->free_head) {
+        return &slab->cells[slab->fresh++];
+    }
+    struct sw_session *cell = &slab->cells[slab->free_head - 1];
+    slab->free_head = cell->next;
+    return cell;
+}
+
+static void slab_give(struct sw_slab *slab, struct sw_session *cell)
+{
+    cell->next = slab->free_head;
+    slab->free_head = (uint32_t)(cell - slab->cells) + 1;
+    slab->used--;
+    if (slab->used == 0) {
+        sw_release(slab->cells, SLAB_BYTES);
+        *slab = (struct sw_slab){0};
+    }
 }
 
 struct sw_session *sw_session_create(struct sw_sessions *all)
@@ -98,19 +120,13 @@ struct sw_session *sw_session_create(struct sw_sessions *all)
         return NULL;
     }
     uint32_t at = all->slab_hint;
-    while (all->slabs[at] && !all->slabs[at]->free_head) {
+    while (slab_is_full(&all->slabs[at])) {
         at++;
     }
     all->slab_hint = at;
-    if (!all->slabs[at]) {
-        all->slabs[at] = slab_create();
-    }
-    struct sw_slab *slab = all->slabs[at];
-    uint32_t index = slab->free_head - 1;
-    slab->free_head = slab->free_next[index];
-    slab->used++;
     all->count++;
-    struct sw_session *session = &slab->cells[index];
+    struct sw_session *session = slab_take(&all->slabs[at]);
+    uint32_t index = (uint32_t)(session - all->slabs[at].cells);
     *session = (struct sw_session){.all = all, .slot = at * SW_SLAB_CELLS + index};
     struct sw_reader *reader = sw_session_reader(session);
     uint32_t generation = reader->generation + 1;
@@ -126,19 +142,11 @@ void sw_session_free(struct sw_session *session)
 {
     struct sw_sessions *all = session->all;
     uint32_t at = session->slot / SW_SLAB_CELLS;
-    uint32_t index = session->slot % SW_SLAB_CELLS;
-    struct sw_slab *slab = all->slabs[at];
     sw_session_reader(session)->state = SW_FREE;
-    slab->free_next[index] = slab->free_head;
-    slab->free_head = index + 1;
-    slab->used--;
+    slab_give(&all->slabs[at], session);
     all->count--;
     if (at < all->slab_hint) {
         all->slab_hint = at;
-    }
-    if (slab->used == 0) {
-        all->slabs[at] = NULL;
-        sw_release(slab, sizeof(*slab));
     }
     if (all->on_free) {
         all->on_free(all->owner);
@@ -147,7 +155,7 @@ void sw_session_free(struct sw_session *session)
 
 struct sw_session *sw_session_at(struct sw_sessions *all, uint32_t slot)
 {
-    return &all->slabs[slot / SW_SLAB_CELLS]->cells[slot % SW_SLAB_CELLS];
+    return &all->slabs[slot / SW_SLAB_CELLS].cells[slot % SW_SLAB_CELLS];
 }
 
 const char *sw_session_id_text(uint64_t id, char out[SW_SESSION_ID_BYTES + 1])
@@ -279,7 +287,7 @@ static void begin_closing(struct sw_session *session, enum sw_reason reason, boo
             sw_session_reader(session)->flags |= SW_CLOSING;
         }
         sw_session_enter(session, SW_CLOSING_STATE);
-        session->closing_next = all->closing_head;
+        session->next = all->closing_head;
         all->closing_head = session->slot + 1;
         return;
     case SW_CLOSING_STATE:
@@ -352,10 +360,10 @@ void sw_sessions_retire(struct sw_sessions *all)
     while (all->closing_head) {
         struct sw_session *session = sw_session_at(all, all->closing_head - 1);
         const struct sw_reader *reader = sw_session_reader(session);
-        all->closing_head = session->closing_next;
+        all->closing_head = session->next;
         if (session->after_data &&
             (reader->flags & SW_WRITE_PENDING || sw_reader_owed(&all->fanout, reader))) {
-            session->closing_next = wait_head;
+            session->next = wait_head;
             wait_head = session->slot + 1;
         } else {
             retire(session);
@@ -410,9 +418,9 @@ void sw_session_closed(struct sw_session *session)
     if (!session->retired) { /* closed before the turn's end */
         uint32_t *link = &all->closing_head;
         while (*link != session->slot + 1) {
-            link = &sw_session_at(all, *link - 1)->closing_next;
+            link = &sw_session_at(all, *link - 1)->next;
         }
-        *link = session->closing_next;
+        *link = session->next;
         retire(session);
     }
     uint64_t behind = reader->behind;

@@ -53,13 +53,13 @@ struct sw_session {
     struct sw_subscription one; /* the list until there is a second */
     uint64_t id;
     uint32_t slot;
-    uint32_t opened;       /* ticks, as all below */
-    uint32_t heard;        /* when it last said anything */
-    uint32_t pinged;       /* when the ping that it has not answered was written; 0: none */
-    uint32_t progress;     /* when it last took anything while it was owed something */
-    uint32_t seen_sent;    /* deliveries at the last look */
-    uint32_t seen_kernel;  /* bytes that the kernel held for it then */
-    uint32_t closing_next; /* slot + 1 */
+    uint32_t opened;      /* ticks, as all below */
+    uint32_t heard;       /* when it last said anything */
+    uint32_t pinged;      /* when the ping that it has not answered was written; 0: none */
+    uint32_t progress;    /* when it last took anything while it was owed something */
+    uint32_t seen_sent;   /* deliveries at the last look */
+    uint32_t seen_kernel; /* bytes that the kernel held for it then */
+    uint32_t next;        /* CLOSING: of those, slot + 1; FREE: of its slab, index + 1 */
     uint32_t bad_since;
     uint32_t joins_until; /* its joins are forgotten one by one until then; in 64ths of a second */
     uint32_t host;        /* of the peer; an IPv6 one is kept by the recorder */
@@ -97,15 +97,19 @@ struct sw_sessions_config {
     const char *node;
 };
 
-/* Cells are handed out in slabs, and a slab that is empty goes back to the system. */
+/* Cells are handed out in slabs, and a slab that is empty goes back to the system. 128 of 352
+ * bytes are 11 pages to the byte. */
 #define SW_SLAB_CELLS 128
 
 struct sw_slab {
+    struct sw_session *cells; /* pages of its own; NULL: given back */
     uint32_t used;
-    uint32_t free_next[SW_SLAB_CELLS]; /* index + 1 */
-    uint32_t free_head;
-    struct sw_session cells[SW_SLAB_CELLS];
+    uint32_t fresh;     /* cells from here on were never used */
+    uint32_t free_head; /* index + 1 */
 };
+#ifndef SW_LAW
+_Static_assert(SW_SLAB_CELLS * sizeof(struct sw_session) % 4096 == 0, "a slab fills its pages");
+#endif
 
 /* All sessions of a worker. */
 struct sw_sessions {
@@ -118,7 +122,7 @@ struct sw_sessions {
     struct sw_counters *counters;
     struct sw_random random;
     struct sw_recorder *recorder;
-    struct sw_slab **slabs;
+    struct sw_slab *slabs;
     uint32_t slab_count;
     uint32_t slab_hint;    /* no slab below it has room */
     uint32_t count;        /* cells in use */

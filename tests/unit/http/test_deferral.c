@@ -140,7 +140,7 @@ static void large_answer_reaches_a_slow_reader_whole(void **state)
     struct world *world = *state;
     say(world, SW_SLICE("GET /large HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"));
     turning_for(&world->turning, 50);
-    assert_true(world->conn.unwritten > 0);
+    assert_true(sw_conn_unwritten(&world->conn) > 0);
     shutdown(world->client, SHUT_WR); /* and who closes his side still reads */
     assert_true(turning_until(&world->turning, 20000, heard_the_end, world));
     assert_true(world->heard.size > LARGE);
@@ -158,7 +158,7 @@ static void who_asks_and_never_reads_costs_one_answer(void **state)
     say(world, sw_buf_slice(&requests));
     sw_buf_deinit(&requests);
     turning_for(&world->turning, 100);
-    assert_true(world->conn.unwritten <= LARGE + 1000);
+    assert_true(sw_conn_unwritten(&world->conn) <= LARGE + 1000);
     assert_int_equal(sw_counter_read(&world->counters.http_requests_total), 1);
     world->wanted = "";
     while (world->heard.size < 20u * LARGE) {
