@@ -239,6 +239,9 @@ static void trim(struct sw_fanout *fanout, struct sw_tape *tape)
     for (; board->first < board->end && board->entries[board->first].seq <= least; board->first++) {
         struct sw_board_entry *entry = &board->entries[board->first];
         board->base = entry->position;
+        board->fell = 0; /* who stands here has heard of what fell; it is before the board now */
+        board->fell_seq = 0;
+        board->fell_unknown = 0;
         if (entry->frame && !entry->frame->gap) {
             sw_map_remove(&board->keys, key_of(fanout, tape, entry->frame));
         }
