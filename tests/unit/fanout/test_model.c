@@ -2,7 +2,7 @@
 /* Random operations against a model that is too simple to be wrong: each tape is a list of frames,
  * and each subscription the index of the frame that its client must read next. What a client reads
  * is looked at byte by byte; what is due, sent, shed and behind after each turn. */
-#include "rig.h"
+#include "rig_clock.h"
 
 #define SLOTS 12
 #define TAPES 6
