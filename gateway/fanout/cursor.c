@@ -47,6 +47,18 @@ struct sw_cursor *sw_cursor_board(struct sw_fanout *fanout, uint32_t slot, struc
     return cursor;
 }
 
+void sw_cursor_judge(struct sw_cursor *cursor, const struct sw_entry_hub *entry)
+{
+    if (cursor->passed) {
+        return;
+    }
+    if (sw_entry_pace(entry)) {
+        cursor->reason = SW_SHED_PACED;
+    } else if (sw_entry_mode(entry) == SW_MODE_LATEST) {
+        cursor->reason = SW_SHED_CONFLATED;
+    }
+}
+
 void sw_cursor_to_board(struct sw_fanout *fanout, struct sw_cursor *cursor, uint64_t seq,
                         uint64_t position)
 {
@@ -58,7 +70,8 @@ void sw_cursor_to_board(struct sw_fanout *fanout, struct sw_cursor *cursor, uint
     cursor->frame = 0;
     cursor->begun = false;
     cursor->told = (uint16_t)(sw_told_now(fanout) - SW_TOLD_STEPS);
-    cursor->reason = sw_entry_pace(entry) ? SW_SHED_PACED : SW_SHED_CONFLATED;
+    cursor->reason = SW_SHED_CONFLATED;
+    sw_cursor_judge(cursor, entry);
     sw_board_hold(tape);
 }
 

@@ -70,8 +70,8 @@ void sw_hub_set_manner(struct sw_fanout *fanout, uint32_t slot, uint32_t index,
     tape->paced -= sw_entry_pace(entry) != 0;
     tape->paced += manner.pace != 0;
     entry->word = sw_entry_word(index, manner, entry->word & SW_ENTRY_SOLO);
-    if (cursor && cursor->kind == SW_CURSOR_BOARD && cursor->passed == 0) {
-        cursor->reason = manner.pace ? SW_SHED_PACED : SW_SHED_CONFLATED;
+    if (cursor && cursor->kind == SW_CURSOR_BOARD) {
+        sw_cursor_judge(cursor, entry);
     }
     if (cursor && cursor->kind == SW_CURSOR_PLACE && manner.pace) {
         sw_cursor_take_board(fanout, cursor);

@@ -47,6 +47,9 @@ struct sw_cursor *sw_cursor_board(struct sw_fanout *fanout, uint32_t slot, struc
 /* It stands on its tape's board now; what it held is the caller's to leave. */
 void sw_cursor_to_board(struct sw_fanout *fanout, struct sw_cursor *cursor, uint64_t seq,
                         uint64_t position);
+/* Why it will pass what it passes next; what it has passed already must be told first. In a manner
+ * that passes nothing it is still the former one's. */
+void sw_cursor_judge(struct sw_cursor *cursor, const struct sw_entry_hub *entry);
 /* From its place on a clean tape to the tape's board. */
 void sw_cursor_take_board(struct sw_fanout *fanout, struct sw_cursor *cursor);
 void sw_cursor_move(struct sw_fanout *fanout, struct sw_cursor *cursor, struct sw_block *block,

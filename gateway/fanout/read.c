@@ -197,9 +197,7 @@ static void told_left(struct sw_fanout *fanout, uint32_t slot, struct sw_cursor 
         const struct sw_entry_hub *entry = &fanout->tapes[cursor->tape]->hub[cursor->place];
         cursor->passed -= (int32_t)piece->told;
         cursor->told = sw_told_now(fanout);
-        if (cursor->passed == 0) {
-            cursor->reason = sw_entry_pace(entry) ? SW_SHED_PACED : SW_SHED_CONFLATED;
-        }
+        sw_cursor_judge(cursor, entry);
     }
     if (taken < block->bytes) {
         uint32_t rest = block->bytes - (uint32_t)taken;
