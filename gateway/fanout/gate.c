@@ -217,8 +217,14 @@ void sw_gate_passed(struct sw_fanout *fanout, uint32_t slot, size_t bytes)
     struct sw_reader *reader = sw_reader(fanout, slot);
     struct sw_gate *gate = gate_of(fanout, reader);
     if (!gate) {
+        uint32_t now = (uint32_t)now_ms(fanout);
+        bool looked = reader->behind == 0 && now - reader->since < SW_GATE_TICK_MS;
         reader->unlooked = 0;
-        if (kernel_bytes(fanout, slot) > SW_GATE_BYTES) {
+        if (reader->behind == 0) {
+            reader->since = now; /* nothing waits, so it is free for the time of the look */
+        }
+        /* what was just written cannot be acknowledged yet */
+        if (!looked && kernel_bytes(fanout, slot) > bytes + SW_GATE_BYTES) {
             sw_gate_watch(fanout, slot);
         }
         return;
