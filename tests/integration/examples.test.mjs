@@ -237,7 +237,9 @@ const fenced = (info) => new RegExp(`^\`\`\`${info}\n([\\s\\S]*?)^\`\`\``, 'm').
 // A command of the README, with this run's binary and ports.
 const adapt = (text, ports) => {
   const own = text.replaceAll('build/release/spillway', BINARY);
-  return Object.entries(ports).reduce((line, [from, to]) => line.replaceAll(from, to), own);
+  // In one pass: what was put in is not looked at again.
+  const names = Object.keys(ports).map((name) => name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
+  return own.replace(new RegExp(names.join('|'), 'g'), (name) => ports[name]);
 };
 
 // A script that runs on begins with `exec`, so that a signal reaches the program and not its shell.
