@@ -154,6 +154,7 @@ struct sw_fanout {
     struct sw_timer gates_timer;
     uint64_t relieved_ms; /* when memory was last given up */
     uint32_t fruitless;   /* looks since anything came back */
+    uint32_t relief_next; /* the gate where the next look begins */
     uint32_t board_bytes; /* of one board */
 };
 

@@ -8,7 +8,8 @@
 /* Sessions that go in one look, at each step. */
 static const unsigned evictions[] = {[SW_BUDGET_HARD] = 4, [SW_BUDGET_FULL] = 16};
 
-/* Looks that may give nothing back before somebody goes: by then the half of a half is nothing. */
+/* Looks at everybody that may give nothing back before somebody goes: by then the half of a half is
+ * nothing. */
 #define FRUITLESS 8
 
 /* How long the oldest byte of a session that has to do with it has waited; 0: it has not. */
@@ -19,22 +20,33 @@ static uint64_t age_ms(struct sw_fanout *fanout, uint32_t slot, uint64_t now)
     return age >= SW_SHED_AGE_MS || sw_reader_pressured(fanout, sw_reader(fanout, slot)) ? age : 0;
 }
 
-static uint64_t oldest_age_ms(struct sw_fanout *fanout, uint64_t now)
+/* The gates that one look is about: so many that the loop goes on meanwhile, the next ones the next
+ * time. */
+struct slice {
+    uint32_t from;
+    uint32_t count;
+};
+
+static struct slice next_slice(struct sw_fanout *fanout)
 {
-    uint64_t oldest = 0;
-    for (uint32_t i = 0; i < fanout->gates_count; i++) {
-        uint64_t age = age_ms(fanout, sw_gate_slot(fanout, i), now);
-        oldest = age > oldest ? age : oldest;
-    }
-    return oldest;
+    uint32_t gates = fanout->gates_count;
+    struct slice slice = {.from = fanout->relief_next < gates ? fanout->relief_next : 0,
+                          .count = gates < SW_GATE_LOOKS ? gates : SW_GATE_LOOKS};
+    fanout->relief_next = slice.from + slice.count;
+    return slice;
 }
 
-static void evict_most_owed(struct sw_fanout *fanout)
+static uint32_t slot_in(const struct sw_fanout *fanout, struct slice slice, uint32_t i)
+{
+    return sw_gate_slot(fanout, (slice.from + i) % fanout->gates_count);
+}
+
+static void evict_most_owed(struct sw_fanout *fanout, struct slice slice)
 {
     uint64_t most = 0;
     uint32_t slot = 0;
-    for (uint32_t i = 0; i < fanout->gates_count; i++) {
-        uint32_t at = sw_gate_slot(fanout, i);
+    for (uint32_t i = 0; i < slice.count; i++) {
+        uint32_t at = slot_in(fanout, slice, i);
         const struct sw_reader *reader = sw_reader(fanout, at);
         uint64_t owed = (uint64_t)reader->queued_bytes + reader->behind;
         if (owed > most && sw_reader_pressured(fanout, reader) && !(reader->flags & SW_CLOSING)) {
@@ -44,6 +56,22 @@ static void evict_most_owed(struct sw_fanout *fanout)
     }
     if (most) {
         fanout->events->on_evict(fanout->owner, slot);
+    }
+}
+
+/* The older half of what the slice's sessions wait for. */
+static void shed_older_half(struct sw_fanout *fanout, struct slice slice, uint64_t now)
+{
+    uint64_t ages[SW_GATE_LOOKS];
+    uint64_t oldest = 0;
+    for (uint32_t i = 0; i < slice.count; i++) {
+        ages[i] = age_ms(fanout, slot_in(fanout, slice, i), now);
+        oldest = ages[i] > oldest ? ages[i] : oldest;
+    }
+    for (uint32_t i = 0; i < slice.count; i++) {
+        if (ages[i] > oldest / 2) {
+            sw_policy_shed_older(fanout, slot_in(fanout, slice, i), now - oldest / 2);
+        }
     }
 }
 
@@ -58,17 +86,12 @@ static void relieve(struct sw_fanout *fanout, uint64_t now, enum sw_budget_step 
 {
     const struct sw_purse *purse = fanout->pool.purse;
     int64_t before = purse->used;
-    uint64_t age = oldest_age_ms(fanout, now);
-    for (uint32_t i = 0; i < fanout->gates_count; i++) {
-        uint32_t slot = sw_gate_slot(fanout, i);
-        if (age_ms(fanout, slot, now) > age / 2) {
-            sw_policy_shed_older(fanout, slot, now - age / 2);
-        }
-    }
+    struct slice slice = next_slice(fanout);
+    shed_older_half(fanout, slice, now);
     fanout->fruitless = purse->used < before ? 0 : fanout->fruitless + 1;
-    for (unsigned i = 0; fanout->fruitless > FRUITLESS && helps(purse) && i < evictions[step];
-         i++) {
-        evict_most_owed(fanout);
+    uint32_t patience = FRUITLESS * (1 + fanout->gates_count / SW_GATE_LOOKS);
+    for (unsigned i = 0; fanout->fruitless > patience && helps(purse) && i < evictions[step]; i++) {
+        evict_most_owed(fanout, slice);
     }
 }
 
