@@ -20,24 +20,25 @@
 
 struct sw_gate {
     uint32_t slot;
-    uint32_t kernel;      /* bytes that it held at the last look */
-    uint32_t written;     /* since */
-    uint32_t charged;     /* of what it holds, to the budget; while pressured */
-    uint32_t window;      /* ticks that count */
-    uint32_t ring[LOOKS]; /* acknowledged, by tick */
-    uint32_t ring_sum;    /* of the last `window`, and what came since */
-    uint32_t ring_at;     /* of what came since */
-    uint16_t idle;        /* looks without progress */
-    uint16_t skip;        /* ticks to leave out: nothing moves there */
-    uint16_t skip_left;   /* of these */
-    bool pressured;       /* an episode has begun */
-    uint64_t tick;        /* of the last measure */
-    uint64_t told_ms;     /* when its lag was last counted */
-    uint64_t begun_ms;    /* the episode */
-    uint64_t shed;        /* meanwhile */
-    uint64_t slow_ms;     /* since when the kernel has held more than it may; 0: it does not */
-    uint64_t calm_ms;     /* since when nothing waits; 0: something does */
-    uint64_t high_ms;     /* since when it is above the high mark; 0: it is not */
+    uint32_t kernel;       /* bytes that it held at the last look */
+    uint32_t written;      /* since */
+    uint32_t charged;      /* of what it holds, to the budget; while pressured */
+    uint32_t window;       /* ticks that count */
+    uint32_t ring[LOOKS];  /* acknowledged, by tick */
+    uint32_t ring_sum;     /* of the last `window`, and what came since */
+    uint32_t ring_at;      /* of what came since */
+    uint16_t idle;         /* looks without progress */
+    uint16_t skip;         /* ticks to leave out: nothing moves there */
+    uint16_t skip_left;    /* of these */
+    bool pressured;        /* an episode has begun */
+    uint64_t tick;         /* of the last measure */
+    uint64_t refreshed_ms; /* when the kernel's queue was looked at */
+    uint64_t told_ms;      /* when its lag was last counted */
+    uint64_t begun_ms;     /* the episode */
+    uint64_t shed;         /* meanwhile */
+    uint64_t slow_ms;      /* since when the kernel has held more than it may; 0: it does not */
+    uint64_t calm_ms;      /* since when nothing waits; 0: something does */
+    uint64_t high_ms;      /* since when it is above the high mark; 0: it is not */
 };
 
 static struct sw_gate *gate_of(const struct sw_fanout *fanout, const struct sw_reader *reader)
@@ -104,6 +105,7 @@ static void refresh(struct sw_fanout *fanout, struct sw_gate *gate)
     gate->ring_sum += acknowledged;
     gate->kernel = held;
     gate->written = 0;
+    gate->refreshed_ms = now_ms(fanout);
     charge(fanout, gate, gate->pressured ? held : 0);
 }
 
@@ -195,7 +197,8 @@ size_t sw_gate_room(struct sw_fanout *fanout, struct sw_reader *reader)
     if (!gate) {
         return SW_FLUSH_BYTES;
     }
-    if (room(gate) == 0) {
+    bool looked = gate->refreshed_ms == now_ms(fanout) && gate->written == 0;
+    if (room(gate) == 0 && !looked) {
         refresh(fanout, gate); /* who reads now is not kept waiting for the tick */
     }
     if (room(gate) == 0) {
