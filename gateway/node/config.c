@@ -5,9 +5,11 @@
 #include "common/assert.h"
 #include "common/mem.h"
 #include "node/config_table.h"
+#include "node/listen.h"
 
 #include <ctype.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 const struct sw_config_row sw_config_rows[SW_CONFIG_COUNT] = {
@@ -195,6 +197,22 @@ static void append_list(char ***list, struct sw_slice item)
     (*list)[count + 1] = NULL;
 }
 
+/* In "127.0.0.1:8443,tls,[::1]:8443" the option is the address's before it. */
+static bool joins_last(char *const *list, struct sw_slice item)
+{
+    return list[0] && sw_listen_is_option(item);
+}
+
+static void join_last(char **list, struct sw_slice item)
+{
+    while (list[1]) {
+        list++;
+    }
+    size_t size = strlen(*list);
+    *list = sw_realloc(*list, size + item.size + 2);
+    snprintf(*list + size, item.size + 2, ",%.*s", SW_SLICE_ARG(item));
+}
+
 /* An empty item is refused: an allow-list from a variable that is not set would allow everybody. */
 static bool set_list(char ***list, const char *text, bool first, bool split)
 {
@@ -214,7 +232,11 @@ static bool set_list(char ***list, const char *text, bool first, bool split)
         if (item.size == 0) {
             return false;
         }
-        append_list(list, item);
+        if (split && joins_last(*list, item)) {
+            join_last(*list, item);
+        } else {
+            append_list(list, item);
+        }
     }
     return true;
 }

@@ -5,6 +5,7 @@
 #include "core/topic.h"
 #include "net/address.h"
 #include "node/config_table.h"
+#include "node/listen.h"
 #include "node/worker.h"
 
 #include <stdarg.h>
@@ -36,31 +37,18 @@ static bool fail(const struct sw_config *config, enum sw_config_field field, str
 
 /* ---- addresses ---- */
 
-static bool is_option(struct sw_slice word)
-{
-    return sw_slice_equal(word, SW_SLICE("tls")) || sw_slice_equal(word, SW_SLICE("proxy"));
-}
-
 static bool check_listen(const struct sw_config *config, const char *text, struct sw_buf *error)
 {
-    struct sw_address address;
-    struct sw_slice rest = sw_slice_of(text);
-    struct sw_slice plain = sw_slice_split(&rest, ',');
-    struct sw_slice option = sw_slice_split(&rest, ',');
-    if (is_option(plain) || is_option(option)) {
+    struct sw_listen listen;
+    const char *why;
+    if (!sw_listen_parse(sw_slice_of(text), &listen, &why)) {
+        return fail(config, SW_CONFIG_listen, error, "%s: %s", text, why);
+    }
+    if (listen.tls || listen.proxy) {
         return fail(config, SW_CONFIG_listen, error,
                     "%s: ,tls and ,proxy are not supported by this version", text);
     }
-    if (option.data) {
-        return fail(config, SW_CONFIG_listen, error,
-                    "%s: one address each; repeat --listen for another", text);
-    }
-    if (sw_address_parse(plain, &address)) {
-        return fail(config, SW_CONFIG_listen, error,
-                    "%s: an address is ADDR:PORT in numbers, like 127.0.0.1:8000 or [::1]:8000",
-                    text);
-    }
-    if (!sw_address_is_loopback(&address) && strcmp(config->auth, "none") != 0) {
+    if (!sw_address_is_loopback(&listen.address) && strcmp(config->auth, "none") != 0) {
         return fail(config, SW_CONFIG_listen, error,
                     "%s is not a loopback address, and nothing says who may connect: "
                     "add --auth none if anybody may",

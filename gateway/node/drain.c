@@ -71,7 +71,7 @@ void sw_worker_drain(struct sw_worker *worker, uint64_t drain_ms)
     }
     worker->draining = true;
     for (unsigned i = 0; i < SW_LISTENERS; i++) {
-        sw_listener_close(&worker->listeners[i]);
+        sw_listener_close(&worker->listeners[i].socket);
     }
     worker->drain_until_ms = sw_loop_now_ms(worker->loop) + drain_ms;
     struct sw_sessions *all = &worker->sessions;

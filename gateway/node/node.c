@@ -43,7 +43,7 @@ struct sw_node {
     struct sw_demo_feed demo;
     uv_signal_t signals[3];
 
-    struct sw_address listen[SW_LISTENERS];
+    struct sw_listen listen[SW_LISTENERS];
     int claims[SW_LISTENERS + 1]; /* the last is the admin's; -1: none */
     unsigned listen_count;
     struct sw_address admin_address;
@@ -263,11 +263,13 @@ static bool claim_addresses(struct sw_node *node)
     const struct sw_config *config = node->config;
     bool asked = sw_config_is_set(config, SW_CONFIG_listen);
     for (char **text = config->listen; *text; text++) {
-        struct sw_address *address = &node->listen[node->listen_count];
+        const char *why;
         SW_ASSERT(node->listen_count < SW_LISTENERS);
-        int status = sw_address_parse(sw_slice_of(*text), address);
-        SW_ASSERT(status == 0);
-        status = sw_listener_claim(address, &node->claims[node->listen_count]);
+        struct sw_listen *listen = &node->listen[node->listen_count];
+        bool valid = sw_listen_parse(sw_slice_of(*text), listen, &why);
+        SW_ASSERT(valid);
+        struct sw_address *address = &listen->address;
+        int status = sw_listener_claim(address, &node->claims[node->listen_count]);
         if (status && (asked || !missing_address(status))) {
             return say_cannot_listen(address, status);
         }
@@ -309,8 +311,8 @@ static void create_workers(struct sw_node *node)
     struct sw_worker_config config = {
         .config = node->config,
         .node = node->id,
-        .addresses = node->listen,
-        .address_count = node->listen_count,
+        .listens = node->listen,
+        .listen_count = node->listen_count,
         .admin = node->admin_text,
         .budget = &node->budget,
         .workers = node->worker_count,
@@ -334,7 +336,7 @@ static bool open_listeners(struct sw_node *node)
     for (unsigned i = 0; i < node->worker_count; i++) {
         int status = sw_worker_listen(&node->workers[i]);
         if (status) {
-            return say_cannot_listen(&node->listen[0], status);
+            return say_cannot_listen(&node->listen[0].address, status);
         }
     }
     const struct sw_config *config = node->config;
@@ -496,7 +498,7 @@ static void say_ready(struct sw_node *node)
     char text[SW_ADDRESS_TEXT];
     sw_buf_append_slice(&line, SW_SLICE("ready listen="));
     for (unsigned i = 0; i < node->listen_count; i++) {
-        sw_buf_printf(&line, "%s%s", i ? "," : "", sw_address_text(&node->listen[i], text));
+        sw_buf_printf(&line, "%s%s", i ? "," : "", sw_address_text(&node->listen[i].address, text));
     }
     sw_buf_printf(&line, " admin=%s pid=%d\n", node->admin_text, (int)getpid());
     fwrite(line.data, 1, line.size, stdout);

@@ -192,7 +192,7 @@ static void write_full(struct sw_worker *worker)
 
 static void on_accept(void *owner, int fd, const struct sw_address *peer)
 {
-    struct sw_worker *worker = owner;
+    struct sw_worker *worker = ((struct sw_worker_listener *)owner)->worker;
     struct sw_session *session = NULL;
     if (sw_purse_look(&worker->purse) == SW_BUDGET_FULL) {
         refuse(worker, fd, SW_REFUSED_BUDGET);
@@ -222,10 +222,12 @@ int sw_worker_listen(struct sw_worker *worker)
     const struct sw_worker_config *config = &worker->config;
     /* later than the session's own look, which knows why and says so */
     unsigned user_timeout_ms = (unsigned)(config->config->stall_ms + config->config->ping_ms);
-    SW_ASSERT(config->address_count <= SW_LISTENERS);
-    for (unsigned i = 0; i < config->address_count; i++) {
-        int status = sw_listener_open(&worker->listeners[i], worker->loop, &config->addresses[i],
-                                      user_timeout_ms, on_accept, worker);
+    SW_ASSERT(config->listen_count <= SW_LISTENERS);
+    for (unsigned i = 0; i < config->listen_count; i++) {
+        struct sw_worker_listener *listener = &worker->listeners[i];
+        *listener = (struct sw_worker_listener){.worker = worker, .listen = &config->listens[i]};
+        int status = sw_listener_open(&listener->socket, worker->loop, &listener->listen->address,
+                                      user_timeout_ms, on_accept, listener);
         if (status) {
             return status;
         }
@@ -369,7 +371,7 @@ void sw_worker_deinit(struct sw_worker *worker)
 {
     sw_inbox_deinit(&worker->inbox);
     for (unsigned i = 0; i < SW_LISTENERS; i++) {
-        sw_listener_close(&worker->listeners[i]);
+        sw_listener_close(&worker->listeners[i].socket);
     }
     sw_sessions_deinit(&worker->sessions);
     sw_ws_codec_destroy(&worker->codec);

@@ -8,6 +8,7 @@
 #include "common/bucket.h"
 #include "net/listener.h"
 #include "node/config.h"
+#include "node/listen.h"
 #include "transport/ws_upgrade.h"
 
 /* Posts between main and the loops. */
@@ -37,14 +38,21 @@ void sw_note_send(struct sw_inbox *inbox, enum sw_node_post kind, uint64_t value
 struct sw_worker_config {
     const struct sw_config *config;
     const char *node; /* its id */
-    const struct sw_address *addresses;
-    unsigned address_count;
+    const struct sw_listen *listens;
+    unsigned listen_count;
     struct sw_budget *budget;      /* of the node */
     uint32_t workers;              /* how many share it */
     uint32_t max_sessions;         /* of the node */
     _Atomic uint32_t *connections; /* of the node: all workers count in it */
     uint32_t id;
     const char *admin; /* where the admin listener is, for those who knock at the wrong door */
+};
+
+/* A worker's own socket for one of the node's listeners. */
+struct sw_worker_listener {
+    struct sw_listener *socket; /* NULL: closed */
+    struct sw_worker *worker;
+    const struct sw_listen *listen;
 };
 
 struct sw_worker {
@@ -64,7 +72,7 @@ struct sw_worker {
     struct sw_publisher publisher;
     struct sw_site site;
     struct sw_route routes[8];
-    struct sw_listener *listeners[SW_LISTENERS];
+    struct sw_worker_listener listeners[SW_LISTENERS];
     char full[512]; /* the whole answer to who comes when the node is full */
     size_t full_size;
     struct sw_bucket accepts; /* this worker's share of new connections */

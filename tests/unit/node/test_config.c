@@ -234,6 +234,8 @@ static void test_later_versions(void **state)
     refuse(ATTEMPT(FLAGS("--auth", "jwt")), "--auth jwt is not supported");
     refuse(ATTEMPT(FLAGS("--auth", "callback")), "--auth callback is not supported");
     refuse(ATTEMPT(FLAGS("--listen", "127.0.0.1:0,tls")), "are not supported");
+    refuse(ATTEMPT(FLAGS("--listen", "127.0.0.1:0,tsl")), "may stand ,tls and ,proxy, once each");
+    refuse(ATTEMPT(FLAGS("--listen", "127.0.0.1:0,tls,tls")), "once each");
     refuse(ATTEMPT(ENVIRONMENT("SPILLWAY_LISTEN=127.0.0.1:0,proxy")), "are not supported");
     refuse(ATTEMPT(FLAGS("--bus", "rediss://h")), "--bus rediss:// is not supported");
     refuse(ATTEMPT(FLAGS("--bus", "redis-sentinel://h/m")), "redis-sentinel:// is not supported");
