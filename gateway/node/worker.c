@@ -351,10 +351,9 @@ void sw_worker_init(struct sw_worker *worker, const struct sw_worker_config *con
     SW_ASSERT(status == 0);
     init_sessions(worker);
     worker->door =
-        (struct sw_ws_door){.all = &worker->sessions,
-                            .origins = settings->origin,
-                            .publish_set = sw_config_is_set(settings, SW_CONFIG_client_publish),
-                            .publish = settings->client_publish};
+        (struct sw_door){.origins = settings->origin,
+                         .publish_set = sw_config_is_set(settings, SW_CONFIG_client_publish),
+                         .publish = settings->client_publish};
     worker->publisher =
         (struct sw_publisher){.bus = bus, .inbox = &worker->inbox, .rules = &settings->rules};
     uint64_t rate = settings->accept_rate * 1000 / config->workers;

@@ -68,7 +68,7 @@ struct sw_worker {
     struct sw_ws_codec *codec;
     struct sw_framing framing;
     struct sw_encoding encodings[SW_ENCODINGS];
-    struct sw_ws_door door;
+    struct sw_door door;
     struct sw_publisher publisher;
     struct sw_site site;
     struct sw_route routes[8];
