@@ -11,14 +11,14 @@
 
 /* Topics and patterns, one behind another in the memory that follows the grant's owner. */
 struct sw_grant_list {
-    const char *names; /* a byte of size, then the name, `count` times */
+    const char *names; /* a byte of size, then the name, `count` times; then a 0 */
     uint32_t count;
 };
 
 struct sw_grant {
     struct sw_grant_list sub;
     struct sw_grant_list pub;
-    struct sw_grant_list automatic;
+    struct sw_grant_list automatic; /* each may be subscribed to, as if it stood in `sub` */
 };
 
 /* `name` is a valid topic or pattern; a pattern is allowed where one grant covers all of it. */
