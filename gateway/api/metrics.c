@@ -24,6 +24,12 @@ static const char *const labels_REFUSALS[] = {"reason=\"full\"", "reason=\"budge
                                               "reason=\"rate\""};
 static const char *const labels_PARTS[] = {"part=\"blocks\"", "part=\"messages\"",
                                            "part=\"kernel\""};
+static const char *const labels_OUTCOMES[] = {
+    "outcome=\"good\"",      "outcome=\"too_large\"",     "outcome=\"malformed\"",
+    "outcome=\"no_key\"",    "outcome=\"bad_signature\"", "outcome=\"expired\"",
+    "outcome=\"not_yet\"",   "outcome=\"wrong_issuer\"",  "outcome=\"wrong_audience\"",
+    "outcome=\"bad_grant\"",
+};
 
 /* One row of counters.def. */
 struct metric {

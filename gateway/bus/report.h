@@ -35,7 +35,9 @@ struct sw_connection_row {
     uint32_t queued_bytes;
     uint32_t lag_ms;
     uint16_t topics;
-    uint8_t reason; /* enum sw_reason, of who has ended */
+    uint8_t reason;    /* enum sw_reason, of who has ended */
+    uint8_t user_size; /* 0: nobody knows */
+    char user[SW_USER_BYTES];
 };
 
 struct sw_topic_row {

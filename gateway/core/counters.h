@@ -35,12 +35,28 @@ enum sw_budget_part {
     SW_PART_COUNT
 };
 
+/* What became of a token (auth/token.h). */
+enum sw_token_outcome {
+    SW_OUTCOME_GOOD,
+    SW_OUTCOME_TOO_LARGE,
+    SW_OUTCOME_MALFORMED,
+    SW_OUTCOME_NO_KEY,
+    SW_OUTCOME_BAD_SIGNATURE,
+    SW_OUTCOME_EXPIRED,
+    SW_OUTCOME_NOT_YET,
+    SW_OUTCOME_WRONG_ISSUER,
+    SW_OUTCOME_WRONG_AUDIENCE,
+    SW_OUTCOME_BAD_GRANT,
+    SW_OUTCOME_COUNT
+};
+
 #define SW_FAMILY_SIZE_CONNECTIONS SW_CONNECTION_KIND_COUNT
 #define SW_FAMILY_SIZE_REASONS     SW_REASON_COUNT
 #define SW_FAMILY_SIZE_SHEDS       SW_SHED_COUNT
 #define SW_FAMILY_SIZE_BUSES       SW_BUS_KIND_COUNT
 #define SW_FAMILY_SIZE_REFUSALS    SW_REFUSAL_COUNT
 #define SW_FAMILY_SIZE_PARTS       SW_PART_COUNT
+#define SW_FAMILY_SIZE_OUTCOMES    SW_OUTCOME_COUNT
 
 struct sw_counters {
 #define SW_COUNTER(field, type, help)      _Atomic int64_t field;

@@ -153,6 +153,7 @@ static void on_note(struct sw_node *node, const struct sw_note *note)
     case SW_POST_STOP_BUS:
     case SW_POST_QUIT:
     case SW_POST_HOLD:
+    case SW_POST_KEYS:
         SW_UNREACHABLE();
     }
 }

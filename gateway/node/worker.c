@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "protocol/encode.h"
+#include "session/guest.h"
 #include "session/report.h"
 #include "transport/ws.h"
 
@@ -61,13 +62,43 @@ static void on_echo(void *context, struct sw_http *http, const struct sw_request
     upgrade(context, http, request, true);
 }
 
+static void drop_identity(void *kept)
+{
+    struct sw_identity *identity = kept;
+    sw_identity_destroy(&identity);
+}
+
+/* Whoever publishes over HTTP is known by each request's own token. Where this turn has verified
+ * enough it waits for the next. */
+static bool admit_publisher(struct sw_worker *worker, struct sw_http *http,
+                            const struct sw_request *request)
+{
+    struct sw_slice token = sw_door_token(request);
+    struct sw_verdict verdict;
+    if (!token.data) {
+        sw_http_reply_error(http, SW_ERROR_UNAUTHORIZED, "a token is needed", 0, NULL);
+        return false;
+    }
+    if (!sw_verifier_try(&worker->verifier, token, &verdict)) {
+        sw_http_hold(http);
+        return false;
+    }
+    if (verdict.verdict != SW_TOKEN_GOOD) {
+        bool expired = verdict.verdict == SW_TOKEN_EXPIRED;
+        sw_http_reply_error(http, expired ? SW_ERROR_TOKEN_EXPIRED : SW_ERROR_UNAUTHORIZED,
+                            sw_token_verdict_text(verdict.verdict), 0, NULL);
+        return false;
+    }
+    sw_http_keep(http, verdict.identity, drop_identity);
+    return true;
+}
+
 /* Before the body: who may not publish has none of it read. */
 static bool guard_publish(void *context, struct sw_http *http, const struct sw_request *request)
 {
-    const struct sw_worker *worker = context;
+    struct sw_worker *worker = context;
     const char *why = NULL;
-    if (sw_door_shows_token(request)) {
-        sw_http_reply_error(http, SW_ERROR_UNSUPPORTED, "this node takes no tokens", 0, NULL);
+    if (!sw_door_takes_token(&worker->door, http, request)) {
         return false;
     }
     if (!sw_door_origin_allowed(&worker->door, request)) {
@@ -78,15 +109,20 @@ static bool guard_publish(void *context, struct sw_http *http, const struct sw_r
     }
     if (why) {
         sw_http_reply_error(http, SW_ERROR_FORBIDDEN, why, 0, NULL);
+        return false;
     }
-    return why == NULL;
+    return !worker->door.tokens || admit_publisher(worker, http, request);
 }
 
 static void on_publish(void *context, struct sw_http *http, const struct sw_request *request)
 {
     const struct sw_worker *worker = context;
-    bool allowed = sw_door_may_publish(&worker->door, sw_http_conn(http), request);
-    sw_api_publish(&worker->publisher, http, request, allowed);
+    const struct sw_identity *identity = sw_http_kept(http);
+    struct sw_permit permit = {
+        .node = sw_door_may_publish(&worker->door, sw_http_conn(http), request),
+        .grant = identity ? &identity->grant : NULL,
+    };
+    sw_api_publish(&worker->publisher, http, request, &permit);
 }
 
 /* Backends publish on the other listener; say where that is. */
@@ -258,8 +294,25 @@ static void on_note(struct sw_worker *worker, const struct sw_note *note)
     }
     case SW_POST_DRAINED:
     case SW_POST_BUS_STOPPED:
+    case SW_POST_KEYS: /* is no note */
         SW_UNREACHABLE();
     }
+}
+
+void sw_worker_set_keys(struct sw_worker *worker, struct sw_keyring *keys)
+{
+    struct sw_keys_post *post = sw_zalloc(sizeof(*post));
+    post->post.kind = SW_POST_KEYS;
+    post->keys = sw_keyring_ref(keys);
+    sw_inbox_post(&worker->inbox, &post->post);
+}
+
+static void on_keys(struct sw_worker *worker, struct sw_keys_post *post)
+{
+    SW_ASSERT(worker->door.tokens);
+    sw_verifier_set_keys(&worker->verifier, post->keys);
+    sw_keyring_unref(&post->keys);
+    sw_free(post);
 }
 
 static void on_post(void *role, struct sw_post *post)
@@ -271,6 +324,10 @@ static void on_post(void *role, struct sw_post *post)
     }
     if (post->kind < SW_POST_NODE) {
         sw_sessions_on_post(&worker->sessions, post);
+        return;
+    }
+    if (post->kind == SW_POST_KEYS) {
+        on_keys(worker, SW_CONTAINER_OF(post, struct sw_keys_post, post));
         return;
     }
     struct sw_note *note = SW_CONTAINER_OF(post, struct sw_note, post);
@@ -340,6 +397,11 @@ static void init_sessions(struct sw_worker *worker)
     worker->sessions.codecs = worker->codec;
     worker->sessions.on_free = on_session_free;
     worker->sessions.owner = worker;
+    if (worker->config.keys) {
+        sw_verifier_init(&worker->verifier, worker->config.keys, worker->loop, &worker->counters,
+                         sw_sessions_on_verdict, &worker->sessions);
+        worker->sessions.verifier = &worker->verifier;
+    }
 }
 
 void sw_worker_init(struct sw_worker *worker, const struct sw_worker_config *config,
@@ -353,7 +415,8 @@ void sw_worker_init(struct sw_worker *worker, const struct sw_worker_config *con
     worker->door =
         (struct sw_door){.origins = settings->origin,
                          .publish_set = sw_config_is_set(settings, SW_CONFIG_client_publish),
-                         .publish = settings->client_publish};
+                         .publish = settings->client_publish,
+                         .tokens = config->keys != NULL};
     worker->publisher =
         (struct sw_publisher){.bus = bus, .inbox = &worker->inbox, .rules = &settings->rules};
     uint64_t rate = settings->accept_rate * 1000 / config->workers;
@@ -371,6 +434,9 @@ void sw_worker_deinit(struct sw_worker *worker)
     sw_inbox_deinit(&worker->inbox);
     for (unsigned i = 0; i < SW_LISTENERS; i++) {
         sw_listener_close(&worker->listeners[i].socket);
+    }
+    if (worker->config.keys) {
+        sw_verifier_deinit(&worker->verifier);
     }
     sw_sessions_deinit(&worker->sessions);
     sw_ws_codec_destroy(&worker->codec);

@@ -5,6 +5,7 @@
 #define SW_NODE_WORKER_H
 
 #include "api/publish.h"
+#include "auth/verifier.h"
 #include "common/bucket.h"
 #include "net/listener.h"
 #include "node/config.h"
@@ -19,6 +20,13 @@ enum sw_node_post {
     SW_POST_BUS_STOPPED,          /* to main */
     SW_POST_QUIT,                 /* to every loop but main's: it ends */
     SW_POST_HOLD,                 /* to a worker, in test builds: it sleeps for `value` ms */
+    SW_POST_KEYS,                 /* to a worker: struct sw_keys_post */
+};
+
+/* Tokens are verified with these from now on. Owns a reference. */
+struct sw_keys_post {
+    struct sw_post post;
+    struct sw_keyring *keys;
 };
 
 /* A post that carries a number. */
@@ -40,6 +48,7 @@ struct sw_worker_config {
     const char *node; /* its id */
     const struct sw_listen *listens;
     unsigned listen_count;
+    struct sw_keyring *keys;       /* NULL: no tokens are asked for */
     struct sw_budget *budget;      /* of the node */
     uint32_t workers;              /* how many share it */
     uint32_t max_sessions;         /* of the node */
@@ -65,6 +74,7 @@ struct sw_worker {
     struct sw_counters counters;
     struct sw_purse purse;
     struct sw_sessions sessions;
+    struct sw_verifier verifier; /* where tokens are asked for */
     struct sw_ws_codec *codec;
     struct sw_framing framing;
     struct sw_encoding encodings[SW_ENCODINGS];
@@ -88,6 +98,9 @@ struct sw_worker {
 /* On main's thread, before the loop runs; `bus` is created already. */
 void sw_worker_init(struct sw_worker *worker, const struct sw_worker_config *config,
                     struct sw_loop *loop, struct sw_bus *bus, struct sw_inbox *main);
+/* Any thread, where tokens are asked for: takes a reference to `keys`. Who is connected stays so
+ * until its token expires. */
+void sw_worker_set_keys(struct sw_worker *worker, struct sw_keyring *keys);
 /* Opens the listeners. Returns 0 or a negative errno. */
 int sw_worker_listen(struct sw_worker *worker) SW_MUST_CHECK;
 /* The loop has stopped, nobody is connected. */

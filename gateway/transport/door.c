@@ -15,39 +15,67 @@ bool sw_door_may_publish(const struct sw_door *door, struct sw_conn *conn,
     if (door->publish_set) {
         return door->publish;
     }
+    if (door->tokens) {
+        return true;
+    }
     struct sw_address peer;
     struct sw_slice origin = sw_request_header(request, "Origin");
     return sw_conn_peer(conn, &peer) == 0 && sw_address_is_loopback(&peer) &&
            (!origin.data || sw_origin_is_loopback(origin));
 }
 
-static bool shows_bearer(struct sw_slice authorization)
+/* Behind the scheme, which must be Bearer. */
+static struct sw_slice bearer_of(struct sw_slice authorization)
 {
     struct sw_slice scheme = sw_slice_split(&authorization, ' ');
-    return sw_slice_equal_nocase(scheme, SW_SLICE("Bearer"));
+    if (!sw_slice_equal_nocase(scheme, SW_SLICE("Bearer"))) {
+        return sw_slice(NULL, 0);
+    }
+    return authorization.data ? sw_slice_trim(authorization) : sw_slice("", 0);
 }
 
-static bool offers_bearer(struct sw_slice subprotocols)
+/* The first that is offered. */
+static struct sw_slice offered_bearer(struct sw_slice subprotocols)
 {
     while (subprotocols.data) {
         struct sw_slice offered = sw_slice_trim(sw_slice_split(&subprotocols, ','));
-        if (sw_slice_starts_with(offered, SW_SLICE("bearer."))) {
-            return true;
+        struct sw_slice word = SW_SLICE(SW_DOOR_BEARER);
+        if (sw_slice_starts_with(offered, word)) {
+            return sw_slice(offered.data + word.size, offered.size - word.size);
         }
     }
-    return false;
+    return sw_slice(NULL, 0);
 }
 
-bool sw_door_shows_token(const struct sw_request *request)
+static struct sw_slice find_token(const struct sw_request *request, const char *name,
+                                  struct sw_slice (*read)(struct sw_slice value))
 {
-    for (size_t i = 0; i < request->header_count; i++) {
+    struct sw_slice token = {0};
+    for (size_t i = 0; i < request->header_count && !token.data; i++) {
         const struct sw_header *header = &request->headers[i];
-        if ((sw_slice_equal_nocase(header->name, SW_SLICE("Authorization")) &&
-             shows_bearer(header->value)) ||
-            (sw_slice_equal_nocase(header->name, SW_SLICE("Sec-WebSocket-Protocol")) &&
-             offers_bearer(header->value))) {
-            return true;
+        if (sw_slice_equal_nocase(header->name, sw_slice_of(name))) {
+            token = read(header->value);
         }
     }
-    return sw_ws_query_count(request->query, SW_SLICE("ticket")) > 0;
+    return token;
+}
+
+struct sw_slice sw_door_token(const struct sw_request *request)
+{
+    struct sw_slice token = find_token(request, "Authorization", bearer_of);
+    return token.data ? token : find_token(request, "Sec-WebSocket-Protocol", offered_bearer);
+}
+
+bool sw_door_takes_token(const struct sw_door *door, struct sw_http *http,
+                         const struct sw_request *request)
+{
+    bool ticket = sw_ws_query_count(request->query, SW_SLICE("ticket")) > 0;
+    if (!door->tokens && (ticket || sw_door_token(request).data)) {
+        sw_http_reply_error(http, SW_ERROR_UNSUPPORTED, "this node takes no tokens", 0, NULL);
+        return false;
+    }
+    if (ticket) {
+        sw_http_reply_error(http, SW_ERROR_UNSUPPORTED, "tickets are not supported", 0, NULL);
+    }
+    return !ticket;
 }

@@ -10,7 +10,7 @@
 extern const struct sw_transport sw_ws_transport;
 
 /* The session's connection speaks WebSocket from now on: adopts it and opens the session. */
-void sw_ws_open(struct sw_session *session);
+void sw_ws_open(struct sw_session *session, const struct sw_arrival *arrival);
 /* Bytes from the peer; also those that came behind the handshake. */
 void sw_ws_receive(struct sw_session *session, struct sw_slice bytes);
 

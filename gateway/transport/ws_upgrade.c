@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "transport/ws_upgrade.h"
 
+#include "auth/verifier.h"
 #include "common/base64.h"
 #include "net/digest.h"
 #include "transport/ws.h"
@@ -9,6 +10,8 @@
 #define GUID        "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 #define SUBPROTOCOL "spillway.v1.json"
 #define KEY_BYTES   24
+/* Who finds the verifier full: half of what it is busy with is done by then. */
+#define BUSY_RETRY_MS 1000
 
 /* 16 bytes in base64: 22 characters and "==". */
 static bool key_valid(struct sw_slice key)
@@ -26,11 +29,28 @@ static bool key_valid(struct sw_slice key)
     return true;
 }
 
+/* Is any subprotocol offered? One that is a token asks for none. */
+static bool offers_subprotocol(const struct sw_request *request)
+{
+    for (size_t i = 0; i < request->header_count; i++) {
+        struct sw_slice list = request->headers[i].value;
+        bool names =
+            sw_slice_equal_nocase(request->headers[i].name, SW_SLICE("Sec-WebSocket-Protocol"));
+        while (names && list.data) {
+            struct sw_slice offered = sw_slice_trim(sw_slice_split(&list, ','));
+            if (!sw_slice_starts_with(offered, SW_SLICE(SW_DOOR_BEARER))) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 /* False: something was offered, and nothing that we know. */
 static bool choose_subprotocol(const struct sw_request *request, bool *chosen)
 {
     *chosen = sw_request_header_has(request, "Sec-WebSocket-Protocol", SUBPROTOCOL);
-    return *chosen || sw_request_header_count(request, "Sec-WebSocket-Protocol") == 0;
+    return *chosen || !offers_subprotocol(request);
 }
 
 /* 426 with the headers that say what to upgrade to. */
@@ -60,8 +80,8 @@ static bool check(const struct sw_door *door, struct sw_http *http,
                             0, NULL);
     } else if (!sw_door_origin_allowed(door, request)) {
         sw_http_reply_error(http, SW_ERROR_FORBIDDEN, "this origin may not connect", 0, NULL);
-    } else if (sw_door_shows_token(request)) {
-        sw_http_reply_error(http, SW_ERROR_UNSUPPORTED, "this node takes no tokens", 0, NULL);
+    } else if (!sw_door_takes_token(door, http, request)) {
+        return false;
     } else if (!choose_subprotocol(request, subprotocol)) {
         sw_http_reply_error(http, SW_ERROR_BAD_REQUEST,
                             "none of the offered subprotocols is known; there is " SUBPROTOCOL, 0,
@@ -99,12 +119,19 @@ void sw_ws_upgrade(const struct sw_door *door, struct sw_http *http,
                    const struct sw_request *request, bool echo)
 {
     bool subprotocol;
+    struct sw_session *session = sw_session_of(sw_http_conn(http));
+    struct sw_slice token = sw_door_token(request);
     if (!check(door, http, request, &subprotocol)) {
         return;
     }
-    struct sw_session *session = sw_session_of(sw_http_conn(http));
+    if (token.data && sw_verifier_full(session->all->verifier)) {
+        sw_http_reply_error(http, SW_ERROR_OVERLOADED, "too many tokens are being verified",
+                            BUSY_RETRY_MS, NULL);
+        return;
+    }
     struct sw_buf reply = {0};
     struct sw_buf subscribe = {0};
+    struct sw_buf shown = {0}; /* the request's bytes go with its HTTP side */
     struct sw_buf early = {0};
     write_accept(&reply, sw_request_header(request, "Sec-WebSocket-Key"), subprotocol && !echo);
     if (!echo) {
@@ -112,18 +139,20 @@ void sw_ws_upgrade(const struct sw_door *door, struct sw_http *http,
     }
     session->may_publish = sw_door_may_publish(door, &session->conn, request);
     session->echo = echo;
+    sw_buf_append_slice(&shown, token);
     struct sw_conn *conn = sw_http_detach(http, &early);
     sw_buf_append_slice(&session->lane, sw_buf_slice(&reply));
     (void)conn;
-    sw_ws_open(session);
+    sw_ws_open(session,
+               &(struct sw_arrival){.token = token.data ? sw_slice(sw_buf_text(&shown), token.size)
+                                                        : sw_slice(NULL, 0),
+                                    .subscribe = sw_buf_slice(&subscribe)});
     sw_fanout_due(&session->all->fanout, session->slot);
-    if (subscribe.size) {
-        sw_session_receive(session, sw_buf_slice(&subscribe));
-    }
     if (early.size) {
         sw_ws_receive(session, sw_buf_slice(&early));
     }
     sw_buf_deinit(&reply);
     sw_buf_deinit(&subscribe);
+    sw_buf_deinit(&shown);
     sw_buf_deinit(&early);
 }
