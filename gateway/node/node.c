@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "node/admin.h"
+#include "node/config_keys.h"
 #include "node/demo_feed.h"
 #include "node/descriptors.h"
 #include "node/memory_limit.h"
@@ -37,6 +38,7 @@ struct sw_node {
     struct sw_inbox inbox;
     struct sw_turn turn;
     struct sw_counters counters;
+    struct sw_keyring *keys; /* NULL: no tokens are asked for */
     struct sw_budget budget;
     struct sw_purse purse; /* main's own look at it */
     struct sw_admin admin;
@@ -315,6 +317,7 @@ static void create_workers(struct sw_node *node)
         .listens = node->listen,
         .listen_count = node->listen_count,
         .admin = node->admin_text,
+        .keys = node->keys,
         .budget = &node->budget,
         .workers = node->worker_count,
         .max_sessions = node->max_connections,
@@ -596,13 +599,24 @@ static enum sw_log_format log_format(const char *word)
                                        : SW_LOG_AUTO;
 }
 
+static bool load_keys(struct sw_node *node, struct sw_buf *error)
+{
+    if (sw_config_wants_tokens(node->config)) {
+        struct sw_keyring_config config = sw_config_keys(node->config);
+        node->keys = sw_keyring_load(&config, error);
+        return node->keys != NULL;
+    }
+    return true;
+}
+
 /* 0, or the exit code. */
 static int prepare(struct sw_node *node)
 {
     struct sw_buf error = {0};
     int code = claim_addresses(node) ? 0 : 1;
-    if (code == 0 && !sw_guard_init(&node->admin.guard, node->config->api_key_file,
-                                    sw_address_is_loopback(&node->admin_address), &error)) {
+    if (code == 0 && !(sw_guard_init(&node->admin.guard, node->config->api_key_file,
+                                     sw_address_is_loopback(&node->admin_address), &error) &&
+                       load_keys(node, &error))) {
         fprintf(stderr, "spillway: %s", sw_buf_text(&error));
         code = 2;
     }
@@ -642,6 +656,7 @@ int sw_node_run(const struct sw_config *config)
     }
     release_claims(node);
     sw_guard_deinit(&node->admin.guard);
+    sw_keyring_unref(&node->keys);
     sw_free(node);
     return code;
 }

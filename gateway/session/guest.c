@@ -199,9 +199,19 @@ static void renew(struct sw_session *session, struct sw_verdict verdict)
     }
 }
 
+/* A session ends when its token does, so one that is good by leeway alone opens none. */
+static void judge_leeway(struct sw_verdict *verdict)
+{
+    if (verdict->identity && verdict->identity->expires_ms <= sw_clock_wall_ms()) {
+        sw_identity_destroy(&verdict->identity);
+        verdict->verdict = SW_TOKEN_EXPIRED;
+    }
+}
+
 static void settle(struct sw_session *session, struct sw_verdict verdict)
 {
     struct sw_guest *guest = session->guest;
+    judge_leeway(&verdict);
     guest->verdict = verdict.verdict;
     switch ((enum purpose)guest->purpose) {
     case ARRIVAL:
