@@ -97,7 +97,8 @@ static void append_body(const struct publishing *at, struct sw_slice data, struc
     sw_buf_append_byte(out, '}');
 }
 
-/* What a batch of one came to, in {"results":[...]}; an empty slice where it is no such answer. */
+/* What a batch of one came to, an object in {"results":[...]}; an empty slice where there is none.
+ */
 static struct sw_slice find_result(const struct sw_buf *body)
 {
     static const char *const names[] = {"results"};
@@ -112,7 +113,8 @@ static struct sw_slice find_result(const struct sw_buf *body)
         return sw_slice(NULL, 0);
     }
     struct sw_json_walk walk = sw_json_walk(results.raw);
-    return sw_json_next(&walk, &first) ? first.value.raw : sw_slice(NULL, 0);
+    bool found = sw_json_next(&walk, &first) && first.value.type == SW_JSON_OBJECT;
+    return found ? first.value.raw : sw_slice(NULL, 0);
 }
 
 /* {"error":{"code","message"}}: the server's own words into `out`. */
@@ -155,12 +157,17 @@ static bool fail_refused(const struct publishing *at, unsigned status, struct sw
 /* 200 from the public listener says only that the batch was read. */
 static bool judge(const struct publishing *at, unsigned status, const struct sw_buf *body)
 {
-    static const struct sw_slice none = {"{}", 2};
-    struct sw_slice result = at->token ? find_result(body) : none;
+    static const char *const names[] = {"error"};
+    struct sw_json_value error;
     if (status != 200) {
         return fail_refused(at, status, sw_buf_slice(body));
     }
-    return sw_slice_equal(result, none) || fail_refused(at, status, result);
+    if (!at->token) {
+        return true;
+    }
+    struct sw_slice result = find_result(body);
+    bool taken = result.data && sw_json_members(result, names, 1, &error, NULL) && !error.raw.data;
+    return taken || fail_refused(at, status, result);
 }
 
 static bool publish(struct publishing *at, struct sw_slice data)
