@@ -78,8 +78,8 @@ static bool check_secret(struct sw_slice secret, const char *path, struct sw_buf
     if (secret.size < SECRET_BYTES) {
         return fail(error,
                     "the secret in %s has %zu bytes, at least %d are needed: make one by "
-                    "openssl rand -hex 32 >%s",
-                    path, secret.size, SECRET_BYTES, path);
+                    "openssl rand -hex 32 >SECRET",
+                    path, secret.size, SECRET_BYTES);
     }
     return true;
 }

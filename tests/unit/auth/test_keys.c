@@ -5,6 +5,7 @@
 #include "auth/keyring.h"
 
 #include <openssl/x509.h>
+#include <pthread.h>
 #include <sys/stat.h>
 
 static void refused(struct sw_keyring_config config, const char *path, const char *words)
@@ -315,6 +316,55 @@ static void a_keyring_lives_until_its_last_owner_lets_go(void **state)
     sw_keyring_unref(&second);
 }
 
+/* ---- threads ---- */
+
+#define THREADS 4
+
+struct bearer {
+    struct sw_keyring *keyring; /* an owner of its own */
+    struct sw_buf tokens[3];
+    bool good;
+};
+
+static void *verify_often(void *argument)
+{
+    struct bearer *bearer = argument;
+    bearer->good = true;
+    for (size_t i = 0; i < 60; i++) {
+        struct sw_identity *identity;
+        struct sw_slice token = sw_buf_slice(&bearer->tokens[i % 3]);
+        bearer->good &= sw_token_verify(bearer->keyring, token, NOW_MS, &identity) == SW_TOKEN_GOOD;
+        sw_identity_destroy(&identity);
+    }
+    sw_keyring_unref(&bearer->keyring);
+    return NULL;
+}
+
+static void threads_share_a_keyring(void **state)
+{
+    (void)state;
+    struct bearer bearers[THREADS];
+    pthread_t threads[THREADS];
+    struct sw_keyring *keyring =
+        KEYRING(.secret_file = secret_file(),
+                .key_files = FILES(pair_file(RSA_PAIR), pair_file(ED25519)));
+    for (size_t i = 0; i < THREADS; i++) {
+        bearers[i].keyring = sw_keyring_ref(keyring);
+        bearers[i].tokens[0] = mint("{" EXP "}");
+        bearers[i].tokens[1] = mint_by_pair("{\"alg\":\"PS256\"}", "{" EXP "}", "PS256", RSA_PAIR);
+        bearers[i].tokens[2] = mint_by_pair("{\"alg\":\"EdDSA\"}", "{" EXP "}", "EdDSA", ED25519);
+        assert_int_equal(pthread_create(&threads[i], NULL, verify_often, &bearers[i]), 0);
+    }
+    sw_keyring_unref(&keyring); /* one of the threads is the last */
+    for (size_t i = 0; i < THREADS; i++) {
+        pthread_join(threads[i], NULL);
+        assert_true(bearers[i].good);
+        for (size_t j = 0; j < 3; j++) {
+            sw_buf_deinit(&bearers[i].tokens[j]);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -332,6 +382,7 @@ int main(void)
         cmocka_unit_test(without_a_kid_few_keys_are_tried),
         cmocka_unit_test(the_number_of_keys_is_bounded),
         cmocka_unit_test(a_token_costs_what_its_keys_do),
+        cmocka_unit_test(threads_share_a_keyring),
         cmocka_unit_test(a_keyring_lives_until_its_last_owner_lets_go),
     };
     return cmocka_run_group_tests(tests, open_mint, close_mint);
