@@ -13,6 +13,7 @@
 #include "node/demo_feed.h"
 #include "node/descriptors.h"
 #include "node/memory_limit.h"
+#include "node/reload.h"
 #include "node/worker.h"
 
 #include <pthread.h>
@@ -41,6 +42,7 @@ struct sw_node {
     struct sw_purse purse; /* main's own look at it */
     struct sw_admin admin;
     struct sw_demo_feed demo;
+    struct sw_reload reload;
     uv_signal_t signals[3];
 
     struct sw_listen listen[SW_LISTENERS];
@@ -112,6 +114,11 @@ static void start_drain(struct sw_node *node)
     for (unsigned i = 0; i < node->worker_count; i++) {
         sw_note_send(&node->workers[i].inbox, SW_POST_DRAIN, node->config->drain_ms);
     }
+}
+
+static bool reload(struct sw_node *node, struct sw_buf *answer)
+{
+    return sw_reload_run(&node->reload, answer);
 }
 
 static bool hold(struct sw_node *node, uint64_t worker, uint64_t ms)
@@ -345,6 +352,7 @@ static bool open_listeners(struct sw_node *node)
                                   .bus_up = bus_up,
                                   .measure = measure,
                                   .drain = start_drain,
+                                  .reload = reload,
                                   .hold = hold,
                                   .blocks = node->blocks,
                                   .version = SW_VERSION,
@@ -392,7 +400,9 @@ static void on_signal(uv_signal_t *handle, int number)
 {
     struct sw_node *node = handle->data;
     if (number == SIGHUP) {
-        sw_log(SW_LOG_WARN, "reload_unsupported", "signal=SIGHUP");
+        struct sw_buf answer = {0};
+        (void)reload(node, &answer); /* the log says what came of it */
+        sw_buf_deinit(&answer);
         return;
     }
     if (node->draining) { /* a second time: at once */
@@ -517,6 +527,29 @@ static void start_demo(struct sw_node *node)
     }
 }
 
+/* ---- what is read again at SIGHUP and POST /v1/reload ---- */
+
+static bool read_keys_again(void *owner, struct sw_buf *why)
+{
+    struct sw_node *node = owner;
+    struct sw_guard fresh;
+    if (!sw_guard_init(&fresh, node->config->api_key_file, node->admin.guard.loopback, why)) {
+        sw_guard_deinit(&fresh);
+        return false;
+    }
+    sw_guard_deinit(&node->admin.guard);
+    node->admin.guard = fresh;
+    return true;
+}
+
+/* A row for each thing that this node has. */
+static void add_reloads(struct sw_node *node)
+{
+    if (node->admin.guard.keys) {
+        sw_reload_add(&node->reload, "api_keys", read_keys_again, node);
+    }
+}
+
 static void create_loops(struct sw_node *node)
 {
     node->loop = sw_loop_create();
@@ -629,6 +662,7 @@ int sw_node_run(const struct sw_config *config)
         create_loops(node);
         create_bus(node);
         create_workers(node);
+        add_reloads(node);
         code = 1;
         if (open_listeners(node)) {
             release_claims(node);
