@@ -533,7 +533,8 @@ static bool read_keys_again(void *owner, struct sw_buf *why)
 {
     struct sw_node *node = owner;
     struct sw_guard fresh;
-    if (!sw_guard_init(&fresh, node->config->api_key_file, node->admin.guard.loopback, why)) {
+    if (!sw_guard_init(&fresh, node->config->api_key_file, node->config->api_key,
+                       node->admin.guard.loopback, why)) {
         sw_guard_deinit(&fresh);
         return false;
     }
@@ -634,6 +635,7 @@ static int prepare(struct sw_node *node)
     struct sw_buf error = {0};
     int code = claim_addresses(node) ? 0 : 1;
     if (code == 0 && !sw_guard_init(&node->admin.guard, node->config->api_key_file,
+                                    node->config->api_key,
                                     sw_address_is_loopback(&node->admin_address), &error)) {
         fprintf(stderr, "spillway: %s", sw_buf_text(&error));
         code = 2;
