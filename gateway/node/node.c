@@ -634,9 +634,9 @@ static int prepare(struct sw_node *node)
 {
     struct sw_buf error = {0};
     int code = claim_addresses(node) ? 0 : 1;
-    if (code == 0 && !sw_guard_init(&node->admin.guard, node->config->api_key_file,
-                                    node->config->api_key,
-                                    sw_address_is_loopback(&node->admin_address), &error)) {
+    if (code == 0 &&
+        !sw_guard_init(&node->admin.guard, node->config->api_key_file, node->config->api_key,
+                       sw_address_is_loopback(&node->admin_address), &error)) {
         fprintf(stderr, "spillway: %s", sw_buf_text(&error));
         code = 2;
     }
