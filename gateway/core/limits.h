@@ -23,6 +23,9 @@
 /* Nesting of a payload that is still spliced as JSON. */
 #define SW_PAYLOAD_DEPTH 512
 
+/* The shortest API key that is taken from the environment: 64 bits where it is written in hex. */
+#define SW_API_KEY_BYTES 16
+
 /* An HTTP head: browsers send under 2 KB, large cookies are not for us. */
 #define SW_HTTP_HEAD_BYTES 16384
 #define SW_HTTP_HEADERS    64

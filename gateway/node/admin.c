@@ -74,6 +74,16 @@ static void on_drain(void *context, struct sw_http *http, const struct sw_reques
     node->drain(node->node);
 }
 
+static void on_reload(void *context, struct sw_http *http, const struct sw_request *request)
+{
+    (void)request;
+    const struct sw_admin_node *node = &((const struct sw_admin *)context)->node;
+    struct sw_buf body = {0};
+    bool ok = node->reload(node->node, &body);
+    sw_http_reply(http, ok ? 200 : 500, "application/json", sw_buf_slice(&body), "");
+    sw_buf_deinit(&body);
+}
+
 #ifdef SW_FAULTS
 /* {"worker":1,"ms":5000}: that worker's loop sleeps; for tests only. */
 static void on_hold(void *context, struct sw_http *http, const struct sw_request *request)
@@ -113,6 +123,7 @@ static const struct sw_route routes[] = {
     {.methods = SW_GET | SW_HEAD, .path = "/ready", .handle = on_ready},
     {.methods = SW_GET | SW_HEAD, .path = "/metrics", .handle = on_metrics},
     {.methods = SW_POST, .path = "/v1/drain", .max_body = 4096, .handle = on_drain},
+    {.methods = SW_POST, .path = "/v1/reload", .max_body = 4096, .handle = on_reload},
 #ifdef SW_FAULTS
     {.methods = SW_POST, .path = "/v1/faults/hold", .max_body = 4096, .handle = on_hold},
 #endif

@@ -19,6 +19,8 @@ struct sw_admin_node {
     /* Brings main's own gauges up to date. */
     void (*measure)(struct sw_node *node);
     void (*drain)(struct sw_node *node);
+    /* Appends the answer; false: something could not be read again. */
+    bool (*reload)(struct sw_node *node, struct sw_buf *answer);
     /* A worker's loop sleeps; false: no such worker, or no test build. */
     bool (*hold)(struct sw_node *node, uint64_t worker, uint64_t ms);
     const struct sw_counters *const *blocks; /* of all roles, NULL-terminated */

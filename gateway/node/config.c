@@ -364,5 +364,6 @@ void sw_config_deinit(struct sw_config *config)
         }
     }
     sw_rules_deinit(&config->rules);
+    sw_free(config->api_key);
     *config = (struct sw_config){0};
 }

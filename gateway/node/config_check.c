@@ -84,6 +84,22 @@ static bool check_listens(const struct sw_config *config, struct sw_buf *error)
     return true;
 }
 
+static bool check_keys(const struct sw_config *config, struct sw_buf *error)
+{
+    struct sw_guard guard;
+    struct sw_buf why = {0};
+    bool ok = sw_guard_init(&guard, NULL, config->api_key, true, error);
+    sw_guard_deinit(&guard);
+    if (ok && !sw_guard_init(&guard, config->api_key_file, NULL, true, &why)) {
+        struct sw_slice line = sw_buf_slice(&why);
+        line.size = sw_slice_find(line, '\n');
+        ok = fail(config, SW_CONFIG_api_key_file, error, "%.*s", SW_SLICE_ARG(line));
+    }
+    sw_guard_deinit(&guard);
+    sw_buf_deinit(&why);
+    return ok;
+}
+
 static bool check_admin(const struct sw_config *config, struct sw_buf *error)
 {
     struct sw_address address;
@@ -93,20 +109,13 @@ static bool check_admin(const struct sw_config *config, struct sw_buf *error)
                     config->admin_listen);
     }
     bool loopback = sw_address_is_loopback(&address);
-    if (!loopback && !config->api_key_file[0]) {
+    if (!loopback && !config->api_key_file[0] && !config->api_key) {
         return fail(config, SW_CONFIG_admin_listen, error,
-                    "%s is not a loopback address: it needs keys, add --api-key-file FILE",
+                    "%s is not a loopback address: it needs keys, add --api-key-file FILE or "
+                    "set " SW_API_KEY_VARIABLE,
                     config->admin_listen);
     }
-    struct sw_guard guard;
-    struct sw_buf why = {0};
-    bool ok = sw_guard_init(&guard, config->api_key_file, loopback, &why);
-    sw_guard_deinit(&guard);
-    if (!ok) {
-        fail_line(config, SW_CONFIG_api_key_file, error, &why);
-    }
-    sw_buf_deinit(&why);
-    return ok;
+    return check_keys(config, error);
 }
 
 /* ---- tokens ---- */
@@ -127,7 +136,7 @@ static bool try_keys(const struct sw_config *config, enum sw_config_field field,
 }
 
 /* Whatever is wrong with a file is said before a node starts. */
-static bool check_keys(const struct sw_config *config, struct sw_buf *error)
+static bool check_token_keys(const struct sw_config *config, struct sw_buf *error)
 {
     struct sw_keyring_config all = sw_config_keys(config);
     struct sw_keyring_config secret = all;
@@ -167,7 +176,7 @@ static bool check_tokens(const struct sw_config *config, struct sw_buf *error)
     if (!sw_config_has_keys(config) && said != SW_CONFIG_COUNT) {
         return fail(config, said, error, "means nothing without a key: %s", fix);
     }
-    return check_keys(config, error);
+    return check_token_keys(config, error);
 }
 
 /* ---- words ---- */

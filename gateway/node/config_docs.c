@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The table as text: --help, CONFIG.md, and what `spillway check` says would run. */
+#include "api/guard.h"
 #include "core/topic.h"
 #include "node/config.h"
 #include "node/config_table.h"
@@ -279,8 +280,23 @@ bool sw_config_explain(const struct sw_config *config, struct sw_slice name, str
     return true;
 }
 
+static void warn_of_keys(const struct sw_config *config, struct sw_buf *out)
+{
+    struct sw_guard guard;
+    struct sw_buf why = {0};
+    if (sw_guard_init(&guard, config->api_key_file, NULL, true, &why) && guard.weak) {
+        sw_buf_printf(out,
+                      "%zu of the API keys in %s could be guessed, with fewer than %d bytes: make "
+                      "one with `openssl rand -hex 16`\n",
+                      guard.weak, config->api_key_file, SW_API_KEY_BYTES);
+    }
+    sw_guard_deinit(&guard);
+    sw_buf_deinit(&why);
+}
+
 void sw_config_warnings(const struct sw_config *config, struct sw_buf *out)
 {
+    warn_of_keys(config, out);
     const struct sw_rules *rules = &config->rules;
     for (uint32_t i = 0; i + 1 < rules->count; i++) {
         struct sw_slice match = rules->rows[i].match;

@@ -10,11 +10,11 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "node/admin.h"
-#include "node/config_keys.h"
 #include "node/demo_feed.h"
 #include "node/descriptors.h"
 #include "node/memory_limit.h"
-#include "node/worker.h"
+#include "node/reload.h"
+#include "node/token_keys.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -38,11 +38,12 @@ struct sw_node {
     struct sw_inbox inbox;
     struct sw_turn turn;
     struct sw_counters counters;
-    struct sw_keyring *keys; /* NULL: no tokens are asked for */
+    struct sw_token_keys token_keys;
     struct sw_budget budget;
     struct sw_purse purse; /* main's own look at it */
     struct sw_admin admin;
     struct sw_demo_feed demo;
+    struct sw_reload reload;
     uv_signal_t signals[3];
 
     struct sw_listen listen[SW_LISTENERS];
@@ -114,6 +115,11 @@ static void start_drain(struct sw_node *node)
     for (unsigned i = 0; i < node->worker_count; i++) {
         sw_note_send(&node->workers[i].inbox, SW_POST_DRAIN, node->config->drain_ms);
     }
+}
+
+static bool reload(struct sw_node *node, struct sw_buf *answer)
+{
+    return sw_reload_run(&node->reload, answer);
 }
 
 static bool hold(struct sw_node *node, uint64_t worker, uint64_t ms)
@@ -317,7 +323,7 @@ static void create_workers(struct sw_node *node)
         .listens = node->listen,
         .listen_count = node->listen_count,
         .admin = node->admin_text,
-        .keys = node->keys,
+        .keys = node->token_keys.keyring,
         .budget = &node->budget,
         .workers = node->worker_count,
         .max_sessions = node->max_connections,
@@ -349,6 +355,7 @@ static bool open_listeners(struct sw_node *node)
                                   .bus_up = bus_up,
                                   .measure = measure,
                                   .drain = start_drain,
+                                  .reload = reload,
                                   .hold = hold,
                                   .blocks = node->blocks,
                                   .version = SW_VERSION,
@@ -396,7 +403,9 @@ static void on_signal(uv_signal_t *handle, int number)
 {
     struct sw_node *node = handle->data;
     if (number == SIGHUP) {
-        sw_log(SW_LOG_WARN, "reload_unsupported", "signal=SIGHUP");
+        struct sw_buf answer = {0};
+        (void)reload(node, &answer); /* the log says what came of it */
+        sw_buf_deinit(&answer);
         return;
     }
     if (node->draining) { /* a second time: at once */
@@ -521,6 +530,35 @@ static void start_demo(struct sw_node *node)
     }
 }
 
+/* ---- what is read again at SIGHUP and POST /v1/reload ---- */
+
+static bool read_keys_again(void *owner, struct sw_buf *why)
+{
+    struct sw_node *node = owner;
+    struct sw_guard fresh;
+    if (!sw_guard_init(&fresh, node->config->api_key_file, node->config->api_key,
+                       node->admin.guard.loopback, why)) {
+        sw_guard_deinit(&fresh);
+        return false;
+    }
+    sw_guard_deinit(&node->admin.guard);
+    node->admin.guard = fresh;
+    return true;
+}
+
+/* A row for each thing that this node has. */
+static void add_reloads(struct sw_node *node)
+{
+    if (node->admin.guard.keys) {
+        sw_reload_add(&node->reload, "api_keys", read_keys_again, node);
+    }
+    if (node->token_keys.keyring) {
+        node->token_keys.workers = node->workers;
+        node->token_keys.worker_count = node->worker_count;
+        sw_reload_add(&node->reload, "token_keys", sw_token_keys_read_again, &node->token_keys);
+    }
+}
+
 static void create_loops(struct sw_node *node)
 {
     node->loop = sw_loop_create();
@@ -599,24 +637,15 @@ static enum sw_log_format log_format(const char *word)
                                        : SW_LOG_AUTO;
 }
 
-static bool load_keys(struct sw_node *node, struct sw_buf *error)
-{
-    if (sw_config_wants_tokens(node->config)) {
-        struct sw_keyring_config config = sw_config_keys(node->config);
-        node->keys = sw_keyring_load(&config, error);
-        return node->keys != NULL;
-    }
-    return true;
-}
-
 /* 0, or the exit code. */
 static int prepare(struct sw_node *node)
 {
     struct sw_buf error = {0};
     int code = claim_addresses(node) ? 0 : 1;
-    if (code == 0 && !(sw_guard_init(&node->admin.guard, node->config->api_key_file,
-                                     sw_address_is_loopback(&node->admin_address), &error) &&
-                       load_keys(node, &error))) {
+    if (code == 0 &&
+        !(sw_guard_init(&node->admin.guard, node->config->api_key_file, node->config->api_key,
+                        sw_address_is_loopback(&node->admin_address), &error) &&
+          sw_token_keys_init(&node->token_keys, node->config, &error))) {
         fprintf(stderr, "spillway: %s", sw_buf_text(&error));
         code = 2;
     }
@@ -644,6 +673,7 @@ int sw_node_run(const struct sw_config *config)
         create_loops(node);
         create_bus(node);
         create_workers(node);
+        add_reloads(node);
         code = 1;
         if (open_listeners(node)) {
             release_claims(node);
@@ -656,7 +686,7 @@ int sw_node_run(const struct sw_config *config)
     }
     release_claims(node);
     sw_guard_deinit(&node->admin.guard);
-    sw_keyring_unref(&node->keys);
+    sw_token_keys_deinit(&node->token_keys);
     sw_free(node);
     return code;
 }

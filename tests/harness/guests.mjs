@@ -14,6 +14,7 @@ export class Guests {
     const guests = new Guests();
     const files = keyFiles(t, { secret: guests.secret, 'es.pem': guests.pair.publicPem });
     const keys = ['--jwt-secret-file', files.secret, '--jwt-key-file', files['es.pem']];
+    guests.files = files;
     guests.gateway = await Gateway.start(t, ['--auth', 'jwt', ...keys, ...args], options);
     return guests;
   }

@@ -3,6 +3,7 @@
 // Who may come in, and for how long: tokens at the upgrade and in hello, what is refused and how a page sees it, expiry, refresh.
 
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
 import { before, describe, test } from 'node:test';
 import { Guests } from '../harness/guests.mjs';
 import { keyPair, makeSecret, seconds, sign } from '../harness/jwt.mjs';
@@ -276,6 +277,29 @@ suite('before a hello', [], (guests) => {
     raw.write(close(1000));
     assert.equal((await raw.frame()).opcode, OPCODE.close);
   });
+});
+
+test('keys that are read again: new tokens by the new ones, and who is connected stays', async (t) => {
+  const guests = await Guests.start(t, ['--workers', '2']);
+  const connected = await guests.connect(t, guests.token('ann', { sub: ['a'] }));
+  const old = guests.token('bob');
+  const enters = async (token) => {
+    const client = await guests.connect(t, token, { welcome: false });
+    return Promise.race([client.next('welcome').catch(() => false), client.closed.then(() => false)]);
+  };
+  writeFileSync(guests.files.secret, 'too short');
+  const failed = await guests.gateway.post('/v1/reload');
+  assert.equal(failed.status, 500);
+  assert.equal(failed.json.failed[0].what, 'token_keys');
+  assert.ok(await enters(old));
+  guests.secret = makeSecret();
+  writeFileSync(guests.files.secret, guests.secret);
+  assert.deepEqual((await guests.gateway.post('/v1/reload')).json, { reloaded: ['token_keys'], failed: [] });
+  const eight = (token) => Promise.all(Array.from({ length: 8 }, () => enters(token)));
+  await until(async () => (await eight(guests.token('bob'))).every(Boolean), 5000, 'the new keys at every worker');
+  assert.ok(!(await eight(old)).some(Boolean));
+  await connected.subscribe('a');
+  assert.equal((await connected.request('refresh', { token: guests.token('ann') })).type, 'refreshed');
 });
 
 suite('when a token ends', ['--echo-path', '/echo'], (guests) => {

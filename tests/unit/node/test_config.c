@@ -429,6 +429,36 @@ static void test_no_password_in_words(void **state)
     forget(&outcome);
 }
 
+static void test_api_key_of_the_environment(void **state)
+{
+    (void)state;
+    struct outcome outcome;
+    struct sw_buf text = {0};
+    accept_it(&outcome, ATTEMPT(ENVIRONMENT("SPILLWAY_API_KEY=hush-hush-hush-hush"),
+                                FLAGS("--admin-listen", "0.0.0.0:9000")));
+    assert_string_equal(outcome.config.api_key, "hush-hush-hush-hush");
+    sw_config_describe(&outcome.config, &text);
+    sw_config_warnings(&outcome.config, &text);
+    assert_null(strstr(sw_buf_text(&text), "hush"));
+    sw_buf_deinit(&text);
+    forget(&outcome);
+    refuse(ATTEMPT(ENVIRONMENT("SPILLWAY_API_KEY=hush")), "SPILLWAY_API_KEY: key 1 has fewer than");
+}
+
+static void test_short_keys_of_a_file_are_a_warning(void **state)
+{
+    (void)state;
+    struct outcome outcome;
+    struct sw_buf text = {0};
+    write_file("hush\n0123456789abcdef\n");
+    accept_it(&outcome, ATTEMPT(FLAGS("--api-key-file", file_path)));
+    sw_config_warnings(&outcome.config, &text);
+    assert_non_null(strstr(sw_buf_text(&text), "1 of the API keys in "));
+    assert_null(strstr(sw_buf_text(&text), "hush"));
+    sw_buf_deinit(&text);
+    forget(&outcome);
+}
+
 static void test_places_in_the_file(void **state)
 {
     (void)state;
@@ -556,6 +586,8 @@ int main(void)
         cmocka_unit_test(test_keys_are_read_at_the_check),
         cmocka_unit_test(test_too_many_listeners),
         cmocka_unit_test(test_no_password_in_words),
+        cmocka_unit_test(test_api_key_of_the_environment),
+        cmocka_unit_test(test_short_keys_of_a_file_are_a_warning),
         cmocka_unit_test(test_places_in_the_file),
         cmocka_unit_test(test_marks_may_be_equal),
         cmocka_unit_test(test_nearest),
