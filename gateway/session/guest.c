@@ -22,7 +22,7 @@ struct sw_guest {
     struct sw_buf subscribe;      /* what the URL asked for, until it is known who that is */
     uint64_t id;                  /* of the request that brought the token; 0: none */
     uint8_t purpose;              /* enum purpose */
-    bool shown;                   /* there was a token */
+    bool shown;                   /* there was a token, and `verdict` came of it */
     enum sw_token_verdict verdict;
 };
 
@@ -212,6 +212,7 @@ static void settle(struct sw_session *session, struct sw_verdict verdict)
 {
     struct sw_guest *guest = session->guest;
     judge_leeway(&verdict);
+    guest->shown = true;
     guest->verdict = verdict.verdict;
     switch ((enum purpose)guest->purpose) {
     case ARRIVAL:
@@ -239,7 +240,6 @@ static void verify(struct sw_session *session, struct sw_slice token, enum purpo
     struct sw_verdict verdict;
     guest->purpose = (uint8_t)purpose;
     guest->id = id;
-    guest->shown = true;
     if (sw_verifier_try(verifier, token, &verdict)) {
         settle(session, verdict);
     } else if (sw_verifier_full(verifier)) {
