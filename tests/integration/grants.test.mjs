@@ -6,10 +6,10 @@
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
 import { Guests } from '../harness/guests.mjs';
-import { seconds, sign } from '../harness/jwt.mjs';
-import { RawSocket, text } from '../harness/raw.mjs';
+import { keyFiles, keyPair, seconds, sign } from '../harness/jwt.mjs';
+import { RawSocket, text, upgradeRequest } from '../harness/raw.mjs';
 import { suiteScope } from '../harness/scope.mjs';
-import { size } from '../harness/setting.mjs';
+import { SANITIZED, size } from '../harness/setting.mjs';
 
 const suite = (name, args, tests, options) =>
   describe(name, () => {
@@ -302,6 +302,51 @@ suite('many at once', ['--workers', '1'], (guests) => {
     for (const [i, raw] of sockets.entries()) if (i % 2 === 0) assert.equal((await raw.json()).type, 'welcome');
     sockets.forEach((raw) => raw.destroy());
     await gateway.counted((metrics) => metrics.sum('spillway_connections', { transport: 'ws' }) === 0, 'all gone', 10000);
+  });
+
+  // The process stands still until all has come, so that one turn sees it: tokens of ES512, of which a core verifies some thousand a
+  // second.
+  test('more than may wait are told to come back', { skip: SANITIZED && 'more than four thousand sessions' }, async (t) => {
+    const pair = keyPair('ES512');
+    const { 'big.pem': path } = keyFiles(t, { 'big.pem': pair.publicPem });
+    const { gateway } = await Guests.start(t, ['--workers', '1', '--jwt-key-file', path]);
+    const token = sign({ sub: 'ann' }, { key: pair.privateKey, kid: 'big' });
+    const hello = text({ type: 'hello', id: 1, token });
+    const upgrade = upgradeRequest('/v1/ws', bearer(token));
+    const many = (count, make) => Promise.all(Array.from({ length: count }, make));
+    const strangers = await many(50, () => RawSocket.upgrade(t, gateway.port));
+    const doors = [];
+    while (doors.length < 4500) doors.push(...(await many(100, () => RawSocket.connect(t, gateway.port))));
+    await gateway.counted((metrics) => metrics.sum('spillway_connections') === 4550, 'all accepted');
+    gateway.signal('SIGSTOP');
+    doors.forEach((raw) => raw.write(upgrade));
+    strangers.forEach((raw) => raw.write(hello));
+    await new Promise(setImmediate);
+    gateway.signal('SIGCONT');
+    let refused = 0;
+    for (const raw of doors) {
+      const { status, headers, body } = await raw.response();
+      if (status === 101) {
+        assert.equal((await raw.json()).type, 'welcome');
+        continue;
+      }
+      assert.deepEqual([status, headers['retry-after'], JSON.parse(body).error.code], [503, '1', 'overloaded']);
+      refused++;
+    }
+    assert.ok(refused > 0);
+    let overloaded = 0;
+    for (const raw of strangers) {
+      let frame = await raw.json();
+      while (frame.type === 'error') {
+        const { code, retry, retry_ms: wait } = frame.error;
+        assert.deepEqual([frame.id, code, retry, wait], [1, 'overloaded', true, 1000]);
+        overloaded++;
+        raw.write(hello);
+        frame = await raw.json();
+      }
+      assert.deepEqual([frame.type, frame.id], ['welcome', 1]);
+    }
+    assert.ok(overloaded > 0);
   });
 
   test('a node that stops while tokens are verified stops', async (t) => {
