@@ -56,11 +56,12 @@ enum sw_token_verdict sw_jws_read(struct sw_jws *jws, struct sw_slice token)
     struct sw_slice rest = token;
     struct sw_slice header = sw_slice_split(&rest, '.');
     struct sw_slice payload = sw_slice_split(&rest, '.');
-    if (!rest.data || sw_slice_find(rest, '.') < rest.size) {
+    if (!rest.data) {
         return SW_TOKEN_MALFORMED;
     }
     jws->text = sw_slice(token.data, token.size - rest.size - 1);
-    /* The parts decoded, and the header's two strings unescaped: the bytes must not move. */
+    /* The parts decoded (a third dot is no digit), and the header's two strings unescaped: the
+     * bytes must not move. */
     sw_buf_reserve(&jws->bytes, 3 * token.size);
     bool good = decode(jws, header, &header) && decode(jws, payload, &jws->payload) &&
                 decode(jws, rest, &jws->signature) && read_header(jws, header);

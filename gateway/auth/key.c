@@ -154,6 +154,9 @@ static bool read_piece(struct sw_key *key, const char *path, const char *label,
                     "openssl pkey -in %s -pubout -out PUBLIC.pem",
                     path, path);
     }
+    if (strcmp(label, PEM_STRING_ECPARAMETERS) == 0) {
+        return true; /* openssl ecparam writes it before the key */
+    }
     bool certificate = strcmp(label, PEM_STRING_X509) == 0;
     if (!certificate && strcmp(label, PEM_STRING_PUBLIC) != 0) {
         return fail(error, "%s holds a %s; what is needed is a PUBLIC KEY or a CERTIFICATE", path,

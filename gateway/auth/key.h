@@ -21,9 +21,8 @@ struct sw_key {
 /* Each reads one file into *key. False: `error` has a line that names the file, what is wrong with
  * it, and what to do; *key is empty. */
 bool sw_key_load_secret(struct sw_key *key, const char *path, struct sw_buf *error) SW_MUST_CHECK;
-/* PEM: a public key or a certificate; the kid is the file's name. Measures cost_ns, as for a
- * secret.
- */
+/* PEM: a public key or a certificate, of which only the key counts, neither dates nor issuer; the
+ * kid is the file's name. Measures cost_ns, as for a secret. */
 bool sw_key_load_public(struct sw_key *key, const char *path, struct sw_buf *error) SW_MUST_CHECK;
 /* PEM, not encrypted. */
 bool sw_key_load_private(struct sw_key *key, const char *path, struct sw_buf *error) SW_MUST_CHECK;

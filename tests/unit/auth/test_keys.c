@@ -136,6 +136,11 @@ static void private_keys_are_refused(void **state)
     struct sw_buf private = pem_of(pairs[P256], true);
     sw_buf_append_slice(&text, sw_buf_slice(&private));
     refused_key(file_of("both.pem", text.data, text.size), "holds a private key");
+    sw_buf_clear(&text);
+    sw_buf_append_slice(&text, SW_SLICE("-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n"
+                                        "-----END EC PARAMETERS-----\n"));
+    sw_buf_append_slice(&text, sw_buf_slice(&private));
+    refused_key(file_of("both.pem", text.data, text.size), "holds a private key");
     sw_buf_deinit(&text);
     sw_buf_deinit(&private);
     refused_key(text_file("locked.pem", "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n"

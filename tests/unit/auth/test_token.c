@@ -199,6 +199,55 @@ static void ecdsa_is_raw_and_in_range(void **state)
     sw_keyring_unref(&keyring);
 }
 
+static void a_signature_has_one_size(void **state)
+{
+    (void)state;
+    struct sw_keyring *keyring = all_keys();
+    for (size_t i = 0; i < SW_ARRAY_SIZE(by_pair); i++) {
+        for (int more = 0; more < 2; more++) {
+            char raw[1024];
+            char *end;
+            const char *alg = by_pair[i].alg;
+            struct sw_buf token =
+                mint_by_pair(header_of(alg, NULL), "{" EXP "}", alg, by_pair[i].pair);
+            size_t start = (size_t)(strrchr(sw_buf_text(&token), '.') + 1 - token.data);
+            assert_true(
+                sw_base64url_decode(raw, sw_slice(token.data + start, token.size - start), &end));
+            *end = 0;
+            token.size = start;
+            append_part(&token, raw, (size_t)(end - raw) + (size_t)more);
+            assert_int_equal(judged(keyring, token, NOW_MS),
+                             more ? SW_TOKEN_BAD_SIGNATURE : SW_TOKEN_GOOD);
+        }
+    }
+    sw_keyring_unref(&keyring);
+}
+
+static void pss_has_a_salt_as_long_as_the_digest(void **state)
+{
+    (void)state;
+    static const int salts[] = {0, 20, 31, 32, 64};
+    struct sw_keyring *keyring = KEYRING(.key_files = FILES(pair_file(RSA_PAIR)));
+    for (size_t i = 0; i < SW_ARRAY_SIZE(salts); i++) {
+        struct sw_buf token = unsigned_token(header_of("PS256", NULL), "{" EXP "}");
+        unsigned char out[256];
+        size_t size = sizeof(out);
+        EVP_PKEY_CTX *parameters;
+        EVP_MD_CTX *context = EVP_MD_CTX_new();
+        EVP_DigestSignInit(context, &parameters, EVP_sha256(), NULL, pairs[RSA_PAIR]);
+        EVP_PKEY_CTX_set_rsa_padding(parameters, RSA_PKCS1_PSS_PADDING);
+        EVP_PKEY_CTX_set_rsa_pss_saltlen(parameters, salts[i]);
+        assert_int_equal(
+            EVP_DigestSign(context, out, &size, (unsigned char *)token.data, token.size), 1);
+        EVP_MD_CTX_free(context);
+        sw_buf_append_byte(&token, '.');
+        append_part(&token, out, size);
+        assert_int_equal(judged(keyring, token, NOW_MS),
+                         salts[i] == 32 ? SW_TOKEN_GOOD : SW_TOKEN_BAD_SIGNATURE);
+    }
+    sw_keyring_unref(&keyring);
+}
+
 /* ---- the form ---- */
 
 static void every_byte_counts(void **state)
@@ -513,6 +562,8 @@ int main(void)
         cmocka_unit_test(a_secret_has_no_kid),
         cmocka_unit_test(forged_numbers_are_no_signature),
         cmocka_unit_test(ecdsa_is_raw_and_in_range),
+        cmocka_unit_test(a_signature_has_one_size),
+        cmocka_unit_test(pss_has_a_salt_as_long_as_the_digest),
         cmocka_unit_test(every_byte_counts),
         cmocka_unit_test(malformed_tokens),
         cmocka_unit_test(malformed_headers),
