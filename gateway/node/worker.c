@@ -230,8 +230,9 @@ static void write_refusals(struct sw_worker *worker)
 }
 
 /* The connection of `client` becomes a session, if there is room for one. */
-static void admit(struct sw_worker *worker, int fd, const struct sw_client *client)
+static void admit(struct sw_worker_listener *listener, int fd, const struct sw_client *client)
 {
+    struct sw_worker *worker = listener->worker;
     struct sw_session *session = NULL;
     if (atomic_fetch_add(worker->config.connections, 1) < worker->config.max_sessions) {
         session = sw_session_create(&worker->sessions);
@@ -287,7 +288,7 @@ static void greet(struct sw_worker_listener *listener, int fd, const struct sw_p
     }
 }
 
-static void on_greeted(struct sw_worker *worker, const struct sw_greeting_end *end)
+static void on_greeted(struct sw_worker_listener *listener, const struct sw_greeting_end *end)
 {
     struct sw_client client = {.peer = end->peer};
     if (end->named) {
@@ -296,20 +297,21 @@ static void on_greeted(struct sw_worker *worker, const struct sw_greeting_end *e
                                     .local = sw_peer_is_loopback(&end->peer) &&
                                              sw_peer_is_loopback(&end->client)};
     }
-    if (comes_too_often(worker, &client.peer)) {
-        refuse(worker, end->fd, SW_REFUSED_ADDRESS);
+    if (comes_too_often(listener->worker, &client.peer)) {
+        refuse(listener->worker, end->fd, SW_REFUSED_ADDRESS);
     } else {
-        admit(worker, end->fd, &client);
+        admit(listener, end->fd, &client);
     }
 }
 
 static void on_greeting_end(void *owner, const struct sw_greeting_end *end)
 {
-    struct sw_worker *worker = ((struct sw_worker_listener *)owner)->worker;
+    struct sw_worker_listener *listener = owner;
+    struct sw_worker *worker = listener->worker;
     atomic_fetch_sub(worker->config.connections, 1);
     switch (end->outcome) {
     case SW_GREETED:
-        on_greeted(worker, end);
+        on_greeted(listener, end);
         break;
     case SW_GREETING_BAD:
         turn_away(worker, end->fd, SW_REFUSED_PROXY_HEADER, &end->peer, end->why);
@@ -343,7 +345,7 @@ static void on_accept(void *owner, int fd, const struct sw_address *address)
     } else {
         struct sw_client client = {
             .peer = peer, .known = true, .local = sw_peer_is_loopback(&peer)};
-        admit(worker, fd, &client);
+        admit(listener, fd, &client);
     }
 }
 

@@ -217,11 +217,22 @@ describe('a listener for PROXY headers', () => {
       assert.equal(raw.upgraded.status, 101);
       assert.equal(await addressOf(gateway, (await raw.json()).session), `127.0.0.1:${raw.socket.localPort}`);
     }
-    // nobody knows who that is, so it has no rights of this machine
+  });
+
+  test('lets publish by right of being on this machine whom the header names there, not who stays unnamed', async (t) => {
+    await started();
     const body = '{"topic":"a","data":1}';
-    const raw = await RawSocket.connect(t, port);
-    raw.write(`PROXY UNKNOWN\r\nPOST /v1/publish HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
-    assert.equal((await raw.response()).status, 403);
+    for (const [header, status] of [
+      [line('127.0.0.1'), 200],
+      [line(A), 403],
+      ['PROXY UNKNOWN\r\n', 403],
+      [binary(null), 403],
+    ]) {
+      const raw = await RawSocket.connect(t, port);
+      raw.write(header);
+      raw.write(`POST /v1/publish HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+      assert.equal((await raw.response()).status, status, String(header));
+    }
   });
 
   test('believes X-Forwarded-For where the header names a trusted proxy, and nowhere else', async (t) => {
