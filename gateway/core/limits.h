@@ -26,6 +26,22 @@
 /* Messages in one POST /v1/publish. */
 #define SW_PUBLISH_BATCH 1000
 
+/* A PROXY header: the longest line of version 1; version 2 as its specification says every reader
+ * must be able to take, which leaves 484 bytes for extensions. */
+#define SW_PROXY_LINE_BYTES   107
+#define SW_PROXY_HEADER_BYTES 536
+/* Networks of --trusted-proxy: who comes is compared with each. */
+#define SW_TRUSTED_NETWORKS 64
+/* Items of X-Forwarded-For that are looked at: proxies stand in a row of two or three. */
+#define SW_FORWARDED_HOPS 32
+/* Where there are trusted proxies, one address may have so many connections, on this node: an
+ * office of a thousand behind one address, and a twentieth of a node of 20,000. */
+#define SW_ADDRESS_CONNECTIONS 1024
+/* And come so often in a second: that office is back within the 20 s that clients spread their
+ * return over, and who does nothing else costs a twentieth of a core (a handshake with TLS and a
+ * token: 1 ms). */
+#define SW_ADDRESS_HANDSHAKES 50
+
 /* What a client may send in one message (`limits.frame`). */
 #define SW_FRAME_BYTES 65536
 /* What the echo path takes. */

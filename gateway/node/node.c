@@ -9,6 +9,7 @@
 
 #include "common/log.h"
 #include "common/mem.h"
+#include "node/addresses.h"
 #include "node/admin.h"
 #include "node/demo_feed.h"
 #include "node/descriptors.h"
@@ -40,6 +41,7 @@ struct sw_node {
     struct sw_counters counters;
     struct sw_budget budget;
     struct sw_purse purse; /* main's own look at it */
+    struct sw_addresses addresses;
     struct sw_admin admin;
     struct sw_demo_feed demo;
     struct sw_reload reload;
@@ -325,6 +327,7 @@ static void create_workers(struct sw_node *node)
         .workers = node->worker_count,
         .max_sessions = node->max_connections,
         .connections = &node->connections,
+        .addresses = &node->addresses,
     };
     for (unsigned i = 0; i < node->worker_count; i++) {
         config.id = i;
@@ -593,6 +596,7 @@ static void destroy(struct sw_node *node)
     }
     sw_loop_destroy(&node->loop);
     sw_guard_deinit(&node->admin.guard);
+    sw_addresses_deinit(&node->addresses);
     sw_free(node->threads);
     sw_free(node->workers);
     sw_free(node->worker_inboxes);
@@ -660,6 +664,7 @@ int sw_node_run(const struct sw_config *config)
         enum sw_log_format format = log_format(config->log_format);
         sw_log_configure(level, format);
         say_limits(node, &plan); /* in full before the ready line */
+        sw_addresses_init(&node->addresses, config);
         sw_log_start(level, format);
         create_loops(node);
         create_bus(node);

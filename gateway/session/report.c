@@ -54,20 +54,19 @@ void sw_recorder_destroy(struct sw_recorder **pointer)
 
 /* ---- one session ---- */
 
-void sw_session_set_peer(struct sw_session *session, const struct sw_address *address)
+void sw_session_set_peer(struct sw_session *session, const struct sw_peer *peer)
 {
-    struct sw_peer peer = sw_peer_of(address);
-    session->port = peer.port;
-    session->ipv4 = peer.ipv4;
-    session->ipv6 = peer.ipv6;
-    if (peer.ipv4) {
-        memcpy(&session->host, peer.host, sizeof(session->host));
-    } else if (peer.ipv6) {
-        memcpy(session->all->recorder->hosts[session->slot], peer.host, sizeof(peer.host));
+    session->port = peer->port;
+    session->ipv4 = peer->ipv4;
+    session->ipv6 = peer->ipv6;
+    if (peer->ipv4) {
+        memcpy(&session->host, peer->host, sizeof(session->host));
+    } else if (peer->ipv6) {
+        memcpy(session->all->recorder->hosts[session->slot], peer->host, sizeof(peer->host));
     }
 }
 
-static struct sw_peer peer_of(const struct sw_session *session)
+struct sw_peer sw_session_peer(const struct sw_session *session)
 {
     struct sw_peer peer = {.port = session->port, .ipv4 = session->ipv4, .ipv6 = session->ipv6};
     if (peer.ipv4) {
@@ -98,7 +97,7 @@ static void fill_row(struct sw_session *session, struct sw_connection_row *row)
         .since_ms = all->recorder->epoch_ms + (now_ticks - age_ticks) * SW_WHEEL_TICK_MS,
         .transport = session->transport->name,
         .state = state_word(&all->fanout, reader),
-        .peer = peer_of(session),
+        .peer = sw_session_peer(session),
         .queued_bytes = reader->queued_bytes,
         .lag_ms = sw_reader_lag_ms(&all->fanout, session->slot),
         .topics = reader->subscriptions,

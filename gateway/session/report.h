@@ -17,8 +17,9 @@ struct sw_recorder *sw_recorder_create(uint32_t slots);
 /* Reports that are under way go back as far as they are filled in. NULLs *recorder. */
 void sw_recorder_destroy(struct sw_recorder **recorder);
 
-/* Who the session is, told by who accepted it. */
-void sw_session_set_peer(struct sw_session *session, const struct sw_address *address);
+/* Who the session is, told by who accepted it, and again when it is known for whom that was. */
+void sw_session_set_peer(struct sw_session *session, const struct sw_peer *peer);
+struct sw_peer sw_session_peer(const struct sw_session *session);
 
 /* The session gives up its subscriptions: what it was like goes into the flight recorder. */
 void sw_recorder_note(struct sw_session *session);

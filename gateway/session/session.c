@@ -202,7 +202,15 @@ bool sw_session_publishes(const struct sw_session *session)
     return session->may_publish || sw_rules_grant_publish(session->all->config.rules);
 }
 
-void sw_session_open(struct sw_session *session, const struct sw_transport *transport)
+bool sw_session_admit(struct sw_session *session, const struct sw_peer *peer)
+{
+    enum sw_quota_answer answer = sw_quota_enter(session->all->quota, peer);
+    sw_session_set_peer(session, peer);
+    session->counted = answer == SW_QUOTA_COUNTED;
+    return answer != SW_QUOTA_REFUSED;
+}
+
+static void begin(struct sw_session *session, const struct sw_transport *transport)
 {
     struct sw_sessions *all = session->all;
     session->transport = transport;
@@ -214,6 +222,19 @@ void sw_session_open(struct sw_session *session, const struct sw_transport *tran
     reader->list = &session->one;
     sw_session_enter(session, SW_OPEN);
     sw_silence_start(session);
+}
+
+void sw_session_refuse(struct sw_session *session, const struct sw_transport *transport,
+                       enum sw_reason reason)
+{
+    begin(session, transport);
+    sw_session_close(session, reason);
+}
+
+void sw_session_open(struct sw_session *session, const struct sw_transport *transport)
+{
+    const struct sw_sessions *all = session->all;
+    begin(session, transport);
     if (session->echo) {
         return;
     }
@@ -375,12 +396,16 @@ void sw_sessions_retire(struct sw_sessions *all)
 static void log_end(const struct sw_session *session, uint64_t behind)
 {
     char id[SW_SESSION_ID_BYTES + 1];
+    char address[SW_ADDRESS_TEXT];
     const struct sw_reader *reader = sw_session_reader(session);
     const struct sw_sessions *all = session->all;
+    struct sw_peer peer = sw_session_peer(session);
     uint32_t ticks = sw_sessions_tick(all) - session->opened;
     sw_log(SW_LOG_INFO, "session_closed",
-           "session=%s reason=%s code=%u transport=%s seconds=%u sent=%u shed=%u unsent=%llu",
-           sw_session_id(session, id), sw_reason_row((enum sw_reason)session->reason)->word,
+           "session=%s address=%s reason=%s code=%u transport=%s seconds=%u sent=%u shed=%u "
+           "unsent=%llu",
+           sw_session_id(session, id), sw_peer_text(&peer, address),
+           sw_reason_row((enum sw_reason)session->reason)->word,
            sw_reason_row((enum sw_reason)session->reason)->code, session->transport->name,
            ticks * SW_WHEEL_TICK_MS / 1000, reader->sent, reader->shed, (unsigned long long)behind);
 }
@@ -429,6 +454,10 @@ void sw_session_closed(struct sw_session *session)
     sw_count(&all->counters->closed_total[session->reason], 1);
     sw_recorder_close(session);
     log_end(session, behind);
+    if (session->counted) {
+        struct sw_peer peer = sw_session_peer(session);
+        sw_quota_leave(all->quota, &peer);
+    }
     sw_loop_timer_stop(all->loop, &session->timer);
     leave_due(all, session->slot);
     sw_buf_deinit(&session->lane);

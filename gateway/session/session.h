@@ -16,6 +16,7 @@
 #include "bus/bus.h"
 #include "common/random.h"
 #include "fanout/fanout.h"
+#include "net/quota.h"
 
 enum sw_session_state { SW_FREE, SW_HANDSHAKE, SW_OPEN, SW_CLOSING_STATE, SW_CLOSED };
 
@@ -80,7 +81,8 @@ struct sw_session {
     bool echo : 1; /* on the echo path */
     bool ipv4 : 1;
     bool ipv6 : 1;
-    bool deaf : 1; /* after a close frame or a fault nothing more is read */
+    bool deaf : 1;    /* after a close frame or a fault nothing more is read */
+    bool counted : 1; /* in all->quota, under its peer */
 };
 
 struct sw_sessions_config {
@@ -124,10 +126,11 @@ struct sw_sessions {
     struct sw_recorder *recorder;
     struct sw_slab *slabs;
     uint32_t slab_count;
-    uint32_t slab_hint;    /* no slab below it has room */
-    uint32_t count;        /* cells in use */
-    uint32_t closing_head; /* slot + 1 */
-    struct sw_list news;   /* requests whose entries wait to be told */
+    uint32_t slab_hint;     /* no slab below it has room */
+    uint32_t count;         /* cells in use */
+    uint32_t closing_head;  /* slot + 1 */
+    struct sw_list news;    /* requests whose entries wait to be told */
+    struct sw_quota *quota; /* of the node; NULL: nobody is counted */
     /* A cell's connection has closed. */
     void (*on_free)(void *owner);
     void *owner;
@@ -166,6 +169,13 @@ const char *sw_session_id(const struct sw_session *session, char out[SW_SESSION_
 
 /* The upgrade is done: the session is OPEN and hears `welcome` (not on the echo path). */
 void sw_session_open(struct sw_session *session, const struct sw_transport *transport);
+/* It is known who the client is, before the session opens. False: its address has as many sessions
+ * as it may. */
+bool sw_session_admit(struct sw_session *session, const struct sw_peer *peer) SW_MUST_CHECK;
+/* Instead of sw_session_open: the session hears nothing but the close frame of this reason, since a
+ * browser could not tell a refused upgrade from a lost connection. */
+void sw_session_refuse(struct sw_session *session, const struct sw_transport *transport,
+                       enum sw_reason reason);
 /* A whole text message came from the client. */
 void sw_session_receive(struct sw_session *session, struct sw_slice text);
 /* Any bytes came from the client: it lives. */

@@ -215,7 +215,8 @@ static void each_is_told_with_its_address(void **state)
         enter(world);
         struct sw_address address;
         if (sw_address_parse(sw_slice_of(texts[i]), &address) == 0) {
-            sw_session_set_peer(world->list[i], &address);
+            struct sw_peer peer = sw_peer_of(&address);
+            sw_session_set_peer(world->list[i], &peer);
         }
     }
     struct sw_report *report = connections(world, SW_SORT_AGE, 10);
