@@ -385,6 +385,23 @@ test('a worker that stands still obeys when it can, and the answer says that it 
   await nodes[1].counted((metrics) => gone(metrics) === 16, 'all of them, once');
 });
 
+test('a node that leaves answers what it knows', async (t) => {
+  const server = await Redis.start(t);
+  const [leaves, still] = await startNodes(t, server.url, [[], []]);
+  for (const node of [leaves, still]) await hearing(node, 2);
+  const client = await reader(t, leaves, 'end');
+  still.signal('SIGSTOP');
+  try {
+    const answer = disconnect(leaves, { topic: 'end' });
+    assert.equal((await closed(client)).code, 4000);
+    assert.equal(await leaves.stop(), 0);
+    const { disconnected, answered } = await answer; // whether it still heard who else was asked is a race
+    assert.deepEqual([disconnected, answered], [1, 1]);
+  } finally {
+    still.signal('SIGCONT');
+  }
+});
+
 test('it is for those who may use the admin listener', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'spillway-disconnect-'));
   atEnd(t, () => rmSync(folder, { recursive: true }));
