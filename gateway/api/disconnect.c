@@ -102,16 +102,18 @@ static void say(const struct call *call, uint32_t count)
 
 /* ---- an operator's ---- */
 
-static const char *why_alone(enum sw_error error)
+static const char *why_alone(const struct call *call)
 {
-    if (error == SW_ERROR_FORBIDDEN) {
+    if (call->unknown) {
+        return "this node did it; the message bus does not say who else heard it";
+    }
+    if (call->error == SW_ERROR_FORBIDDEN) {
         return "only this node was asked: Redis does not let its user read and publish the "
                "channels $nodes and $node.* (behind the prefix)";
     }
-    if (error == SW_ERROR_BUS_UNAVAILABLE) {
-        return "only this node was asked: the message bus is away";
-    }
-    return "only this node was asked";
+    return call->error == SW_ERROR_BUS_UNAVAILABLE
+               ? "only this node was asked: the message bus is away"
+               : "only this node was asked";
 }
 
 static void reply(struct sw_ask *ask)
@@ -131,7 +133,7 @@ static void reply(struct sw_ask *ask)
     }
     if (call->error != SW_ERROR_NONE) {
         sw_buf_append_slice(&body, SW_SLICE(",\"error\":"));
-        sw_http_append_error(&body, call->error, why_alone(call->error), 0,
+        sw_http_append_error(&body, call->error, why_alone(call), 0,
                              call->unknown ? "unknown" : NULL);
     }
     sw_buf_append_byte(&body, '}');

@@ -315,6 +315,7 @@ describe('a bus that does not reach the others', () => {
       const { error, ...numbers } = await answer;
       assert.deepEqual(numbers, { disconnected: 1, nodes: 1, answered: 1 });
       assert.deepEqual([error.code, error.outcome], ['bus_unavailable', 'unknown']);
+      assert.match(error.message, /who else heard it/);
     } finally {
       server.thaw();
     }
@@ -375,14 +376,34 @@ test('a worker that stands still obeys when it can, and the answer says that it 
   for (const node of nodes) await hearing(node, 2);
   const clients = await Promise.all(Array.from({ length: 16 }, () => reader(t, nodes[1], 'held')));
   const ms = size({ long: 5000, short: 5000, sanitized: 8000 });
+  const released = performance.now() + ms;
   await hold(ms);
   const [own, other] = await Promise.all([disconnect(nodes[1], { topic: 'held' }), disconnect(nodes[0], { topic: 'held' })]);
   assert.deepEqual([own.partial, own.nodes, own.answered], [true, 2, 2]);
   assert.deepEqual([other.partial, other.nodes, other.answered], [true, 2, 2]);
   const done = own.disconnected + other.disconnected;
   assert.ok(done > 0 && done < 16, `${done} of 16`);
+
+  // Orders that nobody carries out do not pile up without end.
+  const redis = await server.client(t);
+  const order = JSON.stringify({ v: 1, kind: 'disconnect', from: 'n', id: 'r', session: 'nobody' });
+  const notices = (metrics) => [metrics.sum('spillway_notices_total'), metrics.sum('spillway_notices_ignored_total')];
+  const before = notices(await nodes[1].metrics());
+  let more;
+  for (let sent = 300; sent <= 1500; sent += 300) {
+    await redis.publishAll(Array.from({ length: 300 }, () => ['$nodes', order]));
+    await nodes[1].counted((metrics) => {
+      more = notices(metrics).map((now, at) => now - before[at]);
+      return more[0] + more[1] === sent;
+    }, 'all taken or ignored');
+  }
+  assert.ok(more[0] > 1000 && more[0] <= 1024, `${more} taken and ignored`);
+  const full = await nodes[1].post(PATH, { session: 'nobody' });
+  assert.deepEqual([full.status, full.code, full.headers['retry-after']], [503, 'overloaded', '1']);
+  assert.ok(performance.now() < released, 'all that while the worker stood still');
   for (const client of clients) assert.equal((await closed(client)).code, 4000);
   await nodes[1].counted((metrics) => gone(metrics) === 16, 'all of them, once');
+  assert.deepEqual(await disconnect(nodes[1], { topic: 'held' }), { disconnected: 0, nodes: 2, answered: 2 });
 });
 
 test('a node that leaves answers what it knows', async (t) => {
