@@ -107,6 +107,23 @@
 /* Rows of one answer to an operator. */
 #define SW_REPORT_LIMIT 1000
 
+/* The id of a node: it stands in the name of a channel. */
+#define SW_NODE_BYTES 64
+/* Who a client is to a backend: the user of a session. */
+#define SW_USER_BYTES 255
+/* Words of a close frame (RFC 6455: 125 bytes, two of them the code). */
+#define SW_CLOSE_WORDS 123
+/* One notice between nodes: the longest that this version says has under 1 KB. */
+#define SW_NOTICE_BYTES 4096
+/* Notices that wait for main, about 300: more come only where it stands still. */
+#define SW_NOTICES_BYTES (256u << 10)
+/* Requests to disconnect that are under way on a node: as many as there may be connections of
+ * operators; each costs 1 KB for each worker. */
+#define SW_DISCONNECTS 1024
+/* What ending a session weighs among the rows that a worker looks at in one turn: 64 ends a turn,
+ * whose frames are written within SW_WRITE_BUDGET_NS. */
+#define SW_DISCONNECT_ROWS 64
+
 /* Bytes of one tape in one turn before it is walked early. */
 #define SW_TAPE_TURN_BYTES (256u << 10)
 /* Pieces of one sendmsg; more are no faster. */

@@ -4,6 +4,7 @@
 #define SW_NODE_ADMIN_H
 
 #include "api/ask.h"
+#include "api/disconnect.h"
 #include "api/guard.h"
 #include "api/health.h"
 #include "api/publish.h"
@@ -35,6 +36,7 @@ struct sw_admin {
     struct sw_counters *counters;
     struct sw_guard guard;
     struct sw_publisher publisher;
+    struct sw_disconnects disconnects;
     struct sw_site site;
     struct sw_listener *listener;
     struct sw_list conns;

@@ -178,6 +178,11 @@ static void on_post(void *role, struct sw_post *post)
         report->done(report->context, report);
         return;
     }
+    if (post->kind == SW_POST_NOTICE) {
+        sw_disconnects_hear(&((struct sw_node *)role)->admin.disconnects,
+                            SW_CONTAINER_OF(post, struct sw_notice, post));
+        return;
+    }
     struct sw_note *note = SW_CONTAINER_OF(post, struct sw_note, post);
     on_note(role, note);
     sw_free(note);
@@ -235,6 +240,7 @@ static void create_bus(struct sw_node *node)
         .separator = config->topic_separator[0],
         .max_message_bytes = (uint32_t)config->max_message_bytes,
         .rules = &config->rules,
+        .notices = &node->inbox,
         .budget = &node->budget,
         .unsubscribe_delay_ms = (uint32_t)config->unsubscribe_delay_ms,
     };

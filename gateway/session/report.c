@@ -4,6 +4,7 @@
 #include "common/assert.h"
 #include "common/clock.h"
 #include "common/mem.h"
+#include "session/internal.h"
 
 #include <string.h>
 
@@ -118,6 +119,7 @@ void sw_recorder_note(struct sw_session *session)
     session->ended_at = (uint8_t)(recorder->ended_next++ % SW_ENDED_SESSIONS);
     struct sw_connection_row *row = &recorder->ended[session->ended_at];
     fill_row(session, row);
+    row->code = sw_session_code(session);
     row->ended_ms = sw_clock_wall_ms();
 }
 
@@ -233,6 +235,7 @@ void sw_sessions_report(struct sw_sessions *all, struct sw_report *report)
 {
     struct sw_recorder *recorder = all->recorder;
     report->post.next = NULL;
+    report->begun = sw_sessions_tick(all);
     *recorder->last = &report->post;
     recorder->last = &report->post.next;
 }
@@ -253,6 +256,8 @@ static bool work_at(struct sw_sessions *all, struct sw_report *report, uint32_t 
         report_counts(all, report);
         *work += report->count;
         return true;
+    case SW_REPORT_DISCONNECT:
+        return sw_sessions_disconnect(all, report, work);
     }
     SW_UNREACHABLE();
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* A worker's answers to an operator (bus/report.h): who is slow, who has ended and why, what is
- * read. Reports are answered at the turn's end, behind the clients, and each turn looks at a
- * bounded number of rows, so that twenty thousand sessions hold up nobody. What is told of one
- * session belongs together; sessions that come and go meanwhile are told or not.
+ * read; disconnect.c ends who shall go. Reports are answered at the turn's end, behind the clients,
+ * and each turn looks at a bounded number of rows, so that twenty thousand sessions hold up nobody.
+ * What is told of one session belongs together; sessions that come and go meanwhile are told or
+ * not.
  *
  * The flight recorder is a ring of the sessions that ended last, allocated when the worker starts.
  * All on the worker's loop. */

@@ -61,7 +61,10 @@ struct sw_session {
     uint32_t seen_sent;   /* deliveries at the last look */
     uint32_t seen_kernel; /* bytes that the kernel held for it then */
     uint32_t next;        /* CLOSING: of those, slot + 1; FREE: of its slab, index + 1 */
-    uint32_t bad_since;
+    union {
+        uint32_t bad_since;
+        uint32_t code; /* CLOSING: of the close frame, where it is not the reason's own */
+    };
     uint32_t joins_until; /* its joins are forgotten one by one until then; in 64ths of a second */
     uint32_t host;        /* of the peer; an IPv6 one is kept by the recorder */
     uint16_t port;
@@ -163,6 +166,8 @@ static inline enum sw_session_state sw_session_state(const struct sw_session *se
 }
 /* Writes SW_SESSION_ID_BYTES characters and a NUL. */
 const char *sw_session_id_text(uint64_t id, char out[SW_SESSION_ID_BYTES + 1]);
+/* The number of such a text; false: it is none. */
+bool sw_session_id_parse(struct sw_slice text, uint64_t *id);
 const char *sw_session_id(const struct sw_session *session, char out[SW_SESSION_ID_BYTES + 1]);
 
 /* ---- one session ---- */
@@ -189,6 +194,10 @@ void sw_session_say_raw(struct sw_session *session, const void *data, size_t siz
 void sw_session_close(struct sw_session *session, enum sw_reason reason);
 /* As sw_session_close, but what it is owed goes first. */
 void sw_session_close_after_data(struct sw_session *session, enum sw_reason reason);
+/* As sw_session_close with DISCONNECTED, but at once, so never between walk and turned: with a
+ * close code (0: the reason's own) and words (empty: the reason's own) of an operator's. False: it
+ * was ending already, and now does so without what it is owed. */
+bool sw_session_disconnect(struct sw_session *session, uint16_t code, struct sw_slice words);
 /* The peer's close frame came: answered, if it was the first, with the same code. */
 void sw_session_close_heard(struct sw_session *session, uint16_t code);
 /* The transport's on_closed: nothing of the connection is left. Frees the session. */
