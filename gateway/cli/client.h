@@ -37,8 +37,13 @@ bool sw_client_alive(const struct sw_client *client);
 bool sw_client_request(struct sw_client *client, struct sw_slice request, unsigned *status,
                        struct sw_buf *body, bool *keep);
 /* The WebSocket handshake, checked as RFC 6455 section 4.1 asks; *status: what was answered, or 0.
- */
-bool sw_client_upgrade(struct sw_client *client, const struct sw_client_url *url, unsigned *status);
+ * `token` (NULL: none) goes along as Authorization. */
+bool sw_client_upgrade(struct sw_client *client, const struct sw_client_url *url, const char *token,
+                       unsigned *status);
+/* May it stand in a header? A line break would begin another one. */
+bool sw_client_is_plain(const char *text);
+/* What --token said (NULL: nothing), else SPILLWAY_TOKEN, which `ps` does not show; NULL: none. */
+const char *sw_client_token(const char *said);
 /* One masked text frame. */
 bool sw_client_say(struct sw_client *client, struct sw_slice text);
 

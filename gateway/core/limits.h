@@ -8,6 +8,16 @@
 #define SW_TOPIC_BYTES 255
 /* Topic rules of the config; each will be a label of metrics. */
 #define SW_RULES 64
+/* Keys that tokens are verified with: an issuer has a handful, of which two while it changes them.
+ */
+#define SW_KEYS 64
+/* Of those, how many a token is tried with that does not say which: a stranger chooses it, and a
+ * signature costs up to a millisecond. */
+#define SW_KEY_TRIES 4
+/* Topics and patterns of one list of a grant: as many as a session may subscribe to. */
+#define SW_GRANT_NAMES 256
+/* Nesting of a token's JSON: its claim `info` may be anything. */
+#define SW_TOKEN_DEPTH 32
 /* A conflation key or an idempotency id. */
 #define SW_KEY_BYTES 64
 /* Nesting of a payload that is still spliced as JSON. */
