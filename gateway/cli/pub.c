@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "cli/admin.h"
 #include "cli/cli.h"
-#include "cli/client.h"
 #include "cli/options.h"
-#include "common/json.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define ANSWER_DEPTH 16
 
 struct publishing {
     struct sw_client client;
@@ -42,54 +39,19 @@ static void append_encoded(struct sw_buf *out, const char *topic)
     }
 }
 
-static void write_head(struct publishing *at, const char *topic, const char *key)
+static void write_head(struct publishing *at, const char *topic, struct sw_slice key)
 {
-    size_t size = strlen(at->url.path);
-    while (size > 0 && at->url.path[size - 1] == '/') {
-        size--; /* behind a proxy the API may stand below a path */
-    }
-    sw_buf_printf(&at->head, "POST %.*s/v1/topics/", (int)size, at->url.path);
-    append_encoded(&at->head, topic);
-    sw_buf_append_slice(&at->head, SW_SLICE(" HTTP/1.1\r\nHost: "));
-    sw_client_url_append_host(&at->url, &at->head);
-    if (key) {
-        sw_buf_printf(&at->head, "\r\nAuthorization: Bearer %s", key);
-    }
-    sw_buf_append_slice(&at->head, SW_SLICE("\r\nContent-Length: "));
-}
-
-/* {"error":{"code","message"}}: the server's own words into `out`. */
-static bool read_refusal(const struct sw_buf *body, struct sw_buf *out)
-{
-    static const char *const names[] = {"error"};
-    static const char *const inner[] = {"code", "message"};
-    struct sw_json_value error;
-    struct sw_json_value words[2];
-    if (sw_json_validate(body->data, body->size, ANSWER_DEPTH, NULL) != SW_JSON_OK) {
-        return false;
-    }
-    struct sw_json_value root = sw_json_value(sw_buf_slice(body));
-    if (root.type != SW_JSON_OBJECT || !sw_json_members(root.raw, names, 1, &error, NULL) ||
-        error.type != SW_JSON_OBJECT || !sw_json_members(error.raw, inner, 2, words, NULL) ||
-        words[0].type != SW_JSON_STRING || words[1].type != SW_JSON_STRING) {
-        return false;
-    }
-    sw_json_unescape(out, words[0].raw);
-    sw_buf_append_slice(out, SW_SLICE(": "));
-    sw_json_unescape(out, words[1].raw);
-    return true;
+    struct sw_buf path = {0};
+    sw_buf_append_slice(&path, SW_SLICE("/v1/topics/"));
+    append_encoded(&path, topic);
+    sw_cli_append_head(&at->head, &at->url, sw_buf_text(&path), key);
+    sw_buf_deinit(&path);
 }
 
 static bool fail_refused(const struct publishing *at, unsigned status, const struct sw_buf *body)
 {
     struct sw_buf words = {0};
-    if (!read_refusal(body, &words)) {
-        sw_buf_clear(&words);
-        sw_buf_printf(&words, "the node answered HTTP %u", status);
-    }
-    if (status == 401) {
-        sw_buf_append_slice(&words, SW_SLICE(" (--key KEY)"));
-    }
+    sw_cli_append_refusal(&words, status, body);
     fail(at, sw_buf_text(&words));
     sw_buf_deinit(&words);
     return false;
@@ -155,17 +117,6 @@ static int usage(const struct sw_option *options, FILE *out, int code)
     return code;
 }
 
-/* A line break in a header would begin another one. */
-static bool key_is_plain(const char *key)
-{
-    for (; *key; key++) {
-        if ((unsigned char)*key <= ' ' || (unsigned char)*key >= 0x7f) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static int fail_usage(const char *what, const char *why)
 {
     fprintf(stderr, "spillway pub: %s: %s\n", what, why);
@@ -174,15 +125,16 @@ static int fail_usage(const char *what, const char *why)
 
 int sw_cli_pub(int argc, char **argv)
 {
-    const char *admin_url = "http://127.0.0.1:9000";
+    const char *admin_url = SW_CLI_ADMIN_URL;
     const char *url = NULL;
     const char *key = NULL;
+    const char *key_file = NULL;
     const char *why;
     bool help = false;
     const struct sw_option options[] = {
-        {"--admin-url", "URL", "the admin listener; default http://127.0.0.1:9000", &admin_url,
-         NULL},
-        {"--key", "KEY", "an API key of that node", &key, NULL},
+        {"--admin-url", "URL", "the admin listener; default " SW_CLI_ADMIN_URL, &admin_url, NULL},
+        {"--key", "KEY", "an API key of that node; default SPILLWAY_API_KEY", &key, NULL},
+        {"--key-file", "FILE", "the first key in it", &key_file, NULL},
         {"--url", "URL", "for sub; not used here, so that both may share their flags", &url, NULL},
         {"--help", NULL, "this", NULL, &help},
         {"--token", NULL, NULL, NULL, NULL},
@@ -201,10 +153,15 @@ int sw_cli_pub(int argc, char **argv)
     if (!sw_client_url_parse(admin_url, &at.url, &why)) {
         return fail_usage("--admin-url", why);
     }
-    if (key && !key_is_plain(key)) {
-        return fail_usage("--key", "a space or control byte has no place in it");
+    struct sw_buf secret = {0};
+    if (!sw_cli_key(key, key_file, &secret, &error)) {
+        fprintf(stderr, "spillway pub: %s", sw_buf_text(&error));
+        sw_buf_deinit(&secret);
+        sw_buf_deinit(&error);
+        return 2;
     }
-    write_head(&at, argv[0], key);
+    write_head(&at, argv[0], sw_buf_slice(&secret));
+    sw_buf_deinit(&secret);
     bool ok = argc == 2 ? publish(&at, sw_slice_of(argv[1])) : publish_lines(&at);
     sw_client_close(&at.client);
     sw_buf_deinit(&at.head);

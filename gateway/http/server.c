@@ -39,6 +39,7 @@ struct sw_http {
     bool serving; /* serve() is on the stack */
     bool counted; /* the request is in the counters */
     bool closes;  /* this reply is the last */
+    bool asked;   /* a request has been answered */
 };
 
 static void serve(struct sw_http *http);
@@ -280,6 +281,7 @@ static void next_request(struct sw_http *http)
 {
     http->route = NULL;
     http->counted = false;
+    http->asked = true;
     sw_parser_next(http->parser);
     sw_conn_read(http->conn, true);
     if (sw_parser_rest(http->parser).size > 0) {
@@ -484,16 +486,26 @@ int sw_http_open(const struct sw_site *site, struct sw_conn *conn, int fd)
     return 0;
 }
 
-void sw_http_close(struct sw_conn *conn)
+static void finish(struct sw_conn *conn, bool unasked)
 {
     if (conn->events != &events || conn->closing) {
         return;
     }
     struct sw_http *http = sw_conn_owner(conn);
     http->closes = true;
-    if (http->phase == IDLE) {
+    if (http->phase == IDLE && (http->asked || unasked)) {
         sw_conn_close(conn);
     }
+}
+
+void sw_http_finish(struct sw_conn *conn)
+{
+    finish(conn, false);
+}
+
+void sw_http_close(struct sw_conn *conn)
+{
+    finish(conn, true);
 }
 
 struct sw_conn *sw_http_conn(struct sw_http *http)

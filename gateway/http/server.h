@@ -53,8 +53,10 @@ struct sw_site {
 /* Serves HTTP on an accepted connection: opens `conn` with `fd`. Returns 0 or a negative errno
  * (then the memory is the caller's at once). */
 int sw_http_open(const struct sw_site *site, struct sw_conn *conn, int fd) SW_MUST_CHECK;
-/* Closes all that idles between requests or waits for one; used when draining: finishes replies
- * with Connection: close. */
+/* Draining: the next reply is the last, with Connection: close. Who idles between two requests is
+ * closed; who has not asked yet may. */
+void sw_http_finish(struct sw_conn *conn);
+/* The same, and who has not asked yet is closed, too. */
 void sw_http_close(struct sw_conn *conn);
 struct sw_conn *sw_http_conn(struct sw_http *http);
 

@@ -16,7 +16,6 @@
 /* Room for a batch of SW_PUBLISH_BATCH small messages, or a few large ones. */
 #define PUBLISH_BODY_BYTES (8u << 20)
 #define FULL_RETRY_MS      5000
-#define DRAIN_RETRY_MS     1000
 
 void sw_note_send(struct sw_inbox *inbox, enum sw_node_post kind, uint64_t value)
 {
@@ -39,26 +38,14 @@ enum sw_budget_step sw_purse_look(struct sw_purse *purse)
 
 /* ---- the public site ---- */
 
-/* Who was at the door when the drain began goes elsewhere. */
-static void upgrade(struct sw_worker *worker, struct sw_http *http,
-                    const struct sw_request *request, bool echo)
-{
-    if (worker->draining) {
-        sw_http_reply_error(http, SW_ERROR_OVERLOADED, "the node is draining", DRAIN_RETRY_MS,
-                            NULL);
-        return;
-    }
-    sw_ws_upgrade(&worker->door, http, request, echo);
-}
-
 static void on_ws(void *context, struct sw_http *http, const struct sw_request *request)
 {
-    upgrade(context, http, request, false);
+    sw_ws_upgrade(&((const struct sw_worker *)context)->door, http, request, false);
 }
 
 static void on_echo(void *context, struct sw_http *http, const struct sw_request *request)
 {
-    upgrade(context, http, request, true);
+    sw_ws_upgrade(&((const struct sw_worker *)context)->door, http, request, true);
 }
 
 /* Before the body: who may not publish has none of it read. */
@@ -214,6 +201,8 @@ static void on_accept(void *owner, int fd, const struct sw_address *peer)
     sw_session_set_peer(session, peer);
     if (sw_http_open(&worker->site, &session->conn, fd)) {
         sw_session_free(session);
+    } else if (worker->drain.begun) {
+        sw_http_finish(&session->conn); /* it stood at the door */
     }
 }
 
@@ -241,7 +230,7 @@ static void on_note(struct sw_worker *worker, const struct sw_note *note)
 {
     switch ((enum sw_node_post)note->post.kind) {
     case SW_POST_DRAIN:
-        sw_worker_drain(worker, note->value);
+        sw_worker_drain(worker);
         return;
     case SW_POST_STOP_BUS: /* the bus lives on this loop */
         sw_bus_stop(worker->bus);

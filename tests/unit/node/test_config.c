@@ -215,9 +215,9 @@ static void test_bad_numbers(void **state)
 static void test_later_versions(void **state)
 {
     (void)state;
-    static const char *const flags[] = {
-        "tls-cert",   "tls-key",      "trusted-proxy",  "jwt-secret-file", "jwt-key-file",
-        "jwt-issuer", "jwt-audience", "drain-delay-ms", "service",         "environment"};
+    static const char *const flags[] = {"tls-cert",        "tls-key",      "trusted-proxy",
+                                        "jwt-secret-file", "jwt-key-file", "jwt-issuer",
+                                        "jwt-audience",    "service",      "environment"};
     for (size_t i = 0; i < SW_ARRAY_SIZE(flags); i++) {
         char word[64];
         char words[128];
