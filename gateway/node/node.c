@@ -543,6 +543,7 @@ static void start_demo(struct sw_node *node)
 /* A row for each thing that this node has. */
 static void add_reloads(struct sw_node *node)
 {
+    node->reload.config = node->config;
     if (node->admin.guard.keys) {
         sw_reload_add(&node->reload, "api_keys", sw_guard_read_again, &node->admin.guard);
     }
