@@ -476,6 +476,7 @@ int sw_http_open(const struct sw_site *site, struct sw_conn *conn, int fd)
     struct sw_http *http = sw_zalloc(sizeof(*http));
     http->site = site;
     http->conn = conn;
+    http->closes = site->leaving;
     sw_timer_init(&http->timer, on_timer);
     sw_task_init(&http->resume, on_resume);
     sw_conn_set_owner(conn, http);

@@ -46,6 +46,7 @@ struct sw_site {
     char *const *origins;
     /* Headers for every reply ("Name: value\r\n..."), may be NULL. */
     const char *headers;
+    bool leaving; /* the next reply is the last on each connection that is opened from now on */
     /* The connection has closed while it was HTTP: the memory around it is the owner's again. */
     void (*on_closed)(void *context, struct sw_conn *conn);
 };

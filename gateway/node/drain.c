@@ -119,7 +119,7 @@ void sw_worker_drain(struct sw_worker *worker)
     for (unsigned i = 0; i < SW_LISTENERS; i++) {
         sw_listener_stop(worker->listeners[i].socket);
     }
-    worker->drain.begun = true;
+    worker->site.leaving = true; /* also for who still stands at the door */
     worker->drain.begun_ms = sw_loop_now_ms(worker->loop);
     sw_sessions_leave(all, sw_farewell_plan(worker->config.config->drain_ms));
     for (uint32_t slot = 0; slot < all->fanout.slots_high; slot++) {

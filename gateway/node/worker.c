@@ -201,8 +201,6 @@ static void on_accept(void *owner, int fd, const struct sw_address *peer)
     sw_session_set_peer(session, peer);
     if (sw_http_open(&worker->site, &session->conn, fd)) {
         sw_session_free(session);
-    } else if (worker->drain.begun) {
-        sw_http_finish(&session->conn); /* it stood at the door */
     }
 }
 

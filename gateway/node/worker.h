@@ -63,10 +63,9 @@ struct sw_drain {
     uint32_t asked_slot; /* ... asked to go */
     uint32_t total;      /* that were there when the closing began */
     uint32_t asked;      /* of them */
-    bool begun;
-    bool shut;    /* the listeners are closed */
-    bool closing; /* who has not left by itself is closed */
-    bool over;    /* nobody is left */
+    bool shut;           /* the listeners are closed */
+    bool closing;        /* who has not left by itself is closed */
+    bool over;           /* nobody is left */
 };
 
 struct sw_worker {

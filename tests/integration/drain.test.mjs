@@ -21,8 +21,10 @@ const ended = (gateway) => within(gateway.exited, 15000, () => `the end of the d
 // How a TCP connection to this port begins: 'connected', or the name of the error.
 const knock = (port) =>
   new Promise((resolve) => {
-    const socket = net.connect(port, '127.0.0.1');
-    socket.on('connect', () => resolve('connected'));
+    const socket = net.connect(port, '127.0.0.1', () => {
+      socket.destroy();
+      resolve('connected');
+    });
     socket.on('error', (error) => resolve(error.code));
   });
 
@@ -124,6 +126,19 @@ describe('who is at the door', () => {
     assert.equal(answer.status, 200);
     assert.equal(answer.headers.connection, 'close');
     assert.equal(await within(asking.ended, 5000, 'the end behind the answer'), 'end');
+    assert.equal((await ended(gateway)).code, 0);
+  });
+
+  test('and was accepted by nobody yet has its one answer, too', async (t) => {
+    const gateway = await Gateway.start(t, ['--workers', '1', '--drain-ms', '4000']);
+    await gateway.post('/v1/faults/hold', { worker: 0, ms: 1000 });
+    const raw = await RawSocket.connect(t, gateway.port); // by the kernel
+    gateway.signal('SIGTERM');
+    await refused(gateway.port);
+    raw.write('GET /v1/nowhere HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n');
+    const answer = await raw.response();
+    assert.equal(answer.headers.connection, 'close');
+    assert.equal(await within(raw.ended, 5000, 'the end behind the answer'), 'end');
     assert.equal((await ended(gateway)).code, 0);
   });
 
