@@ -85,6 +85,19 @@
 #define SW_LINGERING_TOPICS   8192
 #define SW_LINGERING_PATTERNS 256
 
+/* A drain: between its steps; */
+#define SW_DRAIN_STEP_MS 20
+/* sessions that are told in one, so that all are within a second and the others' deliveries do not
+ * wait for it; */
+#define SW_DRAIN_SESSIONS 1024
+/* how long a listener that takes nobody new waits for who is in a handshake: a round trip around
+ * the world; */
+#define SW_DRAIN_DOOR_MS 300
+/* behind drain_ms and linger_ms: for resets to be counted; */
+#define SW_DRAIN_GRACE_MS 500
+/* and behind all that: a worker that stands still does not keep the node from ending. */
+#define SW_DRAIN_OVERDUE_MS 5000
+
 /* Accepts per wake-up of a listener, so a storm of reconnects does not starve the connected. */
 #define SW_ACCEPTS_PER_TURN 64
 /* Posts taken from an inbox per turn. */
