@@ -20,8 +20,11 @@ static const char *const labels_SHEDS[] = {
 #include "core/reasons.def"
 };
 static const char *const labels_BUSES[] = {"bus=\"memory\"", "bus=\"redis\""};
-static const char *const labels_REFUSALS[] = {"reason=\"full\"", "reason=\"budget\"",
-                                              "reason=\"rate\""};
+static const char *const labels_REFUSALS[] = {"reason=\"full\"",      "reason=\"budget\"",
+                                              "reason=\"rate\"",      "reason=\"address\"",
+                                              "reason=\"untrusted\"", "reason=\"proxy_header\""};
+static const char *const labels_DEPARTURES[] = {"how=\"left\"", "how=\"closed\"", "how=\"reset\"",
+                                                "how=\"other\""};
 static const char *const labels_PARTS[] = {"part=\"blocks\"", "part=\"messages\"",
                                            "part=\"kernel\""};
 static const char *const labels_OUTCOMES[] = {

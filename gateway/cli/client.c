@@ -16,9 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define CONNECT_MS 10000
-/* Longer than any deadline of the server's own. */
-#define ANSWER_MS   30000
+#define CONNECT_MS  10000
 #define GOODBYE_MS  1000
 #define STOP_MS     500 /* a signal between a look at `stop` and the wait is seen so late */
 #define GUID        "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -169,8 +167,8 @@ static int connect_one(const struct addrinfo *address)
     }
     int on = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    set_timeout(fd, SO_SNDTIMEO, ANSWER_MS);
-    set_timeout(fd, SO_RCVTIMEO, ANSWER_MS);
+    set_timeout(fd, SO_SNDTIMEO, SW_CLIENT_ANSWER_MS);
+    set_timeout(fd, SO_RCVTIMEO, SW_CLIENT_ANSWER_MS);
     return fd;
 }
 
@@ -194,11 +192,18 @@ bool sw_client_connect(struct sw_client *client, const struct sw_client_url *url
         sw_buf_append_slice(&where, SW_SLICE("cannot connect to "));
         sw_client_url_append_host(url, &where);
         fail(client, sw_buf_text(&where), strerror(reason));
+        client->refused = reason == ECONNREFUSED;
         sw_buf_deinit(&where);
         return false;
     }
     client->heard_ms = sw_clock_ms();
     return true;
+}
+
+void sw_client_limit(struct sw_client *client, int ms)
+{
+    set_timeout(client->fd, SO_SNDTIMEO, ms);
+    set_timeout(client->fd, SO_RCVTIMEO, ms);
 }
 
 void sw_client_close(struct sw_client *client)

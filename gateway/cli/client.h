@@ -23,12 +23,18 @@ struct sw_client {
     int fd; /* -1: closed */
     struct sw_buf in;
     uint64_t heard_ms; /* when bytes came last */
+    bool refused;      /* sw_client_connect: nobody listens there */
     char error[448];
 };
+
+/* How long an answer is waited for: longer than any deadline of the server's own. */
+#define SW_CLIENT_ANSWER_MS 30000
 
 /* Resolves and connects, within 10 s for each address. */
 bool sw_client_connect(struct sw_client *client, const struct sw_client_url *url);
 void sw_client_close(struct sw_client *client);
+/* Waits for answers on an open connection so long at most. */
+void sw_client_limit(struct sw_client *client, int ms);
 /* Did the server leave an open connection as it was? A kept one may have ended meanwhile. */
 bool sw_client_alive(const struct sw_client *client);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "cli/admin.h"
 #include "cli/cli.h"
-#include "cli/client.h"
 #include "cli/options.h"
 #include "common/json.h"
 #include "core/limits.h"
@@ -8,8 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define ANSWER_DEPTH 16
 
 struct publishing {
     struct sw_client client;
@@ -45,38 +43,29 @@ static void append_encoded(struct sw_buf *out, const char *topic)
     }
 }
 
-/* Behind a proxy the API may stand below a path; the URL of sub has the WebSocket's at its end. */
-static struct sw_slice base_path(const struct sw_client_url *url)
+/* The URL of sub has the WebSocket's path at its end. */
+static void strip_socket(struct sw_client_url *url)
 {
-    struct sw_slice socket = SW_SLICE("/v1/ws");
-    struct sw_slice path = sw_slice_of(url->path);
-    if (path.size >= socket.size &&
-        memcmp(path.data + path.size - socket.size, socket.data, socket.size) == 0) {
-        path.size -= socket.size;
+    static const char socket[] = "/v1/ws";
+    size_t size = strlen(url->path);
+    size_t end = sizeof(socket) - 1;
+    if (size >= end && strcmp(url->path + size - end, socket) == 0) {
+        url->path[size - end] = '\0';
     }
-    while (path.size > 0 && path.data[path.size - 1] == '/') {
-        path.size--;
-    }
-    return path;
 }
 
-static void write_head(struct publishing *at, const char *key)
+static void write_head(struct publishing *at, struct sw_slice secret)
 {
-    struct sw_slice path = base_path(&at->url);
-    const char *secret = at->token ? at->token : key;
-    sw_buf_printf(&at->head, "POST %.*s/v1/", SW_SLICE_ARG(path));
+    struct sw_buf path = {0};
     if (at->token) {
-        sw_buf_append_slice(&at->head, SW_SLICE("publish"));
+        strip_socket(&at->url);
+        sw_buf_append_slice(&path, SW_SLICE("/v1/publish"));
     } else {
-        sw_buf_append_slice(&at->head, SW_SLICE("topics/"));
-        append_encoded(&at->head, at->topic);
+        sw_buf_append_slice(&path, SW_SLICE("/v1/topics/"));
+        append_encoded(&path, at->topic);
     }
-    sw_buf_append_slice(&at->head, SW_SLICE(" HTTP/1.1\r\nHost: "));
-    sw_client_url_append_host(&at->url, &at->head);
-    if (secret) {
-        sw_buf_printf(&at->head, "\r\nAuthorization: Bearer %s", secret);
-    }
-    sw_buf_append_slice(&at->head, SW_SLICE("\r\nContent-Length: "));
+    sw_cli_append_head(&at->head, &at->url, sw_buf_text(&path), secret);
+    sw_buf_deinit(&path);
 }
 
 /* The payload itself; for the public listener inside JSON, what is none as a string. */
@@ -104,7 +93,7 @@ static struct sw_slice find_result(const struct sw_buf *body)
     static const char *const names[] = {"results"};
     struct sw_json_value results;
     struct sw_json_member first;
-    if (sw_json_validate(body->data, body->size, ANSWER_DEPTH, NULL) != SW_JSON_OK) {
+    if (sw_json_validate(body->data, body->size, SW_CLI_ANSWER_DEPTH, NULL) != SW_JSON_OK) {
         return sw_slice(NULL, 0);
     }
     struct sw_json_value root = sw_json_value(sw_buf_slice(body));
@@ -117,38 +106,10 @@ static struct sw_slice find_result(const struct sw_buf *body)
     return found ? first.value.raw : sw_slice(NULL, 0);
 }
 
-/* {"error":{"code","message"}}: the server's own words into `out`. */
-static bool read_refusal(struct sw_slice text, struct sw_buf *out)
-{
-    static const char *const names[] = {"error"};
-    static const char *const inner[] = {"code", "message"};
-    struct sw_json_value error;
-    struct sw_json_value words[2];
-    if (sw_json_validate(text.data, text.size, ANSWER_DEPTH, NULL) != SW_JSON_OK) {
-        return false;
-    }
-    struct sw_json_value root = sw_json_value(text);
-    if (root.type != SW_JSON_OBJECT || !sw_json_members(root.raw, names, 1, &error, NULL) ||
-        error.type != SW_JSON_OBJECT || !sw_json_members(error.raw, inner, 2, words, NULL) ||
-        words[0].type != SW_JSON_STRING || words[1].type != SW_JSON_STRING) {
-        return false;
-    }
-    sw_json_unescape(out, words[0].raw);
-    sw_buf_append_slice(out, SW_SLICE(": "));
-    sw_json_unescape(out, words[1].raw);
-    return true;
-}
-
 static bool fail_refused(const struct publishing *at, unsigned status, struct sw_slice text)
 {
     struct sw_buf words = {0};
-    if (!read_refusal(text, &words)) {
-        sw_buf_clear(&words);
-        sw_buf_printf(&words, "the node answered HTTP %u", status);
-    }
-    if (status == 401 && !at->token) {
-        sw_buf_append_slice(&words, SW_SLICE(" (--key KEY)"));
-    }
+    sw_cli_append_refusal(&words, status, text, at->token ? NULL : SW_CLI_KEY_HINT);
     fail(at, sw_buf_text(&words));
     sw_buf_deinit(&words);
     return false;
@@ -238,28 +199,53 @@ static int fail_usage(const char *what, const char *why)
     return 2;
 }
 
-/* Which listener, and with what: 0, or 2 and words. A token that only the environment has does not
+/* What --token, --key and the environment come to. A token that only the environment has does not
  * turn away who asks for the admin listener. */
-static int aim(struct publishing *at, const char *admin_url, const char *url, const char *key)
+static bool find_secret(struct publishing *at, const char *admin_url, const char *key,
+                        const char *key_file, struct sw_buf *secret)
 {
-    const char *why;
-    if (at->token && key) {
-        return fail_usage("--key", "is for the admin listener, --token for the public one");
-    }
-    if (!admin_url && !key) {
+    struct sw_buf error = {0};
+    bool ok = true;
+    if (!admin_url && !key && !key_file) {
         at->token = sw_client_token(at->token);
     }
-    admin_url = admin_url ? admin_url : "http://127.0.0.1:9000";
-    if (!sw_client_url_parse(at->token ? url : admin_url, &at->url, &why)) {
-        return fail_usage(at->token ? "--url" : "--admin-url", why);
+    if (at->token) {
+        sw_buf_append_slice(secret, sw_slice_of(at->token));
+    } else {
+        ok = sw_cli_key(key, key_file, secret, &error);
+        fputs(ok ? "" : "spillway pub: ", stderr);
+        fputs(sw_buf_text(&error), stderr);
     }
-    const char *secret = at->token ? at->token : key;
-    if (secret && !sw_client_is_plain(secret)) {
-        return fail_usage(at->token ? "--token" : "--key",
+    sw_buf_deinit(&error);
+    return ok;
+}
+
+/* Which listener, and with what: 0, or 2 and words. */
+static int aim(struct publishing *at, const char *admin_url, const char *url, const char *key,
+               const char *key_file)
+{
+    const char *why;
+    struct sw_buf secret = {0};
+    if (at->token && (key || key_file)) {
+        return fail_usage(key ? "--key" : "--key-file",
+                          "is for the admin listener, --token for the public one");
+    }
+    int code = 0;
+    if (!find_secret(at, admin_url, key, key_file, &secret)) {
+        code = 2;
+    } else if (!sw_client_url_parse(at->token   ? url
+                                    : admin_url ? admin_url
+                                                : SW_CLI_ADMIN_URL,
+                                    &at->url, &why)) {
+        code = fail_usage(at->token ? "--url" : "--admin-url", why);
+    } else if (!sw_client_is_plain(sw_buf_text(&secret))) {
+        code = fail_usage(at->token ? "--token" : "--key",
                           "a space or control byte has no place in it");
+    } else {
+        write_head(at, sw_buf_slice(&secret));
     }
-    write_head(at, key);
-    return 0;
+    sw_buf_deinit(&secret);
+    return code;
 }
 
 int sw_cli_pub(int argc, char **argv)
@@ -267,12 +253,13 @@ int sw_cli_pub(int argc, char **argv)
     const char *admin_url = NULL;
     const char *url = "http://127.0.0.1:8000";
     const char *key = NULL;
+    const char *key_file = NULL;
     bool help = false;
     struct publishing at = {.client = {.fd = -1}};
     const struct sw_option options[] = {
-        {"--admin-url", "URL", "the admin listener; default http://127.0.0.1:9000", &admin_url,
-         NULL},
-        {"--key", "KEY", "an API key of that node", &key, NULL},
+        {"--admin-url", "URL", "the admin listener; default " SW_CLI_ADMIN_URL, &admin_url, NULL},
+        {"--key", "KEY", "an API key of that node; default SPILLWAY_API_KEY", &key, NULL},
+        {"--key-file", "FILE", "the first key in it", &key_file, NULL},
         {"--token", "TOKEN",
          "as a client instead: who you are; or in SPILLWAY_TOKEN, which `ps` does not show",
          &at.token, NULL},
@@ -291,8 +278,7 @@ int sw_cli_pub(int argc, char **argv)
         return usage(options, help ? stdout : stderr, help ? 0 : 2);
     }
     at.topic = argv[0];
-    at.topic = argv[0];
-    int code = aim(&at, admin_url, url, key);
+    int code = aim(&at, admin_url, url, key, key_file);
     if (code) {
         return code;
     }

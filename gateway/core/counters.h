@@ -22,10 +22,21 @@ enum sw_connection_kind {
 enum sw_bus_kind { SW_BUS_MEMORY, SW_BUS_REDIS, SW_BUS_KIND_COUNT };
 /* Why a connection was refused at the door. */
 enum sw_refusal {
-    SW_REFUSED_FULL,   /* as many as there may be */
-    SW_REFUSED_BUDGET, /* no memory to spare */
-    SW_REFUSED_RATE,   /* too many at once */
+    SW_REFUSED_FULL,         /* as many as there may be */
+    SW_REFUSED_BUDGET,       /* no memory to spare */
+    SW_REFUSED_RATE,         /* too many at once */
+    SW_REFUSED_ADDRESS,      /* too many at once from one address */
+    SW_REFUSED_UNTRUSTED,    /* on a listener for PROXY headers, from no trusted proxy */
+    SW_REFUSED_PROXY_HEADER, /* there, without one */
     SW_REFUSAL_COUNT
+};
+/* How a session left a node that drains. */
+enum sw_departure {
+    SW_DEPARTURE_LEFT,   /* by itself, once it was told */
+    SW_DEPARTURE_CLOSED, /* by the server, and took it */
+    SW_DEPARTURE_RESET,  /* did not take its close frame in time */
+    SW_DEPARTURE_OTHER,  /* for a reason of its own (spillway_closed_total) */
+    SW_DEPARTURE_COUNT
 };
 /* What is charged to the memory budget (common/budget.h). */
 enum sw_budget_part {
@@ -57,6 +68,7 @@ enum sw_token_outcome {
 #define SW_FAMILY_SIZE_REFUSALS    SW_REFUSAL_COUNT
 #define SW_FAMILY_SIZE_PARTS       SW_PART_COUNT
 #define SW_FAMILY_SIZE_OUTCOMES    SW_OUTCOME_COUNT
+#define SW_FAMILY_SIZE_DEPARTURES  SW_DEPARTURE_COUNT
 
 struct sw_counters {
 #define SW_COUNTER(field, type, help)      _Atomic int64_t field;

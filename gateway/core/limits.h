@@ -36,6 +36,22 @@
 /* Messages in one POST /v1/publish. */
 #define SW_PUBLISH_BATCH 1000
 
+/* A PROXY header: the longest line of version 1; version 2 as its specification says every reader
+ * must be able to take, which leaves 484 bytes for extensions. */
+#define SW_PROXY_LINE_BYTES   107
+#define SW_PROXY_HEADER_BYTES 536
+/* Networks of --trusted-proxy: who comes is compared with each. */
+#define SW_TRUSTED_NETWORKS 64
+/* Items of X-Forwarded-For that are looked at: proxies stand in a row of two or three. */
+#define SW_FORWARDED_HOPS 32
+/* Where there are trusted proxies, one address may have so many connections, on this node: an
+ * office of a thousand behind one address, and a twentieth of a node of 20,000. */
+#define SW_ADDRESS_CONNECTIONS 1024
+/* And come so often in a second: that office is back within the 20 s that clients spread their
+ * return over, and who does nothing else costs a twentieth of a core (a handshake with TLS and a
+ * token: 1 ms). */
+#define SW_ADDRESS_HANDSHAKES 50
+
 /* What a client may send in one message (`limits.frame`). */
 #define SW_FRAME_BYTES 65536
 /* What the echo path takes. */
@@ -68,8 +84,6 @@
 /* Tokens of one worker that are being verified there: at 100 us each half a second of one core, and
  * at most 32 MB. Who comes above it is answered 503. */
 #define SW_VERIFYING 4096
-/* A user's name, in listings and logs; it may be a token of a topic. */
-#define SW_USER_BYTES SW_TOPIC_BYTES
 /* The subscription of a topic that the bus does not acknowledge. */
 #define SW_SUBSCRIBE_TIMEOUT_MS 5000
 /* How long such an interest stays registered after its last client heard `bus_unavailable`. */
@@ -80,6 +94,19 @@
  * (measured: 256 make it three times as dear, 4,096 thirty times). */
 #define SW_LINGERING_TOPICS   8192
 #define SW_LINGERING_PATTERNS 256
+
+/* A drain: between its steps; */
+#define SW_DRAIN_STEP_MS 20
+/* sessions that are told in one, so that all are within a second and the others' deliveries do not
+ * wait for it; */
+#define SW_DRAIN_SESSIONS 1024
+/* how long a listener that takes nobody new waits for who is in a handshake: a round trip around
+ * the world; */
+#define SW_DRAIN_DOOR_MS 300
+/* behind drain_ms and linger_ms: for resets to be counted; */
+#define SW_DRAIN_GRACE_MS 500
+/* and behind all that: a worker that stands still does not keep the node from ending. */
+#define SW_DRAIN_OVERDUE_MS 5000
 
 /* Accepts per wake-up of a listener, so a storm of reconnects does not starve the connected. */
 #define SW_ACCEPTS_PER_TURN 64
@@ -112,6 +139,23 @@
 #define SW_REPORTS_OUT 16
 /* Rows of one answer to an operator. */
 #define SW_REPORT_LIMIT 1000
+
+/* The id of a node: it stands in the name of a channel. */
+#define SW_NODE_BYTES 64
+/* Who a client is to a backend: the user of a session. */
+#define SW_USER_BYTES 255
+/* Words of a close frame (RFC 6455: 125 bytes, two of them the code). */
+#define SW_CLOSE_WORDS 123
+/* One notice between nodes: the longest that this version says has under 1 KB. */
+#define SW_NOTICE_BYTES 4096
+/* Notices that wait for main, about 300: more come only where it stands still. */
+#define SW_NOTICES_BYTES (256u << 10)
+/* Requests to disconnect that are under way on a node: as many as there may be connections of
+ * operators; each costs 1 KB for each worker. */
+#define SW_DISCONNECTS 1024
+/* What ending a session weighs among the rows that a worker looks at in one turn: 64 ends a turn,
+ * whose frames are written within SW_WRITE_BUDGET_NS. */
+#define SW_DISCONNECT_ROWS 64
 
 /* Bytes of one tape in one turn before it is walked early. */
 #define SW_TAPE_TURN_BYTES (256u << 10)

@@ -38,10 +38,14 @@ struct sw_http {
     void *kept; /* of a guard, for the handler */
     void (*drop_kept)(void *kept);
     bool *detached; /* told to whoever called the handler */
+    struct sw_http_client from;
+    struct sw_http_client client; /* of the request, once somebody has asked */
     enum phase phase;
     bool serving; /* serve() is on the stack */
     bool counted; /* the request is in the counters */
+    bool looked;  /* for the client */
     bool closes;  /* this reply is the last */
+    bool asked;   /* a request has been answered */
 };
 
 static void serve(struct sw_http *http);
@@ -302,6 +306,8 @@ static void next_request(struct sw_http *http)
 {
     http->route = NULL;
     http->counted = false;
+    http->looked = false;
+    http->asked = true;
     drop_kept(http);
     sw_parser_next(http->parser);
     sw_conn_read(http->conn, true);
@@ -502,6 +508,7 @@ int sw_http_open(const struct sw_site *site, struct sw_conn *conn, int fd)
     struct sw_http *http = sw_zalloc(sizeof(*http));
     http->site = site;
     http->conn = conn;
+    http->closes = site->leaving;
     sw_timer_init(&http->timer, on_timer);
     sw_task_init(&http->resume, on_resume);
     sw_conn_set_owner(conn, http);
@@ -512,16 +519,47 @@ int sw_http_open(const struct sw_site *site, struct sw_conn *conn, int fd)
     return 0;
 }
 
-void sw_http_close(struct sw_conn *conn)
+void sw_http_introduce(struct sw_conn *conn, const struct sw_http_client *from)
+{
+    struct sw_http *http = sw_conn_owner(conn);
+    http->from = *from;
+}
+
+/* Looked for once: proxies send the requests of many clients over one connection, and one request's
+ * lists may be long. */
+struct sw_http_client sw_http_client(struct sw_conn *conn)
+{
+    struct sw_http *http = sw_conn_owner(conn);
+    if (!http->looked) {
+        bool ignored;
+        http->looked = true;
+        http->client =
+            sw_forwarded_client(&http->parser->request, &http->from, http->site->trusted, &ignored);
+        sw_count(&http->site->counters->forwarded_ignored_total, ignored);
+    }
+    return http->client;
+}
+
+static void finish(struct sw_conn *conn, bool unasked)
 {
     if (conn->events != &events || conn->closing) {
         return;
     }
     struct sw_http *http = sw_conn_owner(conn);
     http->closes = true;
-    if (http->phase == IDLE) {
+    if (http->phase == IDLE && (http->asked || unasked)) {
         sw_conn_close(conn);
     }
+}
+
+void sw_http_finish(struct sw_conn *conn)
+{
+    finish(conn, false);
+}
+
+void sw_http_close(struct sw_conn *conn)
+{
+    finish(conn, true);
 }
 
 struct sw_conn *sw_http_conn(struct sw_http *http)

@@ -4,6 +4,7 @@
 #define SW_NODE_ADMIN_H
 
 #include "api/ask.h"
+#include "api/disconnect.h"
 #include "api/guard.h"
 #include "api/health.h"
 #include "api/publish.h"
@@ -18,7 +19,8 @@ struct sw_admin_node {
     bool (*bus_up)(struct sw_node *node);
     /* Brings main's own gauges up to date. */
     void (*measure)(struct sw_node *node);
-    void (*drain)(struct sw_node *node);
+    /* Appends the answer. */
+    void (*drain)(struct sw_node *node, struct sw_buf *answer);
     /* Appends the answer; false: something could not be read again. */
     bool (*reload)(struct sw_node *node, struct sw_buf *answer);
     /* A worker's loop sleeps; false: no such worker, or no test build. */
@@ -35,6 +37,7 @@ struct sw_admin {
     struct sw_counters *counters;
     struct sw_guard guard;
     struct sw_publisher publisher;
+    struct sw_disconnects disconnects;
     struct sw_site site;
     struct sw_listener *listener;
     struct sw_list conns;

@@ -4,7 +4,7 @@
 #include "bus/bus.h"
 #include "common/mem.h"
 #include "core/topic.h"
-#include "net/address.h"
+#include "net/network.h"
 #include "node/config_keys.h"
 #include "node/config_table.h"
 #include "node/listen.h"
@@ -55,9 +55,15 @@ static bool check_listen(const struct sw_config *config, const char *text, struc
     if (!sw_listen_parse(sw_slice_of(text), &listen, &why)) {
         return fail(config, SW_CONFIG_listen, error, "%s: %s", text, why);
     }
-    if (listen.tls || listen.proxy) {
+    if (listen.tls) {
+        return fail(config, SW_CONFIG_listen, error, "%s: ,tls is not supported by this version",
+                    text);
+    }
+    if (listen.proxy && !config->trusted_proxy[0]) {
         return fail(config, SW_CONFIG_listen, error,
-                    "%s: ,tls and ,proxy are not supported by this version", text);
+                    "%s: nothing says whose PROXY headers are believed: add --trusted-proxy CIDR "
+                    "for each balancer",
+                    text);
     }
     if (!sw_address_is_loopback(&listen.address) && strcmp(config->auth, "none") != 0 &&
         !sw_config_wants_tokens(config)) {
@@ -84,7 +90,7 @@ static bool check_listens(const struct sw_config *config, struct sw_buf *error)
     return true;
 }
 
-static bool check_keys(const struct sw_config *config, struct sw_buf *error)
+static bool check_api_keys(const struct sw_config *config, struct sw_buf *error)
 {
     struct sw_guard guard;
     struct sw_buf why = {0};
@@ -97,6 +103,22 @@ static bool check_keys(const struct sw_config *config, struct sw_buf *error)
     }
     sw_guard_deinit(&guard);
     sw_buf_deinit(&why);
+    return ok;
+}
+
+static bool check_trusted(const struct sw_config *config, struct sw_buf *error)
+{
+    struct sw_networks networks;
+    struct sw_buf why = {0};
+    bool ok = sw_networks_parse(config->trusted_proxy, &networks, &why);
+    if (!ok) {
+        fail(config, SW_CONFIG_trusted_proxy, error, "%s", sw_buf_text(&why));
+    } else if (networks.count > SW_TRUSTED_NETWORKS) {
+        ok = fail(config, SW_CONFIG_trusted_proxy, error, "takes at most %d networks",
+                  SW_TRUSTED_NETWORKS);
+    }
+    sw_buf_deinit(&why);
+    sw_networks_deinit(&networks);
     return ok;
 }
 
@@ -115,7 +137,7 @@ static bool check_admin(const struct sw_config *config, struct sw_buf *error)
                     "set " SW_API_KEY_VARIABLE,
                     config->admin_listen);
     }
-    return check_keys(config, error);
+    return check_api_keys(config, error);
 }
 
 /* ---- tokens ---- */
@@ -379,6 +401,6 @@ bool sw_config_check(const struct sw_config *config, struct sw_buf *error)
 {
     return check_words(config, error) && check_texts(config, error) && check_bus(config, error) &&
            check_numbers(config, error) && check_rules(config, error) &&
-           check_listens(config, error) && check_admin(config, error) &&
-           check_tokens(config, error);
+           check_trusted(config, error) && check_listens(config, error) &&
+           check_admin(config, error) && check_tokens(config, error);
 }

@@ -2,6 +2,7 @@
 /* The table as text: --help, CONFIG.md, and what `spillway check` says would run. */
 #include "api/guard.h"
 #include "core/topic.h"
+#include "net/network.h"
 #include "node/config.h"
 #include "node/config_table.h"
 
@@ -10,6 +11,8 @@
 
 #define COLUMNS 100
 #define INDENT  32 /* where the words of --help begin */
+/* What Kubernetes gives a pod to end, where nobody says otherwise. */
+#define USUAL_PATIENCE_MS 30000
 
 /* Words from `column` on; further lines begin at INDENT. */
 static void append_wrapped(struct sw_buf *out, size_t column, const char *text)
@@ -294,9 +297,43 @@ static void warn_of_keys(const struct sw_config *config, struct sw_buf *out)
     sw_buf_deinit(&why);
 }
 
+/* Whoever may connect is trusted with saying who he is. */
+static void warn_of_everybody(const struct sw_config *config, struct sw_buf *out)
+{
+    enum sw_config_source source = (enum sw_config_source)config->sources[SW_CONFIG_trusted_proxy];
+    for (char **text = config->trusted_proxy; *text; text++) {
+        struct sw_network network;
+        struct sw_buf why = {0};
+        if (sw_network_parse(sw_slice_of(*text), &network, &why) && network.bits == 0) {
+            sw_config_append_name(out, "trusted_proxy", source);
+            sw_buf_printf(out,
+                          " %s: whoever connects may say who he is; name the networks of the "
+                          "proxies alone\n",
+                          *text);
+        }
+        sw_buf_deinit(&why);
+    }
+}
+
+/* Who kills a node before it has left is its orchestrator, whose patience it cannot know. */
+static void warn_of_patience(const struct sw_config *config, struct sw_buf *out)
+{
+    uint64_t ms = config->drain_delay_ms + config->drain_ms + config->linger_ms + SW_DRAIN_GRACE_MS;
+    if (ms > USUAL_PATIENCE_MS) {
+        sw_buf_printf(
+            out,
+            "leaving may take %llu ms (--drain-delay-ms, --drain-ms, --linger-ms and half "
+            "a second): who orchestrates this node must allow it; Kubernetes kills after "
+            "%d s unless terminationGracePeriodSeconds says more\n",
+            (unsigned long long)ms, USUAL_PATIENCE_MS / 1000);
+    }
+}
+
 void sw_config_warnings(const struct sw_config *config, struct sw_buf *out)
 {
     warn_of_keys(config, out);
+    warn_of_everybody(config, out);
+    warn_of_patience(config, out);
     const struct sw_rules *rules = &config->rules;
     for (uint32_t i = 0; i + 1 < rules->count; i++) {
         struct sw_slice match = rules->rows[i].match;

@@ -7,7 +7,9 @@
 #include "api/publish.h"
 #include "auth/verifier.h"
 #include "common/bucket.h"
+#include "net/greeting.h"
 #include "net/listener.h"
+#include "node/addresses.h"
 #include "node/config.h"
 #include "node/listen.h"
 #include "transport/ws_upgrade.h"
@@ -53,6 +55,7 @@ struct sw_worker_config {
     uint32_t workers;              /* how many share it */
     uint32_t max_sessions;         /* of the node */
     _Atomic uint32_t *connections; /* of the node: all workers count in it */
+    struct sw_addresses *addresses;
     uint32_t id;
     const char *admin; /* where the admin listener is, for those who knock at the wrong door */
 };
@@ -62,6 +65,19 @@ struct sw_worker_listener {
     struct sw_listener *socket; /* NULL: closed */
     struct sw_worker *worker;
     const struct sw_listen *listen;
+};
+
+/* How far a worker is with leaving. */
+struct sw_drain {
+    struct sw_timer timer;
+    uint64_t begun_ms;
+    uint32_t told_slot;  /* sessions below it have been told */
+    uint32_t asked_slot; /* ... asked to go */
+    uint32_t total;      /* that were there when the closing began */
+    uint32_t asked;      /* of them */
+    bool shut;           /* the listeners are closed */
+    bool closing;        /* who has not left by itself is closed */
+    bool over;           /* nobody is left */
 };
 
 struct sw_worker {
@@ -83,16 +99,15 @@ struct sw_worker {
     struct sw_site site;
     struct sw_route routes[8];
     struct sw_worker_listener listeners[SW_LISTENERS];
-    char full[512]; /* the whole answer to who comes when the node is full */
+    struct sw_greetings greetings; /* connections whose PROXY header is still to come */
+    char full[512];                /* the whole answer to who comes when the node is full */
     size_t full_size;
+    char often[512]; /* ... and to whose address comes too often */
+    size_t often_size;
     struct sw_bucket accepts; /* this worker's share of new connections */
     struct sw_bucket answers; /* ... and as many more that are refused in words */
-    /* draining */
-    struct sw_timer drain_timer;
-    uint64_t drain_until_ms;
-    uint32_t drain_slot; /* sessions below it have been asked to go */
-    bool draining;
-    bool drained;
+    uint64_t complain_at_ms;  /* when the next line about a balancer may be written */
+    struct sw_drain drain;
 };
 
 /* On main's thread, before the loop runs; `bus` is created already. */
@@ -106,8 +121,8 @@ int sw_worker_listen(struct sw_worker *worker) SW_MUST_CHECK;
 /* The loop has stopped, nobody is connected. */
 void sw_worker_deinit(struct sw_worker *worker);
 
-/* drain.c: no new clients; everybody goes over `drain_ms`, at a pace, each after its data. */
-void sw_worker_drain(struct sw_worker *worker, uint64_t drain_ms);
+/* drain.c: no new clients; everybody goes over drain_ms, at a pace, each after its data. Once. */
+void sw_worker_drain(struct sw_worker *worker);
 /* A connection has gone. */
 void sw_worker_check_drained(struct sw_worker *worker);
 

@@ -9,6 +9,7 @@
 #include "session/report.h"
 
 #include <stdio.h>
+#include <string.h>
 
 _Static_assert(offsetof(struct sw_session, conn) == 0, "a connection is found in its session");
 
@@ -188,16 +189,29 @@ struct sw_session *sw_session_named(struct sw_sessions *all, uint64_t name)
                  (reader->state == SW_OPEN || reader->state == SW_CLOSING_STATE);
     return alive ? sw_session_at(all, slot) : NULL;
 }
+static const char alphabet[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 const char *sw_session_id_text(uint64_t id, char out[SW_SESSION_ID_BYTES + 1])
 {
-    static const char alphabet[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     for (int i = SW_SESSION_ID_BYTES - 1; i >= 0; i--) {
         out[i] = alphabet[id % 62];
         id /= 62;
     }
     out[SW_SESSION_ID_BYTES] = 0;
     return out;
+}
+
+bool sw_session_id_parse(struct sw_slice text, uint64_t *id)
+{
+    *id = 0;
+    for (size_t i = 0; i < text.size; i++) {
+        const char *at = memchr(alphabet, text.data[i], sizeof(alphabet) - 1);
+        if (!at || __builtin_mul_overflow(*id, (uint64_t)62, id) ||
+            __builtin_add_overflow(*id, (uint64_t)(at - alphabet), id)) {
+            return false;
+        }
+    }
+    return text.size == SW_SESSION_ID_BYTES;
 }
 
 const char *sw_session_id(const struct sw_session *session, char out[SW_SESSION_ID_BYTES + 1])
@@ -246,10 +260,20 @@ void sw_session_welcome(struct sw_session *session, uint64_t id)
                                            .tokens = session->guest != NULL});
     sw_session_say(session, sw_buf_slice(&text));
     sw_buf_deinit(&text);
+    if (all->leaving_ms) {
+        sw_session_say_drain(session, sw_loop_now_ms(all->loop) - all->leaving_ms);
+    }
 }
 
-void sw_session_open(struct sw_session *session, const struct sw_transport *transport,
-                     const struct sw_arrival *arrival)
+bool sw_session_admit(struct sw_session *session, const struct sw_peer *peer)
+{
+    enum sw_quota_answer answer = sw_quota_enter(session->all->quota, peer);
+    sw_session_set_peer(session, peer);
+    session->counted = answer == SW_QUOTA_COUNTED;
+    return answer != SW_QUOTA_REFUSED;
+}
+
+static void begin(struct sw_session *session, const struct sw_transport *transport)
 {
     struct sw_sessions *all = session->all;
     session->transport = transport;
@@ -261,6 +285,20 @@ void sw_session_open(struct sw_session *session, const struct sw_transport *tran
     reader->list = &session->one;
     sw_session_enter(session, SW_OPEN);
     sw_silence_start(session);
+}
+
+void sw_session_refuse(struct sw_session *session, const struct sw_transport *transport,
+                       enum sw_reason reason)
+{
+    begin(session, transport);
+    sw_session_close(session, reason);
+}
+
+void sw_session_open(struct sw_session *session, const struct sw_transport *transport,
+                     const struct sw_arrival *arrival)
+{
+    const struct sw_sessions *all = session->all;
+    begin(session, transport);
     if (all->verifier) {
         sw_guest_arrive(session, arrival);
     } else if (!session->echo) {
@@ -339,6 +377,7 @@ static void begin_closing(struct sw_session *session, enum sw_reason reason, boo
     switch (sw_session_state(session)) {
     case SW_OPEN:
         session->reason = (uint8_t)reason;
+        session->code = 0;
         session->after_data = after_data;
         if (!after_data) {
             sw_session_reader(session)->flags |= SW_CLOSING;
@@ -389,34 +428,94 @@ void sw_session_lost(struct sw_session *session)
     sw_conn_close(&session->conn);
 }
 
-static void say_close(struct sw_session *session, const struct sw_reason_row *row, uint32_t behind)
+void sw_sessions_leave(struct sw_sessions *all, struct sw_farewell farewell)
 {
-    char words[128];
-    if (session->reason == SW_REASON_UNAUTHORIZED && !sw_session_known(session)) {
-        sw_guest_refusal(session, words, sizeof(words));
-    } else if (behind) {
-        snprintf(words, sizeof(words), "%s dropped=%u", row->text, behind);
-    } else {
-        snprintf(words, sizeof(words), "%s", row->text);
+    all->farewell = farewell;
+    all->leaving_ms = sw_loop_now_ms(all->loop);
+}
+
+void sw_session_say_drain(struct sw_session *session, uint64_t late_ms)
+{
+    if (session->drain_said || session->echo || !sw_session_known(session)) {
+        return; /* who is not known yet hears it behind its welcome */
     }
-    session->transport->close(session, row->code, sw_slice_of(words));
+    session->drain_said = true;
+    struct sw_farewell left = sw_farewell_late(session->all->farewell, late_ms);
+    struct sw_buf text = {0};
+    sw_encode_drain(&text, left.from_ms, left.to_ms, left.close_ms);
+    sw_session_say(session, sw_buf_slice(&text));
+    sw_buf_deinit(&text);
+}
+
+/* How a session left a node that leaves, too. */
+static enum sw_departure departure(const struct sw_session *session)
+{
+    if (session->reason == SW_REASON_CLIENT || session->reason == SW_REASON_GONE) {
+        return SW_DEPARTURE_LEFT;
+    }
+    if (session->reason != SW_REASON_DRAIN) {
+        return SW_DEPARTURE_OTHER;
+    }
+    /* without the peer's close frame or its end there is only a reset */
+    return session->close_heard ? SW_DEPARTURE_CLOSED : SW_DEPARTURE_RESET;
+}
+
+uint16_t sw_session_code(const struct sw_session *session)
+{
+    return session->code ? (uint16_t)session->code
+                         : sw_reason_row((enum sw_reason)session->reason)->code;
+}
+
+/* The last frame: what was not sent is said where there is room for it. */
+static void say_close(struct sw_session *session, struct sw_slice words, uint32_t behind)
+{
+    char text[SW_CLOSE_WORDS + 32];
+    int n = snprintf(text, sizeof(text), "%.*s dropped=%u", SW_SLICE_ARG(words), behind);
+    bool told = behind && n <= SW_CLOSE_WORDS;
+    session->transport->close(session, sw_session_code(session),
+                              sw_slice(text, told ? (size_t)n : words.size));
 }
 
 /* Subscriptions end, and the last frame stands in the lane. */
-static void retire(struct sw_session *session)
+static void retire(struct sw_session *session, struct sw_slice words)
 {
-    const struct sw_reason_row *row = sw_reason_row((enum sw_reason)session->reason);
     uint32_t behind = sw_session_reader(session)->behind;
     sw_session_reader(session)->flags |= SW_CLOSING;
     sw_recorder_note(session);
     sw_pending_drop(session);
     sw_session_unsubscribe_all(session);
-    if (row->code && session->reason != SW_REASON_CLIENT && !session->close_heard) {
-        say_close(session, row, behind);
+    if (sw_session_code(session) && session->reason != SW_REASON_CLIENT && !session->close_heard) {
+        say_close(session, words, behind);
     }
     session->retired = true;
     sw_loop_timer_start(session->all->loop, &session->timer, session->all->config.linger_ms);
     sw_fanout_due(&session->all->fanout, session->slot);
+}
+
+static void retire_with_reason(struct sw_session *session)
+{
+    char words[SW_CLOSE_WORDS + 1];
+    if (session->reason == SW_REASON_UNAUTHORIZED) {
+        retire(session, sw_slice_of(sw_guest_refusal(session, words, sizeof(words))));
+    } else {
+        retire(session, sw_slice_of(sw_reason_row((enum sw_reason)session->reason)->text));
+    }
+}
+
+bool sw_session_disconnect(struct sw_session *session, uint16_t code, struct sw_slice words)
+{
+    bool open = sw_session_state(session) == SW_OPEN;
+    sw_session_close(session, SW_REASON_DISCONNECTED);
+    if (open) {
+        session->all->closing_head = session->next; /* it is the first, and need not wait */
+        session->code = code;
+        if (words.size > 0) {
+            retire(session, words);
+        } else {
+            retire_with_reason(session);
+        }
+    }
+    return open;
 }
 
 void sw_sessions_retire(struct sw_sessions *all)
@@ -431,7 +530,7 @@ void sw_sessions_retire(struct sw_sessions *all)
             session->next = wait_head;
             wait_head = session->slot + 1;
         } else {
-            retire(session);
+            retire_with_reason(session);
         }
     }
     all->closing_head = wait_head;
@@ -443,15 +542,18 @@ static void log_end(const struct sw_session *session, uint64_t behind)
 {
     char id[SW_SESSION_ID_BYTES + 1];
     char user[USER_TEXT];
+    char address[SW_ADDRESS_TEXT];
     const struct sw_reader *reader = sw_session_reader(session);
     const struct sw_sessions *all = session->all;
+    struct sw_peer peer = sw_session_peer(session);
     uint32_t ticks = sw_sessions_tick(all) - session->opened;
     sw_log(sw_session_known(session) ? SW_LOG_INFO : SW_LOG_DEBUG, "session_closed",
-           "session=%s%s reason=%s code=%u transport=%s seconds=%u sent=%u shed=%u unsent=%llu",
-           sw_session_id(session, id), user_text(session, user),
-           sw_reason_row((enum sw_reason)session->reason)->word,
-           sw_reason_row((enum sw_reason)session->reason)->code, session->transport->name,
-           ticks * SW_WHEEL_TICK_MS / 1000, reader->sent, reader->shed, (unsigned long long)behind);
+           "session=%s%s address=%s reason=%s code=%u transport=%s seconds=%u sent=%u shed=%u "
+           "unsent=%llu",
+           sw_session_id(session, id), user_text(session, user), sw_peer_text(&peer, address),
+           sw_reason_row((enum sw_reason)session->reason)->word, sw_session_code(session),
+           session->transport->name, ticks * SW_WHEEL_TICK_MS / 1000, reader->sent, reader->shed,
+           (unsigned long long)behind);
 }
 
 /* Is it still on the list of the due? Then the row must stay until it is taken off. */
@@ -490,14 +592,21 @@ void sw_session_closed(struct sw_session *session)
             link = &sw_session_at(all, *link - 1)->next;
         }
         *link = session->next;
-        retire(session);
+        retire_with_reason(session);
     }
     uint64_t behind = reader->behind;
     sw_reader_close(&all->fanout, session->slot);
     sw_session_enter(session, SW_CLOSED);
     sw_count(&all->counters->closed_total[session->reason], 1);
+    if (all->leaving_ms) {
+        sw_count(&all->counters->drained_total[departure(session)], 1);
+    }
     sw_recorder_close(session);
     log_end(session, behind);
+    if (session->counted) {
+        struct sw_peer peer = sw_session_peer(session);
+        sw_quota_leave(all->quota, &peer);
+    }
     sw_loop_timer_stop(all->loop, &session->timer);
     leave_due(all, session->slot);
     sw_buf_deinit(&session->lane);

@@ -18,10 +18,8 @@ bool sw_door_may_publish(const struct sw_door *door, struct sw_conn *conn,
     if (door->tokens) {
         return true;
     }
-    struct sw_address peer;
     struct sw_slice origin = sw_request_header(request, "Origin");
-    return sw_conn_peer(conn, &peer) == 0 && sw_address_is_loopback(&peer) &&
-           (!origin.data || sw_origin_is_loopback(origin));
+    return sw_http_client(conn).local && (!origin.data || sw_origin_is_loopback(origin));
 }
 
 /* Behind the scheme, which must be Bearer. */

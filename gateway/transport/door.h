@@ -11,7 +11,7 @@
 /* Borrowed. */
 struct sw_door {
     char *const *origins; /* NULL-terminated allow-list; empty or NULL: any */
-    bool publish_set;     /* `publish` is the operator's word, else loopback decides */
+    bool publish_set;     /* `publish` is the operator's word, else this machine's own may */
     bool publish;
     bool tokens; /* are asked for: what a client may is in its grant, wherever it comes from */
 };

@@ -140,13 +140,19 @@ void sw_ws_upgrade(const struct sw_door *door, struct sw_http *http,
     session->may_publish = sw_door_may_publish(door, &session->conn, request);
     session->echo = echo;
     sw_buf_append_slice(&shown, token);
+    struct sw_http_client client = sw_http_client(&session->conn);
+    bool room = sw_session_admit(session, &client.peer);
     struct sw_conn *conn = sw_http_detach(http, &early);
     sw_buf_append_slice(&session->lane, sw_buf_slice(&reply));
     (void)conn;
-    sw_ws_open(session,
-               &(struct sw_arrival){.token = token.data ? sw_slice(sw_buf_text(&shown), token.size)
-                                                        : sw_slice(NULL, 0),
-                                    .subscribe = sw_buf_slice(&subscribe)});
+    if (room) {
+        sw_ws_open(session, &(struct sw_arrival){
+                                .token = token.data ? sw_slice(sw_buf_text(&shown), token.size)
+                                                    : sw_slice(NULL, 0),
+                                .subscribe = sw_buf_slice(&subscribe)});
+    } else {
+        sw_ws_refuse(session, SW_REASON_ADDRESS);
+    }
     sw_fanout_due(&session->all->fanout, session->slot);
     if (early.size) {
         sw_ws_receive(session, sw_buf_slice(&early));

@@ -7,8 +7,8 @@
 #include "session/session.h"
 #include "transport/door.h"
 
-/* Answers the request: 101 and an open session, or an error. `echo`: this is the echo path. The
- * connection is that of a session in HANDSHAKE. */
+/* Answers the request: 101 and an open session, 101 and a close frame, or an error. `echo`: this is
+ * the echo path. The connection is that of a session in HANDSHAKE. */
 void sw_ws_upgrade(const struct sw_door *door, struct sw_http *http,
                    const struct sw_request *request, bool echo);
 

@@ -279,6 +279,30 @@ suite('before a hello', [], (guests) => {
   });
 });
 
+test('an operator ends all sessions of a user, and nobody else', async (t) => {
+  const guests = await Guests.start(t);
+  const [ann, anns, bob] = await Promise.all(['ann', 'ann', 'bob'].map((user) => guests.connect(t, guests.token(user))));
+  await guests.stranger(t);
+  const answer = await guests.gateway.post('/v1/disconnect', { user: 'ann', code: 4100, reason: 'moved' });
+  assert.equal(answer.json.disconnected, 2, answer.text);
+  for (const client of [ann, anns]) assert.deepEqual(await client.closed, { code: 4100, reason: 'moved' });
+  assert.equal((await bob.flushed()).type, 'pong');
+});
+
+test('who is not known yet hears `drain` behind its welcome', async (t) => {
+  const guests = await Guests.start(t, ['--drain-ms', '5000']);
+  const known = await guests.connect(t, guests.token('ann'));
+  const stranger = await guests.stranger(t);
+  guests.gateway.signal('SIGTERM');
+  await known.next('drain');
+  assert.deepEqual(stranger.frames, []);
+  stranger.send({ type: 'hello', id: 1, token: guests.token('bob') });
+  await stranger.next('drain');
+  assert.deepEqual(typesOf(stranger), ['welcome', 'drain']);
+  await Promise.all([known.close(), stranger.close()]);
+  await within(guests.gateway.exited, 10000, 'the end of a node that everybody has left');
+});
+
 test('keys that are read again: new tokens by the new ones, and who is connected stays', async (t) => {
   const guests = await Guests.start(t, ['--workers', '2']);
   const connected = await guests.connect(t, guests.token('ann', { sub: ['a'] }));

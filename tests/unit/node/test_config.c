@@ -217,8 +217,7 @@ static void test_bad_numbers(void **state)
 static void test_later_versions(void **state)
 {
     (void)state;
-    static const char *const flags[] = {"tls-cert",       "tls-key", "trusted-proxy",
-                                        "drain-delay-ms", "service", "environment"};
+    static const char *const flags[] = {"tls-cert", "tls-key", "service", "environment"};
     for (size_t i = 0; i < SW_ARRAY_SIZE(flags); i++) {
         char word[64];
         char words[128];
@@ -233,10 +232,9 @@ static void test_later_versions(void **state)
            "\"retain_key\" is not supported");
     refuse(ATTEMPT(ENVIRONMENT("SPILLWAY_TLS_CERT=x")), "SPILLWAY_TLS_CERT is not supported");
     refuse(ATTEMPT(FLAGS("--auth", "callback")), "--auth callback is not supported");
-    refuse(ATTEMPT(FLAGS("--listen", "127.0.0.1:0,tls")), "are not supported");
+    refuse(ATTEMPT(FLAGS("--listen", "127.0.0.1:0,tls")), "is not supported");
     refuse(ATTEMPT(FLAGS("--listen", "127.0.0.1:0,tsl")), "may stand ,tls and ,proxy, once each");
     refuse(ATTEMPT(FLAGS("--listen", "127.0.0.1:0,tls,tls")), "once each");
-    refuse(ATTEMPT(ENVIRONMENT("SPILLWAY_LISTEN=127.0.0.1:0,proxy")), "are not supported");
     refuse(ATTEMPT(FLAGS("--bus", "rediss://h")), "--bus rediss:// is not supported");
     refuse(ATTEMPT(FLAGS("--bus", "redis-sentinel://h/m")), "redis-sentinel:// is not supported");
     refuse(ATTEMPT(FLAGS("--bus", "redis-cluster://h")), "redis-cluster:// is not supported");
@@ -459,6 +457,62 @@ static void test_short_keys_of_a_file_are_a_warning(void **state)
     forget(&outcome);
 }
 
+static void test_a_long_leave_is_a_warning(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *flag;
+        bool warned;
+    } rows[] = {{"--drain-ms=24500", false}, {"--drain-ms=24501", true}};
+    for (size_t i = 0; i < SW_ARRAY_SIZE(rows); i++) {
+        struct outcome outcome;
+        struct sw_buf text = {0};
+        char word[32];
+        snprintf(word, sizeof(word), "%s", rows[i].flag);
+        accept_it(&outcome, ATTEMPT(FLAGS(word)));
+        sw_config_warnings(&outcome.config, &text);
+        assert_int_equal(text.size > 0, rows[i].warned);
+        assert_true(!rows[i].warned || strstr(sw_buf_text(&text), "leaving may take 30001 ms"));
+        sw_buf_deinit(&text);
+        forget(&outcome);
+    }
+}
+
+static void assert_changed(const struct outcome *running, const char *file, const char *expected)
+{
+    struct sw_buf names = {0};
+    struct sw_buf error = {0};
+    write_file(file);
+    bool ok = sw_config_changed(&running->config, &names, &error);
+    assert_int_equal(ok, expected != NULL);
+    assert_int_equal(ok, error.size == 0);
+    if (expected) {
+        assert_string_equal(sw_buf_text(&names), expected);
+    }
+    sw_buf_deinit(&names);
+    sw_buf_deinit(&error);
+}
+
+static void test_what_the_file_has_changed(void **state)
+{
+    (void)state;
+    struct outcome running;
+    static const char before[] =
+        "{\"workers\": 2, \"bus\": \"redis://u:one@h:1\", \"origin\": [\"https://a.example\"], "
+        "\"ping_ms\": 5000, \"topics\": [{\"match\": \"a\"}]}";
+    accept_it(&running, ATTEMPT(.file = before, FLAGS("--ping-ms", "6000")));
+    assert_changed(&running, before, "");
+    assert_changed(&running,
+                   "{\"bus\": \"redis://u:two@h:1\", \"origin\": [\"https://b.example\"], "
+                   "\"drain_ms\": 7, \"ping_ms\": 7000, \"topics\": [{\"match\": \"b\"}]}",
+                   "bus,workers,origin,drain_ms,topics");
+    assert_changed(&running, "{\"workers\": }", NULL);
+    forget(&running);
+    accept_it(&running, ATTEMPT(0));
+    assert_changed(&running, "{\"workers\": 2}", "");
+    forget(&running);
+}
+
 static void test_places_in_the_file(void **state)
 {
     (void)state;
@@ -587,6 +641,8 @@ int main(void)
         cmocka_unit_test(test_too_many_listeners),
         cmocka_unit_test(test_no_password_in_words),
         cmocka_unit_test(test_api_key_of_the_environment),
+        cmocka_unit_test(test_what_the_file_has_changed),
+        cmocka_unit_test(test_a_long_leave_is_a_warning),
         cmocka_unit_test(test_short_keys_of_a_file_are_a_warning),
         cmocka_unit_test(test_places_in_the_file),
         cmocka_unit_test(test_marks_may_be_equal),
