@@ -23,7 +23,15 @@ static const char *const labels_BUSES[] = {"bus=\"memory\"", "bus=\"redis\""};
 static const char *const labels_REFUSALS[] = {"reason=\"full\"", "reason=\"budget\"",
                                               "reason=\"rate\""};
 static const char *const labels_PARTS[] = {"part=\"blocks\"", "part=\"messages\"",
-                                           "part=\"kernel\""};
+                                           "part=\"kernel\"", "part=\"tls\""};
+static const char *const labels_HANDSHAKES[] = {
+    "outcome=\"ok\",version=\"1.2\"",
+    "outcome=\"ok\",version=\"1.3\"",
+    "outcome=\"failed\"",
+    "outcome=\"plain\"",
+    "outcome=\"gone\"",
+    "outcome=\"timeout\"",
+};
 
 /* One row of counters.def. */
 struct metric {

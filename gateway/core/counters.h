@@ -27,11 +27,22 @@ enum sw_refusal {
     SW_REFUSED_RATE,   /* too many at once */
     SW_REFUSAL_COUNT
 };
+/* How a TLS handshake went. */
+enum sw_tls_outcome {
+    SW_TLS_OK_12,
+    SW_TLS_OK_13,
+    SW_TLS_FAILED,  /* no version or cipher in common, not TLS, an alert, ... */
+    SW_TLS_PLAIN,   /* HTTP came in its place */
+    SW_TLS_GONE,    /* the peer left before it was done */
+    SW_TLS_TIMEOUT, /* this node left: its time was over, or the node drains */
+    SW_TLS_OUTCOME_COUNT
+};
 /* What is charged to the memory budget (common/budget.h). */
 enum sw_budget_part {
     SW_PART_BLOCKS,   /* fanout's, with those that are kept for the next burst */
     SW_PART_MESSAGES, /* the bus's */
     SW_PART_KERNEL,   /* what the kernel holds for sessions under pressure, heads left out */
+    SW_PART_TLS,      /* TLS connections, and records that wait for their sockets */
     SW_PART_COUNT
 };
 
@@ -41,6 +52,7 @@ enum sw_budget_part {
 #define SW_FAMILY_SIZE_BUSES       SW_BUS_KIND_COUNT
 #define SW_FAMILY_SIZE_REFUSALS    SW_REFUSAL_COUNT
 #define SW_FAMILY_SIZE_PARTS       SW_PART_COUNT
+#define SW_FAMILY_SIZE_HANDSHAKES  SW_TLS_OUTCOME_COUNT
 
 struct sw_counters {
 #define SW_COUNTER(field, type, help)      _Atomic int64_t field;
