@@ -331,15 +331,6 @@ bool sw_tls_take(struct sw_conn *conn, const char *data, size_t size)
     return open_records(tls, tls->all->in, tls->all->in_size);
 }
 
-void sw_conn_feed(struct sw_conn *conn, const char *data, size_t size)
-{
-    if (conn->tls) {
-        sw_tls_take(conn, data, size);
-    } else {
-        conn->events->on_read(conn, data, size);
-    }
-}
-
 /* ---- writing ---- */
 
 /* The bytes of one record: those of a piece where they lie, of several gathered. */

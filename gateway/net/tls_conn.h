@@ -25,6 +25,9 @@
 
 struct sw_tls;
 
+/* What a client hears that is refused before its handshake: the alert internal_error. */
+#define SW_TLS_REFUSAL "\x15\x03\x03\x00\x02\x02\x50"
+
 /* ---- what a loop shares ---- */
 
 /* Takes one ownership of `context`; the rest is borrowed. `purse` may be NULL. */
@@ -37,12 +40,8 @@ void sw_tls_set_context(struct sw_tls *tls, struct sw_tls_context *context);
 
 /* ---- one connection ---- */
 
-/* From here on its bytes are TLS. Before anything of it was read, or behind a header that was plain
- * (see sw_conn_feed). */
+/* From here on its bytes are TLS: before anything of it was read. */
 void sw_conn_start_tls(struct sw_conn *conn, struct sw_tls *tls);
-/* Bytes that were read of it already: they stand before what the socket brings. May close the
- * connection, not free it. */
-void sw_conn_feed(struct sw_conn *conn, const char *data, size_t size);
 
 /* ---- writing without a copy, as fanout/ does: TLS only ---- */
 

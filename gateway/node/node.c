@@ -15,7 +15,7 @@
 #include "node/descriptors.h"
 #include "node/memory_limit.h"
 #include "node/reload.h"
-#include "node/worker.h"
+#include "node/tls.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -45,6 +45,7 @@ struct sw_node {
     struct sw_admin admin;
     struct sw_demo_feed demo;
     struct sw_reload reload;
+    struct sw_node_tls tls;
     uv_signal_t signals[3];
 
     struct sw_listen listen[SW_LISTENERS];
@@ -162,6 +163,7 @@ static void on_note(struct sw_node *node, const struct sw_note *note)
     case SW_POST_STOP_BUS:
     case SW_POST_QUIT:
     case SW_POST_HOLD:
+    case SW_POST_TLS:
         SW_UNREACHABLE();
     }
 }
@@ -328,6 +330,7 @@ static void create_workers(struct sw_node *node)
         .node = node->id,
         .listens = node->listen,
         .listen_count = node->listen_count,
+        .tls = node->tls.context,
         .admin = node->admin_text,
         .budget = &node->budget,
         .workers = node->worker_count,
@@ -558,6 +561,7 @@ static void add_reloads(struct sw_node *node)
     if (node->admin.guard.keys) {
         sw_reload_add(&node->reload, "api_keys", read_keys_again, node);
     }
+    sw_node_tls_watch(&node->tls, &node->reload, node->workers, node->worker_count);
 }
 
 static void create_loops(struct sw_node *node)
@@ -645,8 +649,9 @@ static int prepare(struct sw_node *node)
     struct sw_buf error = {0};
     int code = claim_addresses(node) ? 0 : 1;
     if (code == 0 &&
-        !sw_guard_init(&node->admin.guard, node->config->api_key_file, node->config->api_key,
-                       sw_address_is_loopback(&node->admin_address), &error)) {
+        (!sw_node_tls_init(&node->tls, node->config, node->listen, node->listen_count, &error) ||
+         !sw_guard_init(&node->admin.guard, node->config->api_key_file, node->config->api_key,
+                        sw_address_is_loopback(&node->admin_address), &error))) {
         fprintf(stderr, "spillway: %s", sw_buf_text(&error));
         code = 2;
     }
@@ -688,6 +693,7 @@ int sw_node_run(const struct sw_config *config)
     }
     release_claims(node);
     sw_guard_deinit(&node->admin.guard);
+    sw_node_tls_deinit(&node->tls);
     sw_free(node);
     return code;
 }

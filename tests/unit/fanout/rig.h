@@ -14,7 +14,7 @@
 #include "common/mem.h"
 #include "core/limits.h"
 #include "fanout/internal.h"
-#include "net/tls_conn.h"
+#include "net/loop_internal.h"
 
 #include <fcntl.h>
 
@@ -230,7 +230,7 @@ static inline void rig_shake(struct rig *rig, uint32_t slot)
         (void)SSL_do_handshake(at->tls.ssl);
         int n = BIO_read(at->tls.out, bytes, sizeof(bytes));
         if (n > 0) {
-            sw_conn_feed(&at->conn, bytes, (size_t)n);
+            sw_tls_take(&at->conn, bytes, (size_t)n);
         }
         tls_peer_receive(&at->tls);
     }

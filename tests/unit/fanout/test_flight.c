@@ -280,7 +280,7 @@ static void words_of_openssl_that_wait_commit_to_nothing(void **state)
         SSL_key_update(peer->ssl, SSL_KEY_UPDATE_REQUESTED);
         (void)SSL_do_handshake(peer->ssl);
         int n = BIO_read(peer->out, bytes, sizeof(bytes));
-        sw_conn_feed(&rig.slots[0].conn, bytes, (size_t)n);
+        sw_tls_take(&rig.slots[0].conn, bytes, (size_t)n);
     }
     send_ten(&rig, tape);
     rig_turn(&rig);

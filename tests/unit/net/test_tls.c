@@ -340,18 +340,6 @@ static void close_before_the_end_counts_as_out_of_time(void **state)
     assert_int_equal(outcomes(world), 1);
 }
 
-static void bytes_that_were_read_already_come_first(void **state)
-{
-    struct world *world = *state;
-    char hello[4096];
-    SSL_do_handshake(world->peer.ssl);
-    int size = BIO_read(world->peer.out, hello, sizeof(hello));
-    assert_true(size > 100);
-    assert_int_equal(send(world->peer.fd, hello + 100, (size_t)size - 100, 0), size - 100);
-    sw_conn_feed(&world->conn, hello, 100);
-    shake(world);
-}
-
 static void renewed_certificate_is_for_who_comes_then(void **state)
 {
     struct world *world = *state;
@@ -764,7 +752,6 @@ int main(void)
         CASE(what_is_no_tls_is_refused),
         CASE(peer_that_leaves_before_the_end_is_gone),
         CASE(close_before_the_end_counts_as_out_of_time),
-        CASE(bytes_that_were_read_already_come_first),
         CASE(renewed_certificate_is_for_who_comes_then),
         CASE(storm_of_handshakes_is_spread_over_turns_in_which_the_living_are_heard),
         CASE(who_leaves_while_its_handshake_waits_is_forgotten),
