@@ -38,11 +38,23 @@ enum sw_departure {
     SW_DEPARTURE_OTHER,  /* for a reason of its own (spillway_closed_total) */
     SW_DEPARTURE_COUNT
 };
+
+/* How a TLS handshake went. */
+enum sw_tls_outcome {
+    SW_TLS_OK_12,
+    SW_TLS_OK_13,
+    SW_TLS_FAILED,  /* no version or cipher in common, not TLS, an alert, ... */
+    SW_TLS_PLAIN,   /* HTTP came in its place */
+    SW_TLS_GONE,    /* the peer left before it was done */
+    SW_TLS_TIMEOUT, /* this node left: its time was over, or the node drains */
+    SW_TLS_OUTCOME_COUNT
+};
 /* What is charged to the memory budget (common/budget.h). */
 enum sw_budget_part {
     SW_PART_BLOCKS,   /* fanout's, with those that are kept for the next burst */
     SW_PART_MESSAGES, /* the bus's */
     SW_PART_KERNEL,   /* what the kernel holds for sessions under pressure, heads left out */
+    SW_PART_TLS,      /* TLS connections, and records that wait for their sockets */
     SW_PART_COUNT
 };
 
@@ -69,6 +81,7 @@ enum sw_token_outcome {
 #define SW_FAMILY_SIZE_PARTS       SW_PART_COUNT
 #define SW_FAMILY_SIZE_OUTCOMES    SW_OUTCOME_COUNT
 #define SW_FAMILY_SIZE_DEPARTURES  SW_DEPARTURE_COUNT
+#define SW_FAMILY_SIZE_HANDSHAKES  SW_TLS_OUTCOME_COUNT
 
 struct sw_counters {
 #define SW_COUNTER(field, type, help)      _Atomic int64_t field;

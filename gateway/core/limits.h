@@ -110,6 +110,9 @@
 
 /* Accepts per wake-up of a listener, so a storm of reconnects does not starve the connected. */
 #define SW_ACCEPTS_PER_TURN 64
+/* Time for TLS handshakes in one turn, at 0.3 ms each: a storm of them delays the connected by no
+ * more. Those that are left wait for the next turn, in order. */
+#define SW_HANDSHAKE_BUDGET_NS 2000000u
 /* Posts taken from an inbox per turn. */
 #define SW_POSTS_PER_TURN 1024
 /* Bytes taken from an inbox per turn; then the clients get theirs, and have a chance to read them.

@@ -23,7 +23,9 @@ const struct sw_config_row sw_config_rows[SW_CONFIG_COUNT] = {
 _Static_assert(SW_CONFIG_COUNT < 64, "a bit for each field, and one for the rules");
 
 const char *const sw_config_later[] = {
-    "tls_cert", "tls_key", "service", "environment", NULL,
+    "service",
+    "environment",
+    NULL,
 };
 
 bool sw_config_is_set(const struct sw_config *config, enum sw_config_field field)

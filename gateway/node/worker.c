@@ -203,14 +203,25 @@ static void init_site(struct sw_worker *worker)
 
 /* ---- accepting ---- */
 
-/* In words, or by a RST where even these are too many: a storm shall cost the connected nothing. */
-static void refuse(struct sw_worker *worker, int fd, enum sw_refusal why)
+/* What it hears: over TLS an alert, since there was no handshake to say more. */
+static struct sw_slice refusal(const struct sw_worker_listener *listener, enum sw_refusal why)
 {
+    const struct sw_worker *worker = listener->worker;
+    if (listener->listen->tls) {
+        return SW_SLICE(SW_TLS_REFUSAL);
+    }
+    return why == SW_REFUSED_ADDRESS ? sw_slice(worker->often, worker->often_size)
+                                     : sw_slice(worker->full, worker->full_size);
+}
+
+/* In words, or by a RST where even these are too many: a storm shall cost the connected nothing. */
+static void refuse(struct sw_worker_listener *listener, int fd, enum sw_refusal why)
+{
+    struct sw_worker *worker = listener->worker;
     sw_count(&worker->counters.refused_total[why], 1);
     if (sw_bucket_take(&worker->answers, sw_loop_now_ms(worker->loop))) {
-        bool often = why == SW_REFUSED_ADDRESS;
-        (void)!write(fd, often ? worker->often : worker->full,
-                     often ? worker->often_size : worker->full_size);
+        struct sw_slice words = refusal(listener, why);
+        (void)!write(fd, words.data, words.size);
         /* a request that lies unread would be answered by a RST, which may overtake the words */
         char unread[SW_HTTP_HEAD_BYTES];
         (void)!recv(fd, unread, sizeof(unread), MSG_TRUNC | MSG_DONTWAIT);
@@ -268,7 +279,7 @@ static void admit(struct sw_worker_listener *listener, int fd, const struct sw_h
     }
     if (!session) {
         atomic_fetch_sub(worker->config.connections, 1);
-        refuse(worker, fd, SW_REFUSED_FULL);
+        refuse(listener, fd, SW_REFUSED_FULL);
         return;
     }
     sw_count(&worker->counters.accepted_total, 1);
@@ -278,6 +289,9 @@ static void admit(struct sw_worker_listener *listener, int fd, const struct sw_h
         return;
     }
     sw_http_introduce(&session->conn, client);
+    if (listener->listen->tls) {
+        sw_conn_start_tls(&session->conn, worker->tls);
+    }
 }
 
 /* Does its address come too often? Trusted proxies come for others, who are known later. */
@@ -311,7 +325,7 @@ static void greet(struct sw_worker_listener *listener, int fd, const struct sw_p
     struct sw_worker *worker = listener->worker;
     if (atomic_fetch_add(worker->config.connections, 1) >= worker->config.max_sessions) {
         atomic_fetch_sub(worker->config.connections, 1);
-        refuse(worker, fd, SW_REFUSED_FULL);
+        refuse(listener, fd, SW_REFUSED_FULL);
     } else if (sw_greeting_open(&worker->greetings, fd, peer, listener)) {
         atomic_fetch_sub(worker->config.connections, 1);
     }
@@ -327,7 +341,7 @@ static void on_greeted(struct sw_worker_listener *listener, const struct sw_gree
                                                   sw_peer_is_loopback(&end->client)};
     }
     if (comes_too_often(listener->worker, &client.peer)) {
-        refuse(listener->worker, end->fd, SW_REFUSED_ADDRESS);
+        refuse(listener, end->fd, SW_REFUSED_ADDRESS);
     } else {
         admit(listener, end->fd, &client);
     }
@@ -364,11 +378,11 @@ static void on_accept(void *owner, int fd, const struct sw_address *address)
     if (proxy && !sw_networks_contain(&worker->config.addresses->trusted, &peer)) {
         turn_away(worker, fd, SW_REFUSED_UNTRUSTED, &peer, "it is in no --trusted-proxy");
     } else if (!proxy && comes_too_often(worker, &peer)) {
-        refuse(worker, fd, SW_REFUSED_ADDRESS);
+        refuse(listener, fd, SW_REFUSED_ADDRESS);
     } else if (sw_purse_look(&worker->purse) == SW_BUDGET_FULL) {
-        refuse(worker, fd, SW_REFUSED_BUDGET);
+        refuse(listener, fd, SW_REFUSED_BUDGET);
     } else if (!may_come_now(worker, address)) {
-        refuse(worker, fd, SW_REFUSED_RATE);
+        refuse(listener, fd, SW_REFUSED_RATE);
     } else if (proxy) {
         greet(listener, fd, &peer);
     } else {
@@ -419,7 +433,8 @@ static void on_note(struct sw_worker *worker, const struct sw_note *note)
     }
     case SW_POST_DRAINED:
     case SW_POST_BUS_STOPPED:
-    case SW_POST_KEYS: /* is no note */
+    case SW_POST_KEYS: /* are no notes */
+    case SW_POST_TLS:
         SW_UNREACHABLE();
     }
 }
@@ -440,6 +455,26 @@ static void on_keys(struct sw_worker *worker, struct sw_keys_post *post)
     sw_free(post);
 }
 
+/* A certificate on its way to a worker. */
+struct tls_post {
+    struct sw_post post;
+    struct sw_tls_context *context;
+};
+
+void sw_worker_set_tls(struct sw_worker *worker, struct sw_tls_context *context)
+{
+    struct tls_post *post = sw_zalloc(sizeof(*post));
+    post->post.kind = SW_POST_TLS;
+    post->context = sw_tls_context_ref(context);
+    sw_inbox_post(&worker->inbox, &post->post);
+}
+
+static void on_tls(struct sw_worker *worker, struct tls_post *post)
+{
+    sw_tls_set_context(worker->tls, post->context);
+    sw_free(post);
+}
+
 static void on_post(void *role, struct sw_post *post)
 {
     struct sw_worker *worker = role;
@@ -453,6 +488,10 @@ static void on_post(void *role, struct sw_post *post)
     }
     if (post->kind == SW_POST_KEYS) {
         on_keys(worker, SW_CONTAINER_OF(post, struct sw_keys_post, post));
+        return;
+    }
+    if (post->kind == SW_POST_TLS) {
+        on_tls(worker, SW_CONTAINER_OF(post, struct tls_post, post));
         return;
     }
     struct sw_note *note = SW_CONTAINER_OF(post, struct sw_note, post);
@@ -520,6 +559,10 @@ static void init_sessions(struct sw_worker *worker)
     worker->sessions.fanout.pool.purse = &worker->purse;
     worker->sessions.fanout.pool.keep_bytes = kept_bytes(worker);
     worker->sessions.codecs = worker->codec;
+    if (worker->config.tls) {
+        worker->tls = sw_tls_create(worker->loop, sw_tls_context_ref(worker->config.tls),
+                                    &worker->counters, &worker->purse);
+    }
     worker->sessions.quota = &worker->config.addresses->quota;
     worker->sessions.on_free = on_session_free;
     worker->sessions.owner = worker;
@@ -567,5 +610,6 @@ void sw_worker_deinit(struct sw_worker *worker)
         sw_verifier_deinit(&worker->verifier);
     }
     sw_sessions_deinit(&worker->sessions);
+    sw_tls_destroy(&worker->tls);
     sw_ws_codec_destroy(&worker->codec);
 }

@@ -9,6 +9,7 @@
 #include "common/bucket.h"
 #include "net/greeting.h"
 #include "net/listener.h"
+#include "net/tls_conn.h"
 #include "node/addresses.h"
 #include "node/config.h"
 #include "node/listen.h"
@@ -22,6 +23,7 @@ enum sw_node_post {
     SW_POST_BUS_STOPPED,          /* to main */
     SW_POST_QUIT,                 /* to every loop but main's: it ends */
     SW_POST_HOLD,                 /* to a worker, in test builds: it sleeps for `value` ms */
+    SW_POST_TLS,                  /* to a worker: sw_worker_set_tls */
     SW_POST_KEYS,                 /* to a worker: struct sw_keys_post */
 };
 
@@ -56,6 +58,7 @@ struct sw_worker_config {
     uint32_t max_sessions;         /* of the node */
     _Atomic uint32_t *connections; /* of the node: all workers count in it */
     struct sw_addresses *addresses;
+    struct sw_tls_context *tls; /* NULL: no listener has one */
     uint32_t id;
     const char *admin; /* where the admin listener is, for those who knock at the wrong door */
 };
@@ -99,6 +102,7 @@ struct sw_worker {
     struct sw_site site;
     struct sw_route routes[8];
     struct sw_worker_listener listeners[SW_LISTENERS];
+    struct sw_tls *tls;            /* NULL: no listener has one */
     struct sw_greetings greetings; /* connections whose PROXY header is still to come */
     char full[512];                /* the whole answer to who comes when the node is full */
     size_t full_size;
@@ -118,6 +122,9 @@ void sw_worker_init(struct sw_worker *worker, const struct sw_worker_config *con
 void sw_worker_set_keys(struct sw_worker *worker, struct sw_keyring *keys);
 /* Opens the listeners. Returns 0 or a negative errno. */
 int sw_worker_listen(struct sw_worker *worker) SW_MUST_CHECK;
+/* Any thread: who comes from now on sees the certificate of `context`, which it takes another
+ * reference of. */
+void sw_worker_set_tls(struct sw_worker *worker, struct sw_tls_context *context);
 /* The loop has stopped, nobody is connected. */
 void sw_worker_deinit(struct sw_worker *worker);
 

@@ -282,6 +282,7 @@ static void begin(struct sw_session *session, const struct sw_transport *transpo
     session->heard = session->opened;
     struct sw_reader *reader = sw_session_reader(session);
     reader->fd = session->conn.fd;
+    reader->flags |= session->conn.tls ? SW_NEVER_DIRECT : 0;
     reader->list = &session->one;
     sw_session_enter(session, SW_OPEN);
     sw_silence_start(session);

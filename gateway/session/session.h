@@ -124,7 +124,9 @@ struct sw_slab {
     uint32_t free_head; /* index + 1 */
 };
 #ifndef SW_LAW
-_Static_assert(SW_SLAB_CELLS * sizeof(struct sw_session) % 4096 == 0, "a slab fills its pages");
+_Static_assert((SW_SLAB_CELLS * sizeof(struct sw_session) + 4095) / 4096 * 4096 <
+                   (SW_SLAB_CELLS + 1) * sizeof(struct sw_session),
+               "a slab fills its pages");
 #endif
 
 /* All sessions of a worker. */
