@@ -23,6 +23,8 @@ static const char *const labels_BUSES[] = {"bus=\"memory\"", "bus=\"redis\""};
 static const char *const labels_REFUSALS[] = {"reason=\"full\"",      "reason=\"budget\"",
                                               "reason=\"rate\"",      "reason=\"address\"",
                                               "reason=\"untrusted\"", "reason=\"proxy_header\""};
+static const char *const labels_DEPARTURES[] = {"how=\"left\"", "how=\"closed\"", "how=\"reset\"",
+                                                "how=\"other\""};
 static const char *const labels_PARTS[] = {"part=\"blocks\"", "part=\"messages\"",
                                            "part=\"kernel\"", "part=\"tls\""};
 static const char *const labels_HANDSHAKES[] = {
@@ -32,6 +34,12 @@ static const char *const labels_HANDSHAKES[] = {
     "outcome=\"plain\"",
     "outcome=\"gone\"",
     "outcome=\"timeout\"",
+};
+static const char *const labels_OUTCOMES[] = {
+    "outcome=\"good\"",      "outcome=\"too_large\"",     "outcome=\"malformed\"",
+    "outcome=\"no_key\"",    "outcome=\"bad_signature\"", "outcome=\"expired\"",
+    "outcome=\"not_yet\"",   "outcome=\"wrong_issuer\"",  "outcome=\"wrong_audience\"",
+    "outcome=\"bad_grant\"",
 };
 
 /* One row of counters.def. */

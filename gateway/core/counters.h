@@ -40,6 +40,14 @@ enum sw_tls_outcome {
     SW_TLS_TIMEOUT, /* this node left: its time was over, or the node drains */
     SW_TLS_OUTCOME_COUNT
 };
+/* How a session left a node that drains. */
+enum sw_departure {
+    SW_DEPARTURE_LEFT,   /* by itself, once it was told */
+    SW_DEPARTURE_CLOSED, /* by the server, and took it */
+    SW_DEPARTURE_RESET,  /* did not take its close frame in time */
+    SW_DEPARTURE_OTHER,  /* for a reason of its own (spillway_closed_total) */
+    SW_DEPARTURE_COUNT
+};
 /* What is charged to the memory budget (common/budget.h). */
 enum sw_budget_part {
     SW_PART_BLOCKS,   /* fanout's, with those that are kept for the next burst */
@@ -49,6 +57,21 @@ enum sw_budget_part {
     SW_PART_COUNT
 };
 
+/* What became of a token (auth/token.h). */
+enum sw_token_outcome {
+    SW_OUTCOME_GOOD,
+    SW_OUTCOME_TOO_LARGE,
+    SW_OUTCOME_MALFORMED,
+    SW_OUTCOME_NO_KEY,
+    SW_OUTCOME_BAD_SIGNATURE,
+    SW_OUTCOME_EXPIRED,
+    SW_OUTCOME_NOT_YET,
+    SW_OUTCOME_WRONG_ISSUER,
+    SW_OUTCOME_WRONG_AUDIENCE,
+    SW_OUTCOME_BAD_GRANT,
+    SW_OUTCOME_COUNT
+};
+
 #define SW_FAMILY_SIZE_CONNECTIONS SW_CONNECTION_KIND_COUNT
 #define SW_FAMILY_SIZE_REASONS     SW_REASON_COUNT
 #define SW_FAMILY_SIZE_SHEDS       SW_SHED_COUNT
@@ -56,6 +79,8 @@ enum sw_budget_part {
 #define SW_FAMILY_SIZE_REFUSALS    SW_REFUSAL_COUNT
 #define SW_FAMILY_SIZE_PARTS       SW_PART_COUNT
 #define SW_FAMILY_SIZE_HANDSHAKES  SW_TLS_OUTCOME_COUNT
+#define SW_FAMILY_SIZE_OUTCOMES    SW_OUTCOME_COUNT
+#define SW_FAMILY_SIZE_DEPARTURES  SW_DEPARTURE_COUNT
 
 struct sw_counters {
 #define SW_COUNTER(field, type, help)      _Atomic int64_t field;

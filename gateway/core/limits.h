@@ -8,6 +8,16 @@
 #define SW_TOPIC_BYTES 255
 /* Topic rules of the config; each will be a label of metrics. */
 #define SW_RULES 64
+/* Keys that tokens are verified with: an issuer has a handful, of which two while it changes them.
+ */
+#define SW_KEYS 64
+/* Of those, how many a token is tried with that does not say which: a stranger chooses it, and a
+ * signature costs up to a millisecond. */
+#define SW_KEY_TRIES 4
+/* Topics and patterns of one list of a grant: as many as a session may subscribe to. */
+#define SW_GRANT_NAMES 256
+/* Nesting of a token's JSON: its claim `info` may be anything. */
+#define SW_TOKEN_DEPTH 32
 /* A conflation key or an idempotency id. */
 #define SW_KEY_BYTES 64
 /* Nesting of a payload that is still spliced as JSON. */
@@ -64,6 +74,16 @@
  * never reads costs this twice (once with the socket), one answer, and the one read (16 KB) that
  * was under way. */
 #define SW_LANE_BYTES 16384
+/* How long who showed no token may take to say hello with one. */
+#define SW_HELLO_MS 10000
+/* So long before a token ends its client is told, or at half of a shorter life. */
+#define SW_EXPIRING_MS 60000
+/* Time that one turn may spend verifying tokens; the rest is verified beside the loop, where it
+ * holds up nobody who is connected: 20 of ES256, 70 of RS256, 500 of HS256. */
+#define SW_VERIFY_BUDGET_NS 2000000u
+/* Tokens of one worker that are being verified there: at 100 us each half a second of one core, and
+ * at most 32 MB. Who comes above it is answered 503. */
+#define SW_VERIFYING 4096
 /* The subscription of a topic that the bus does not acknowledge. */
 #define SW_SUBSCRIBE_TIMEOUT_MS 5000
 /* How long such an interest stays registered after its last client heard `bus_unavailable`. */
@@ -74,6 +94,19 @@
  * (measured: 256 make it three times as dear, 4,096 thirty times). */
 #define SW_LINGERING_TOPICS   8192
 #define SW_LINGERING_PATTERNS 256
+
+/* A drain: between its steps; */
+#define SW_DRAIN_STEP_MS 20
+/* sessions that are told in one, so that all are within a second and the others' deliveries do not
+ * wait for it; */
+#define SW_DRAIN_SESSIONS 1024
+/* how long a listener that takes nobody new waits for who is in a handshake: a round trip around
+ * the world; */
+#define SW_DRAIN_DOOR_MS 300
+/* behind drain_ms and linger_ms: for resets to be counted; */
+#define SW_DRAIN_GRACE_MS 500
+/* and behind all that: a worker that stands still does not keep the node from ending. */
+#define SW_DRAIN_OVERDUE_MS 5000
 
 /* Accepts per wake-up of a listener, so a storm of reconnects does not starve the connected. */
 #define SW_ACCEPTS_PER_TURN 64
@@ -99,7 +132,7 @@
 /* One bulk string from Redis; above it the link ends. */
 #define SW_REDIS_BULK_BYTES (16u << 20)
 
-/* Sessions that a worker remembers after their end: an incident's worth, in 20 KB. */
+/* Sessions that a worker remembers after their end: an incident's worth, in 90 KB. */
 #define SW_ENDED_SESSIONS 256
 /* Rows of one report (sessions and their cursors, topics) that a worker looks at in one turn: about
  * 0.1 ms. */

@@ -19,8 +19,8 @@ struct sw_http;
 
 /* Must reply (sw_http_reply*), upgrade (sw_http_detach) or defer before it returns. */
 typedef void sw_handler(void *context, struct sw_http *http, const struct sw_request *request);
-/* Replies itself and returns false to refuse. Asked before the body is read; behind a refusal it is
- * thrown away, and the connection closes. */
+/* Replies itself (or holds the request) and returns false to refuse. Asked before the body is read;
+ * behind a refusal it is thrown away, and the connection closes. */
 typedef bool sw_head_guard(void *context, struct sw_http *http, const struct sw_request *request);
 
 struct sw_route {
@@ -48,6 +48,7 @@ struct sw_site {
     char *const *origins;
     /* Headers for every reply ("Name: value\r\n..."), may be NULL. */
     const char *headers;
+    bool leaving; /* the next reply is the last on each connection that is opened from now on */
     /* The connection has closed while it was HTTP: the memory around it is the owner's again. */
     void (*on_closed)(void *context, struct sw_conn *conn);
 };
@@ -56,11 +57,13 @@ struct sw_site {
  * (then the memory is the caller's at once). */
 int sw_http_open(const struct sw_site *site, struct sw_conn *conn, int fd) SW_MUST_CHECK;
 /* Who holds its other end, behind sw_http_open; else nobody knows. */
-void sw_http_introduce(struct sw_conn *conn, const struct sw_client *from);
+void sw_http_introduce(struct sw_conn *conn, const struct sw_http_client *from);
 /* Who sends the request that its handler or guard is asked about. */
-struct sw_client sw_http_client(struct sw_conn *conn);
-/* Closes all that idles between requests or waits for one; used when draining: finishes replies
- * with Connection: close. */
+struct sw_http_client sw_http_client(struct sw_conn *conn);
+/* Draining: the next reply is the last, with Connection: close. Who idles between two requests is
+ * closed; who has not asked yet may. */
+void sw_http_finish(struct sw_conn *conn);
+/* The same, and who has not asked yet is closed, too. */
 void sw_http_close(struct sw_conn *conn);
 struct sw_conn *sw_http_conn(struct sw_http *http);
 
@@ -81,6 +84,14 @@ void sw_http_append_error(struct sw_buf *out, enum sw_error error, const char *m
  * the handler must not use `http` any more. A peer that only ends its side waits for its reply. The
  * request's slices are invalid as soon as the handler returns. */
 void sw_http_defer(struct sw_http *http, void (*on_gone)(void *owner), void *owner);
+/* In a head guard, which then returns false: it cannot say yet, and is asked again in the next
+ * turn.
+ */
+void sw_http_hold(struct sw_http *http);
+/* What a guard found out, for the handler: `drop` takes it when the request is over. */
+void sw_http_keep(struct sw_http *http, void *kept, void (*drop)(void *kept));
+/* NULL: nothing. */
+void *sw_http_kept(const struct sw_http *http);
 /* Hands the connection on after an upgrade: frees the HTTP side, returns the connection; its next
  * owner calls sw_conn_adopt. `rest` gets the bytes that came behind the request (the caller frees
  * it). */

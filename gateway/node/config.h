@@ -6,6 +6,7 @@
 #define SW_NODE_CONFIG_H
 
 #include "common/buf.h"
+#include "common/log.h"
 #include "core/rule.h"
 
 /* Types of config.def. A list is NULL-terminated and owned like every string. */
@@ -36,6 +37,9 @@ bool sw_config_is_set(const struct sw_config *config, enum sw_config_field field
 /* The defaults. Never fails. */
 void sw_config_init(struct sw_config *config);
 void sw_config_deinit(struct sw_config *config);
+/* Its words for the log; config_check.c has looked at them. */
+enum sw_log_level sw_config_log_level(const struct sw_config *config);
+enum sw_log_format sw_config_log_format(const struct sw_config *config);
 /* Reads the file that --config or SPILLWAY_CONFIG names (if any), the environment (as `environ`)
  * and the flags, in that order of strength, and checks the whole. `argc`/`argv`: without the names
  * of the program and the subcommand. False: `error` holds lines for a person: what is wrong, where,
@@ -54,6 +58,10 @@ void sw_config_warnings(const struct sw_config *config, struct sw_buf *out);
 bool sw_config_explain(const struct sw_config *config, struct sw_slice name, struct sw_buf *out);
 /* What differs from the defaults and who said so, a line each; without passwords. */
 void sw_config_describe(const struct sw_config *config, struct sw_buf *out);
+/* The names of the settings that the file of --config has changed since it was read, at commas;
+ * what a flag or the environment says is stronger and no change. False: the file is not good any
+ * more, and `error` says why. */
+bool sw_config_changed(const struct sw_config *running, struct sw_buf *names, struct sw_buf *error);
 /* The table as --help text, and as CONFIG.md. */
 void sw_config_help(struct sw_buf *out);
 void sw_config_docs(struct sw_buf *out);

@@ -13,9 +13,11 @@
 #include "node/admin.h"
 #include "node/demo_feed.h"
 #include "node/descriptors.h"
+#include "node/leave.h"
 #include "node/memory_limit.h"
 #include "node/reload.h"
 #include "node/tls.h"
+#include "node/token_keys.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -39,6 +41,7 @@ struct sw_node {
     struct sw_inbox inbox;
     struct sw_turn turn;
     struct sw_counters counters;
+    struct sw_token_keys token_keys;
     struct sw_budget budget;
     struct sw_purse purse; /* main's own look at it */
     struct sw_addresses addresses;
@@ -46,6 +49,7 @@ struct sw_node {
     struct sw_demo_feed demo;
     struct sw_reload reload;
     struct sw_node_tls tls;
+    struct sw_leave leave;
     uv_signal_t signals[3];
 
     struct sw_listen listen[SW_LISTENERS];
@@ -71,7 +75,7 @@ struct sw_node {
     _Atomic uint32_t connections;
     uint32_t max_connections;
     unsigned drained;
-    bool draining;
+    bool signalled; /* asked by a signal to leave: the second one ends it at once */
     bool serving;
 };
 
@@ -84,7 +88,7 @@ static bool bus_has_thread(const struct sw_node *node)
 
 static enum sw_readiness readiness(struct sw_node *node)
 {
-    if (node->draining) {
+    if (node->leave.phase != SW_LEAVE_NOT) {
         return SW_DRAINING;
     }
     if (!sw_bus_ever_up(node->bus)) {
@@ -106,17 +110,19 @@ static bool bus_up(struct sw_node *node)
     return sw_bus_is_up(node->bus);
 }
 
-static void start_drain(struct sw_node *node)
+static void drain_workers(void *owner)
 {
-    if (node->draining) {
-        return;
-    }
-    node->draining = true;
-    sw_log(SW_LOG_INFO, "draining", "drain_ms=%llu", (unsigned long long)node->config->drain_ms);
-    sw_demo_feed_stop(&node->demo);
+    struct sw_node *node = owner;
     for (unsigned i = 0; i < node->worker_count; i++) {
-        sw_note_send(&node->workers[i].inbox, SW_POST_DRAIN, node->config->drain_ms);
+        sw_note_send(&node->workers[i].inbox, SW_POST_DRAIN, 0);
     }
+}
+
+/* Asked again, it says how far it is. */
+static void drain(struct sw_node *node, struct sw_buf *answer)
+{
+    sw_leave_start(&node->leave, false);
+    sw_leave_tell(&node->leave, answer);
 }
 
 static bool reload(struct sw_node *node, struct sw_buf *answer)
@@ -146,14 +152,20 @@ static void quit_all(struct sw_node *node)
     sw_loop_stop(node->loop);
 }
 
+static void stop_bus(struct sw_node *node)
+{
+    sw_leave_done(&node->leave, node->blocks);
+    sw_demo_feed_stop(&node->demo);
+    struct sw_inbox *bus = bus_has_thread(node) ? &node->bus_control : &node->workers[0].inbox;
+    sw_note_send(bus, SW_POST_STOP_BUS, 0);
+}
+
 static void on_note(struct sw_node *node, const struct sw_note *note)
 {
     switch ((enum sw_node_post)note->post.kind) {
     case SW_POST_DRAINED:
         if (++node->drained == node->worker_count) {
-            struct sw_inbox *bus =
-                bus_has_thread(node) ? &node->bus_control : &node->workers[0].inbox;
-            sw_note_send(bus, SW_POST_STOP_BUS, 0);
+            stop_bus(node);
         }
         return;
     case SW_POST_BUS_STOPPED:
@@ -164,6 +176,7 @@ static void on_note(struct sw_node *node, const struct sw_note *note)
     case SW_POST_QUIT:
     case SW_POST_HOLD:
     case SW_POST_TLS:
+    case SW_POST_KEYS:
         SW_UNREACHABLE();
     }
 }
@@ -332,6 +345,7 @@ static void create_workers(struct sw_node *node)
         .listen_count = node->listen_count,
         .tls = node->tls.context,
         .admin = node->admin_text,
+        .keys = node->token_keys.keyring,
         .budget = &node->budget,
         .workers = node->worker_count,
         .max_sessions = node->max_connections,
@@ -363,7 +377,7 @@ static bool open_listeners(struct sw_node *node)
                                   .readiness = readiness,
                                   .bus_up = bus_up,
                                   .measure = measure,
-                                  .drain = start_drain,
+                                  .drain = drain,
                                   .reload = reload,
                                   .hold = hold,
                                   .blocks = node->blocks,
@@ -417,11 +431,12 @@ static void on_signal(uv_signal_t *handle, int number)
         sw_buf_deinit(&answer);
         return;
     }
-    if (node->draining) { /* a second time: at once */
+    if (node->signalled) { /* a second time: at once */
         sw_log_stop();
         _exit(1);
     }
-    start_drain(node);
+    node->signalled = true;
+    sw_leave_start(&node->leave, number == SIGINT);
 }
 
 static void watch_signals(struct sw_node *node)
@@ -541,25 +556,17 @@ static void start_demo(struct sw_node *node)
 
 /* ---- what is read again at SIGHUP and POST /v1/reload ---- */
 
-static bool read_keys_again(void *owner, struct sw_buf *why)
-{
-    struct sw_node *node = owner;
-    struct sw_guard fresh;
-    if (!sw_guard_init(&fresh, node->config->api_key_file, node->config->api_key,
-                       node->admin.guard.loopback, why)) {
-        sw_guard_deinit(&fresh);
-        return false;
-    }
-    sw_guard_deinit(&node->admin.guard);
-    node->admin.guard = fresh;
-    return true;
-}
-
 /* A row for each thing that this node has. */
 static void add_reloads(struct sw_node *node)
 {
+    node->reload.config = node->config;
     if (node->admin.guard.keys) {
-        sw_reload_add(&node->reload, "api_keys", read_keys_again, node);
+        sw_reload_add(&node->reload, "api_keys", sw_guard_read_again, &node->admin.guard);
+    }
+    if (node->token_keys.keyring) {
+        node->token_keys.workers = node->workers;
+        node->token_keys.worker_count = node->worker_count;
+        sw_reload_add(&node->reload, "token_keys", sw_token_keys_read_again, &node->token_keys);
     }
     sw_node_tls_watch(&node->tls, &node->reload, node->workers, node->worker_count);
 }
@@ -571,6 +578,13 @@ static void create_loops(struct sw_node *node)
     SW_ASSERT(status == 0);
     node->turn = (struct sw_turn){.run = on_turn, .owner = node};
     sw_loop_add_turn(node->loop, &node->turn);
+    node->leave = (struct sw_leave){.loop = node->loop,
+                                    .config = node->config,
+                                    .connections = &node->connections,
+                                    .counters = &node->counters,
+                                    .on_drain = drain_workers,
+                                    .owner = node};
+    sw_leave_init(&node->leave);
     node->thread_count = node->worker_count + (bus_has_thread(node) ? 1 : 0);
     node->threads = sw_zalloc(node->thread_count * sizeof(*node->threads));
     node->workers = sw_zalloc(node->worker_count * sizeof(*node->workers));
@@ -589,6 +603,7 @@ static void create_loops(struct sw_node *node)
 static void destroy(struct sw_node *node)
 {
     sw_demo_feed_stop(&node->demo);
+    sw_leave_deinit(&node->leave);
     sw_admin_close(&node->admin);
     for (unsigned i = 0; node->serving && i < SW_ARRAY_SIZE(node->signals); i++) {
         uv_close((uv_handle_t *)&node->signals[i], NULL);
@@ -605,7 +620,6 @@ static void destroy(struct sw_node *node)
         sw_loop_destroy(&node->threads[i].loop);
     }
     sw_loop_destroy(&node->loop);
-    sw_guard_deinit(&node->admin.guard);
     sw_addresses_deinit(&node->addresses);
     sw_free(node->threads);
     sw_free(node->workers);
@@ -628,30 +642,16 @@ static void serve(struct sw_node *node)
     sw_log(SW_LOG_INFO, "stopped", "node=%s", node->id);
 }
 
-static enum sw_log_level log_level(const char *word)
-{
-    return strcmp(word, "debug") == 0   ? SW_LOG_DEBUG
-           : strcmp(word, "warn") == 0  ? SW_LOG_WARN
-           : strcmp(word, "error") == 0 ? SW_LOG_ERROR
-                                        : SW_LOG_INFO;
-}
-
-static enum sw_log_format log_format(const char *word)
-{
-    return strcmp(word, "json") == 0   ? SW_LOG_JSON
-           : strcmp(word, "text") == 0 ? SW_LOG_TEXT
-                                       : SW_LOG_AUTO;
-}
-
 /* 0, or the exit code. */
 static int prepare(struct sw_node *node)
 {
     struct sw_buf error = {0};
     int code = claim_addresses(node) ? 0 : 1;
     if (code == 0 &&
-        (!sw_node_tls_init(&node->tls, node->config, node->listen, node->listen_count, &error) ||
-         !sw_guard_init(&node->admin.guard, node->config->api_key_file, node->config->api_key,
-                        sw_address_is_loopback(&node->admin_address), &error))) {
+        !(sw_node_tls_init(&node->tls, node->config, node->listen, node->listen_count, &error) &&
+          sw_guard_init(&node->admin.guard, node->config->api_key_file, node->config->api_key,
+                        sw_address_is_loopback(&node->admin_address), &error) &&
+          sw_token_keys_init(&node->token_keys, node->config, &error))) {
         fprintf(stderr, "spillway: %s", sw_buf_text(&error));
         code = 2;
     }
@@ -671,8 +671,8 @@ int sw_node_run(const struct sw_config *config)
     struct plan plan = make_plan(node);
     int code = prepare(node);
     if (code == 0) {
-        enum sw_log_level level = log_level(config->log_level);
-        enum sw_log_format format = log_format(config->log_format);
+        enum sw_log_level level = sw_config_log_level(config);
+        enum sw_log_format format = sw_config_log_format(config);
         sw_log_configure(level, format);
         say_limits(node, &plan); /* in full before the ready line */
         sw_addresses_init(&node->addresses, config);
@@ -694,6 +694,7 @@ int sw_node_run(const struct sw_config *config)
     release_claims(node);
     sw_guard_deinit(&node->admin.guard);
     sw_node_tls_deinit(&node->tls);
+    sw_token_keys_deinit(&node->token_keys);
     sw_free(node);
     return code;
 }

@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "protocol/encode.h"
+#include "session/guest.h"
 #include "session/report.h"
 #include "transport/ws.h"
 
@@ -16,7 +17,6 @@
 /* Room for a batch of SW_PUBLISH_BATCH small messages, or a few large ones. */
 #define PUBLISH_BODY_BYTES (8u << 20)
 #define FULL_RETRY_MS      5000
-#define DRAIN_RETRY_MS     1000
 #define OFTEN_RETRY_MS     1000
 /* Between two log lines about connections that came from no balancer, or said nothing sensible. */
 #define COMPLAIN_MS 10000
@@ -50,7 +50,7 @@ static bool may_shake_hands(struct sw_worker *worker, struct sw_http *http)
     if (!sw_networks_contain(&addresses->trusted, &peer)) {
         return true;
     }
-    struct sw_client client = sw_http_client(sw_http_conn(http));
+    struct sw_http_client client = sw_http_client(sw_http_conn(http));
     uint32_t retry_ms =
         sw_quota_knock(&addresses->quota, &client.peer, sw_loop_now_ms(worker->loop));
     if (retry_ms) {
@@ -61,15 +61,9 @@ static bool may_shake_hands(struct sw_worker *worker, struct sw_http *http)
     return retry_ms == 0;
 }
 
-/* Who was at the door when the drain began goes elsewhere. */
 static void upgrade(struct sw_worker *worker, struct sw_http *http,
                     const struct sw_request *request, bool echo)
 {
-    if (worker->draining) {
-        sw_http_reply_error(http, SW_ERROR_OVERLOADED, "the node is draining", DRAIN_RETRY_MS,
-                            NULL);
-        return;
-    }
     if (may_shake_hands(worker, http)) {
         sw_ws_upgrade(&worker->door, http, request, echo);
     }
@@ -85,13 +79,43 @@ static void on_echo(void *context, struct sw_http *http, const struct sw_request
     upgrade(context, http, request, true);
 }
 
+static void drop_identity(void *kept)
+{
+    struct sw_identity *identity = kept;
+    sw_identity_destroy(&identity);
+}
+
+/* Whoever publishes over HTTP is known by each request's own token. Where this turn has verified
+ * enough it waits for the next. */
+static bool admit_publisher(struct sw_worker *worker, struct sw_http *http,
+                            const struct sw_request *request)
+{
+    struct sw_slice token = sw_door_token(request);
+    struct sw_verdict verdict;
+    if (!token.data) {
+        sw_http_reply_error(http, SW_ERROR_UNAUTHORIZED, "a token is needed", 0, NULL);
+        return false;
+    }
+    if (!sw_verifier_try(&worker->verifier, token, &verdict)) {
+        sw_http_hold(http);
+        return false;
+    }
+    if (verdict.verdict != SW_TOKEN_GOOD) {
+        bool expired = verdict.verdict == SW_TOKEN_EXPIRED;
+        sw_http_reply_error(http, expired ? SW_ERROR_TOKEN_EXPIRED : SW_ERROR_UNAUTHORIZED,
+                            sw_token_verdict_text(verdict.verdict), 0, NULL);
+        return false;
+    }
+    sw_http_keep(http, verdict.identity, drop_identity);
+    return true;
+}
+
 /* Before the body: who may not publish has none of it read. */
 static bool guard_publish(void *context, struct sw_http *http, const struct sw_request *request)
 {
-    const struct sw_worker *worker = context;
+    struct sw_worker *worker = context;
     const char *why = NULL;
-    if (sw_door_shows_token(request)) {
-        sw_http_reply_error(http, SW_ERROR_UNSUPPORTED, "this node takes no tokens", 0, NULL);
+    if (!sw_door_takes_token(&worker->door, http, request)) {
         return false;
     }
     if (!sw_door_origin_allowed(&worker->door, request)) {
@@ -102,15 +126,20 @@ static bool guard_publish(void *context, struct sw_http *http, const struct sw_r
     }
     if (why) {
         sw_http_reply_error(http, SW_ERROR_FORBIDDEN, why, 0, NULL);
+        return false;
     }
-    return why == NULL;
+    return !worker->door.tokens || admit_publisher(worker, http, request);
 }
 
 static void on_publish(void *context, struct sw_http *http, const struct sw_request *request)
 {
     const struct sw_worker *worker = context;
-    bool allowed = sw_door_may_publish(&worker->door, sw_http_conn(http), request);
-    sw_api_publish(&worker->publisher, http, request, allowed);
+    const struct sw_identity *identity = sw_http_kept(http);
+    struct sw_permit permit = {
+        .node = sw_door_may_publish(&worker->door, sw_http_conn(http), request),
+        .grant = identity ? &identity->grant : NULL,
+    };
+    sw_api_publish(&worker->publisher, http, request, &permit);
 }
 
 /* Backends publish on the other listener; say where that is. */
@@ -241,7 +270,7 @@ static void write_refusals(struct sw_worker *worker)
 }
 
 /* The connection of `client` becomes a session, if there is room for one. */
-static void admit(struct sw_worker_listener *listener, int fd, const struct sw_client *client)
+static void admit(struct sw_worker_listener *listener, int fd, const struct sw_http_client *client)
 {
     struct sw_worker *worker = listener->worker;
     struct sw_session *session = NULL;
@@ -304,12 +333,12 @@ static void greet(struct sw_worker_listener *listener, int fd, const struct sw_p
 
 static void on_greeted(struct sw_worker_listener *listener, const struct sw_greeting_end *end)
 {
-    struct sw_client client = {.peer = end->peer};
+    struct sw_http_client client = {.peer = end->peer};
     if (end->named) {
-        client = (struct sw_client){.peer = end->client,
-                                    .known = true,
-                                    .local = sw_peer_is_loopback(&end->peer) &&
-                                             sw_peer_is_loopback(&end->client)};
+        client = (struct sw_http_client){.peer = end->client,
+                                         .known = true,
+                                         .local = sw_peer_is_loopback(&end->peer) &&
+                                                  sw_peer_is_loopback(&end->client)};
     }
     if (comes_too_often(listener->worker, &client.peer)) {
         refuse(listener, end->fd, SW_REFUSED_ADDRESS);
@@ -357,7 +386,7 @@ static void on_accept(void *owner, int fd, const struct sw_address *address)
     } else if (proxy) {
         greet(listener, fd, &peer);
     } else {
-        struct sw_client client = {
+        struct sw_http_client client = {
             .peer = peer, .known = true, .local = sw_peer_is_loopback(&peer)};
         admit(listener, fd, &client);
     }
@@ -387,7 +416,7 @@ static void on_note(struct sw_worker *worker, const struct sw_note *note)
 {
     switch ((enum sw_node_post)note->post.kind) {
     case SW_POST_DRAIN:
-        sw_worker_drain(worker, note->value);
+        sw_worker_drain(worker);
         return;
     case SW_POST_STOP_BUS: /* the bus lives on this loop */
         sw_bus_stop(worker->bus);
@@ -405,6 +434,7 @@ static void on_note(struct sw_worker *worker, const struct sw_note *note)
     case SW_POST_DRAINED:
     case SW_POST_BUS_STOPPED:
     case SW_POST_TLS:
+    case SW_POST_KEYS: /* are no notes */
         SW_UNREACHABLE();
     }
 }
@@ -429,6 +459,22 @@ static void on_tls(struct sw_worker *worker, struct tls_post *post)
     sw_free(post);
 }
 
+void sw_worker_set_keys(struct sw_worker *worker, struct sw_keyring *keys)
+{
+    struct sw_keys_post *post = sw_zalloc(sizeof(*post));
+    post->post.kind = SW_POST_KEYS;
+    post->keys = sw_keyring_ref(keys);
+    sw_inbox_post(&worker->inbox, &post->post);
+}
+
+static void on_keys(struct sw_worker *worker, struct sw_keys_post *post)
+{
+    SW_ASSERT(worker->door.tokens);
+    sw_verifier_set_keys(&worker->verifier, post->keys);
+    sw_keyring_unref(&post->keys);
+    sw_free(post);
+}
+
 static void on_post(void *role, struct sw_post *post)
 {
     struct sw_worker *worker = role;
@@ -442,6 +488,10 @@ static void on_post(void *role, struct sw_post *post)
     }
     if (post->kind == SW_POST_TLS) {
         on_tls(worker, SW_CONTAINER_OF(post, struct tls_post, post));
+        return;
+    }
+    if (post->kind == SW_POST_KEYS) {
+        on_keys(worker, SW_CONTAINER_OF(post, struct sw_keys_post, post));
         return;
     }
     struct sw_note *note = SW_CONTAINER_OF(post, struct sw_note, post);
@@ -516,6 +566,11 @@ static void init_sessions(struct sw_worker *worker)
     worker->sessions.quota = &worker->config.addresses->quota;
     worker->sessions.on_free = on_session_free;
     worker->sessions.owner = worker;
+    if (worker->config.keys) {
+        sw_verifier_init(&worker->verifier, worker->config.keys, worker->loop, &worker->counters,
+                         sw_sessions_on_verdict, &worker->sessions);
+        worker->sessions.verifier = &worker->verifier;
+    }
 }
 
 void sw_worker_init(struct sw_worker *worker, const struct sw_worker_config *config,
@@ -527,10 +582,10 @@ void sw_worker_init(struct sw_worker *worker, const struct sw_worker_config *con
     SW_ASSERT(status == 0);
     init_sessions(worker);
     worker->door =
-        (struct sw_ws_door){.all = &worker->sessions,
-                            .origins = settings->origin,
-                            .publish_set = sw_config_is_set(settings, SW_CONFIG_client_publish),
-                            .publish = settings->client_publish};
+        (struct sw_door){.origins = settings->origin,
+                         .publish_set = sw_config_is_set(settings, SW_CONFIG_client_publish),
+                         .publish = settings->client_publish,
+                         .tokens = config->keys != NULL};
     worker->publisher =
         (struct sw_publisher){.bus = bus, .inbox = &worker->inbox, .rules = &settings->rules};
     uint64_t rate = settings->accept_rate * 1000 / config->workers;
@@ -551,6 +606,9 @@ void sw_worker_deinit(struct sw_worker *worker)
         sw_listener_close(&worker->listeners[i].socket);
     }
     sw_greetings_close(&worker->greetings);
+    if (worker->config.keys) {
+        sw_verifier_deinit(&worker->verifier);
+    }
     sw_sessions_deinit(&worker->sessions);
     sw_tls_destroy(&worker->tls);
     sw_ws_codec_destroy(&worker->codec);

@@ -5,6 +5,7 @@
 #define SW_NODE_WORKER_H
 
 #include "api/publish.h"
+#include "auth/verifier.h"
 #include "common/bucket.h"
 #include "net/greeting.h"
 #include "net/listener.h"
@@ -23,6 +24,13 @@ enum sw_node_post {
     SW_POST_QUIT,                 /* to every loop but main's: it ends */
     SW_POST_HOLD,                 /* to a worker, in test builds: it sleeps for `value` ms */
     SW_POST_TLS,                  /* to a worker: sw_worker_set_tls */
+    SW_POST_KEYS,                 /* to a worker: struct sw_keys_post */
+};
+
+/* Tokens are verified with these from now on. Owns a reference. */
+struct sw_keys_post {
+    struct sw_post post;
+    struct sw_keyring *keys;
 };
 
 /* A post that carries a number. */
@@ -44,6 +52,7 @@ struct sw_worker_config {
     const char *node; /* its id */
     const struct sw_listen *listens;
     unsigned listen_count;
+    struct sw_keyring *keys;       /* NULL: no tokens are asked for */
     struct sw_budget *budget;      /* of the node */
     uint32_t workers;              /* how many share it */
     uint32_t max_sessions;         /* of the node */
@@ -61,6 +70,19 @@ struct sw_worker_listener {
     const struct sw_listen *listen;
 };
 
+/* How far a worker is with leaving. */
+struct sw_drain {
+    struct sw_timer timer;
+    uint64_t begun_ms;
+    uint32_t told_slot;  /* sessions below it have been told */
+    uint32_t asked_slot; /* ... asked to go */
+    uint32_t total;      /* that were there when the closing began */
+    uint32_t asked;      /* of them */
+    bool shut;           /* the listeners are closed */
+    bool closing;        /* who has not left by itself is closed */
+    bool over;           /* nobody is left */
+};
+
 struct sw_worker {
     struct sw_worker_config config;
     struct sw_loop *loop;
@@ -71,10 +93,11 @@ struct sw_worker {
     struct sw_counters counters;
     struct sw_purse purse;
     struct sw_sessions sessions;
+    struct sw_verifier verifier; /* where tokens are asked for */
     struct sw_ws_codec *codec;
     struct sw_framing framing;
     struct sw_encoding encodings[SW_ENCODINGS];
-    struct sw_ws_door door;
+    struct sw_door door;
     struct sw_publisher publisher;
     struct sw_site site;
     struct sw_route routes[8];
@@ -88,17 +111,15 @@ struct sw_worker {
     struct sw_bucket accepts; /* this worker's share of new connections */
     struct sw_bucket answers; /* ... and as many more that are refused in words */
     uint64_t complain_at_ms;  /* when the next line about a balancer may be written */
-    /* draining */
-    struct sw_timer drain_timer;
-    uint64_t drain_until_ms;
-    uint32_t drain_slot; /* sessions below it have been asked to go */
-    bool draining;
-    bool drained;
+    struct sw_drain drain;
 };
 
 /* On main's thread, before the loop runs; `bus` is created already. */
 void sw_worker_init(struct sw_worker *worker, const struct sw_worker_config *config,
                     struct sw_loop *loop, struct sw_bus *bus, struct sw_inbox *main);
+/* Any thread, where tokens are asked for: takes a reference to `keys`. Who is connected stays so
+ * until its token expires. */
+void sw_worker_set_keys(struct sw_worker *worker, struct sw_keyring *keys);
 /* Opens the listeners. Returns 0 or a negative errno. */
 int sw_worker_listen(struct sw_worker *worker) SW_MUST_CHECK;
 /* Any thread: who comes from now on sees the certificate of `context`, which it takes another
@@ -107,8 +128,8 @@ void sw_worker_set_tls(struct sw_worker *worker, struct sw_tls_context *context)
 /* The loop has stopped, nobody is connected. */
 void sw_worker_deinit(struct sw_worker *worker);
 
-/* drain.c: no new clients; everybody goes over `drain_ms`, at a pace, each after its data. */
-void sw_worker_drain(struct sw_worker *worker, uint64_t drain_ms);
+/* drain.c: no new clients; everybody goes over drain_ms, at a pace, each after its data. Once. */
+void sw_worker_drain(struct sw_worker *worker);
 /* A connection has gone. */
 void sw_worker_check_drained(struct sw_worker *worker);
 
