@@ -357,22 +357,10 @@ export async function start(name, options = {}) {
 
 // ---- the load ----
 
-// A load generator that is connected to one server; `settings` are its flags without dashes.
-export class Load {
-  constructor(server, settings) {
-    const flags = {
-      port: server.port,
-      "publish-port": server.publishPort,
-      dialect: server.dialect,
-      publish: server.publish,
-      "warm-up": 0,
-      patience: 30,
-      ...settings,
-    };
-    this.process = new Process(loadCpu, [
-      `${out}/load`,
-      ...Object.entries(flags).flatMap(([name, value]) => [`--${name}`, String(value)]),
-    ]);
+// Something beside the servers that is told what to do, a line each, and answers in JSON. `flags` without dashes.
+class Helper {
+  constructor(command, flags) {
+    this.process = new Process(loadCpu, [...command, ...Object.entries(flags).flatMap(([name, value]) => [`--${name}`, String(value)])]);
   }
 
   async answer() {
@@ -383,12 +371,39 @@ export class Load {
     return result;
   }
 
-  ask(command) {
+  say(command) {
     this.process.child.stdin.write(`${command}\n`);
+  }
+
+  ask(command) {
+    this.say(command);
     return this.answer();
   }
 
   stop() {
     return this.process.stop("SIGKILL");
+  }
+}
+
+// A load generator that is connected to one server.
+export class Load extends Helper {
+  constructor(server, settings) {
+    super([`${out}/load`], {
+      port: server.port,
+      "publish-port": server.publishPort,
+      dialect: server.dialect,
+      publish: server.publish,
+      "warm-up": 0,
+      patience: 30,
+      ...settings,
+    });
+  }
+}
+
+// Those who return at once. They have the load's CPU while nobody else wants it, so that they delay the server's clients by nothing
+// but what they ask of the server.
+export class Crowd extends Helper {
+  constructor(server, settings) {
+    super(["chrt", "--idle", "0", `${out}/crowd`], { port: server.port, ...settings });
   }
 }

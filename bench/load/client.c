@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client.h"
 
+#include "tokens.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -506,7 +508,8 @@ static int open_socket(unsigned number, unsigned port)
 
 static void send_upgrade(const struct client *client)
 {
-    size_t room = 512 + (size_t)opt.each * 24;
+    const char *token = tokens_header(client->number);
+    size_t room = 512 + (size_t)opt.each * 24 + strlen(token);
     char *text = allocate(room, 1);
     size_t at = (size_t)snprintf(text, room, "GET %s", opt.dialect->path);
     for (unsigned i = 0; i < opt.each && !client->publishes; i++) {
@@ -516,8 +519,8 @@ static void send_upgrade(const struct client *client)
     at += (size_t)snprintf(text + at, room - at,
                            " HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                            "Sec-WebSocket-Version: 13\r\n"
-                           "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-                           opt.host);
+                           "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n%s\r\n",
+                           opt.host, token);
     client_write(client, text, at);
     free(text);
 }

@@ -17,6 +17,7 @@ struct options {
     const char *host;
     const struct dialect *dialect;
     const char *publish; /* ws, http (as nchan takes it), redis */
+    const char *tokens;  /* a file, see tokens.h; NULL: none */
     unsigned port;
     unsigned publish_port; /* 0: the same */
     unsigned clients;

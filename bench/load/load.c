@@ -11,7 +11,8 @@
  *   N                bursts
  *   for MS           bursts until so much time is over; with a rest of a fifth behind each, so
  *                    that what is measured is never this process
- *   rate N MS        N bursts a second for so long, whether they arrive or not
+ *   rate N MS        N bursts a second for so long, whether they arrive or not; MS 0: until the
+ *                    next line
  *   handshakes MS    connects and subscribes for so long, at most --room, with rests as well
  *   drop             resets those connections
  *   pause N          the first N clients stop reading
@@ -19,13 +20,16 @@
  *
  * Exit 1 where anything was wrong. */
 #include "client.h"
+#include "tokens.h"
 
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <time.h>
+#include <unistd.h>
 
 #define MAX_TOPICS 10000
 /* Between two rests. */
@@ -157,11 +161,17 @@ static void run_bursts(uint64_t count, uint64_t ms)
     answer("bursts", done);
 }
 
+static bool has_input(void)
+{
+    struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+    return poll(&input, 1, 0) > 0;
+}
+
 static void run_rate(uint64_t per_second, uint64_t ms)
 {
     uint64_t due = 0, done = 0;
     begin();
-    for (; passed_ms() < ms; done++) {
+    for (; ms ? passed_ms() < ms : !has_input(); done++) {
         uint64_t at_ms = done * 1000 / per_second;
         for (uint64_t now_ms = passed_ms(); now_ms < at_ms; now_ms = passed_ms()) {
             poll_once((int)(at_ms - now_ms));
@@ -269,6 +279,8 @@ static void obey(const char *line)
         run_handshakes(a);
     } else if (sscanf(line, "pause %" SCNu64, &a) == 1) {
         run_pause(a);
+    } else if (strcmp(line, "enough\n") == 0) {
+        return; /* it has ended a rate */
     } else if (strcmp(line, "drop\n") == 0) {
         run_drop();
     } else if (strcmp(line, "resume\n") == 0) {
@@ -307,7 +319,7 @@ static const struct {
 static _Noreturn void usage(void)
 {
     fputs("usage: load --port N [--host ADDRESS] [--publish ws|http|redis]\n"
-          "            [--dialect native|nchan|socket.io|centrifuge]",
+          "            [--dialect native|nchan|socket.io|centrifuge] [--tokens FILE]",
           stderr);
     for (size_t i = 1; i < FLAGS; i++) {
         fprintf(stderr, "\n  %-14s N  %s", flags[i].name, flags[i].help);
@@ -324,6 +336,8 @@ static bool parse_word(const char *name, const char *value)
         opt.publish = value;
     } else if (strcmp(name, "--dialect") == 0) {
         opt.dialect = dialect_find(value);
+    } else if (strcmp(name, "--tokens") == 0) {
+        opt.tokens = value;
     } else {
         return false;
     }
@@ -372,6 +386,9 @@ int main(int argc, char **argv)
                            .window = 1,
                            .patience = 60};
     parse(argc, argv);
+    if (!tokens_read(opt.tokens)) {
+        die("%s: no tokens there", opt.tokens);
+    }
     prctl(PR_SET_TIMERSLACK, 1ul, 0, 0, 0); /* short rests are to be short */
     clients_init();
     output = allocate(opt.messages, (size_t)opt.bytes + 512);

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// All clients but the living lose their connection and return at once, each with a token of its own: what do the living notice, and
+// how long is it until all are back? Beside it the same without tokens, which is what connecting alone costs.
+import { createPrivateKey, generateKeyPairSync, sign } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { quantile } from "../rounds.mjs";
+import { Crowd, Load, out, sleep, start } from "../servers.mjs";
+
+const clients = 200;
+const perSecond = 200;
+const aloneMs = 5000;
+const bound = 1.5;
+// A node's descriptors are 20,000, less what the living and the node itself need.
+const crowdOf = (quick) => (quick ? 5000 : 19500);
+
+const base64 = (value) => Buffer.from(typeof value === "string" ? value : JSON.stringify(value)).toString("base64url");
+
+// A token for each, and the key that they are verified with; made once, before anything is measured.
+function makeTokens(count) {
+  const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const key = createPrivateKey(privateKey.export({ type: "pkcs8", format: "pem" }));
+  const files = { tokens: `${out}/returns.tokens`, key: `${out}/returns.pem` };
+  const head = base64({ alg: "ES256", typ: "JWT", kid: "returns" });
+  const exp = Math.floor(Date.now() / 1000) + 3600;
+  const grant = { sub: ["bench.*", "crowd.*"], pub: ["bench.*"] };
+  const tokens = Array.from({ length: count }, (_, at) => {
+    const text = `${head}.${base64({ sub: `client-${at}`, exp, spillway: grant })}`;
+    return `${text}.${sign("sha256", Buffer.from(text), { key, dsaEncoding: "ieee-p1363" }).toString("base64url")}`;
+  });
+  writeFileSync(files.tokens, `${tokens.join("\n")}\n`);
+  writeFileSync(files.key, publicKey.export({ type: "spki", format: "pem" }));
+  return files;
+}
+
+const counted = ["tokens_total", "tokens_aside_total", "refused_total", "turns_total"];
+const counters = async (server) => Object.fromEntries(await Promise.all(counted.map(async (name) => [name, await server.metric(name)])));
+
+async function oneReturn(server, load, crowd) {
+  const alone = await load.ask(`rate ${perSecond} ${aloneMs}`);
+  const before = { ...(await counters(server)), cpu: server.cpuNs() };
+  const during = load.ask(`rate ${perSecond} 0`);
+  await sleep(100);
+  const back = await crowd.ask("return");
+  load.say("enough");
+  const beside = await during;
+  const after = { ...(await counters(server)), cpu: server.cpuNs() };
+  const passed = Object.fromEntries(Object.keys(after).map((name) => [name, after[name] - before[name]]));
+  return { alone, beside, back, ...passed };
+}
+
+async function withTokens(files, count, rounds, progress) {
+  const flags = files ? ["--auth", "jwt", "--jwt-key-file", files.key] : ["--client-publish"];
+  const tokens = files ? { tokens: files.tokens } : {};
+  const server = await start("spillway", { flags });
+  const load = new Load(server, { clients, ...tokens });
+  const crowd = new Crowd(server, { clients: count, ...tokens });
+  const results = [];
+  try {
+    await load.answer();
+    await crowd.answer();
+    for (let round = 0; round < rounds; round++) {
+      progress(`round ${round + 1} of ${rounds}`);
+      await sleep(500);
+      results.push(await oneReturn(server, load, crowd));
+    }
+    return results;
+  } finally {
+    await crowd.stop();
+    await load.stop();
+    await server.stop();
+  }
+}
+
+function tell(report, name, results) {
+  const median = (pick) => quantile(results.map(pick), 0.5);
+  const ratio = median(({ alone, beside }) => beside.p99 / alone.p99);
+  const seconds = median(({ back }) => back.seconds);
+  const aside = median((result) => result.tokens_aside_total);
+  const figures = {
+    p50: [median(({ alone }) => alone.p50), median(({ beside }) => beside.p50)],
+    p99: [median(({ alone }) => alone.p99), median(({ beside }) => beside.p99)],
+    ratio,
+    seconds,
+    half: median(({ back }) => back.median),
+    aside,
+    atOnce: median((result) => result.tokens_total) - aside,
+    refused: median((result) => result.refused_total),
+    cpu: median((result) => result.cpu / 1e9),
+    results,
+  };
+  const verdict = report.verdict(ratio <= bound);
+  const cells = [
+    figures.p99[0].toFixed(2), figures.p99[1].toFixed(2), ratio.toFixed(2), figures.p50[0].toFixed(2), figures.p50[1].toFixed(2),
+    seconds.toFixed(2), figures.half.toFixed(2), figures.aside.toFixed(0), figures.atOnce.toFixed(0), figures.refused.toFixed(0),
+    figures.cpu.toFixed(2),
+  ];
+  report.values(name, cells, seconds, { ...figures, verdict, label: `${seconds.toFixed(1)} s, p99 x ${ratio.toFixed(2)}` });
+}
+
+export async function run({ report, quick }) {
+  const count = crowdOf(quick);
+  const files = makeTokens(count);
+  report.begin(`${count} clients return at once beside ${clients} that read ${perSecond} messages/s`, `their p99 within ${bound} x`);
+  report.columns([
+    "p99 ms alone", "return", "ratio", "p50 alone", "return", "all back s", "half s", "aside", "on the loop", "refused", "node CPU s",
+  ]);
+  for (const [name, made] of [["ES256 tokens", files], ["no tokens", null]]) {
+    tell(report, name, await withTokens(made, count, quick ? 1 : 5, report.progress));
+  }
+}
