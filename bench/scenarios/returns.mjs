@@ -98,7 +98,7 @@ function tell(report, name, results) {
   report.values(name, cells, seconds, { ...figures, verdict, label: `${seconds.toFixed(1)} s, p99 x ${ratio.toFixed(2)}` });
 }
 
-export async function run({ report, quick }) {
+export async function run({ report, quick, rounds }) {
   const count = crowdOf(quick);
   const files = makeTokens(count);
   report.begin(`${count} clients return at once beside ${clients} that read ${perSecond} messages/s`, `their p99 within ${bound} x`);
@@ -106,6 +106,6 @@ export async function run({ report, quick }) {
     "p99 ms alone", "return", "ratio", "p50 alone", "return", "all back s", "half s", "aside", "on the loop", "refused", "node CPU s",
   ]);
   for (const [name, made] of [["ES256 tokens", files], ["no tokens", null]]) {
-    tell(report, name, await withTokens(made, count, quick ? 1 : 5, report.progress));
+    tell(report, name, await withTokens(made, count, quick ? 1 : Math.min(rounds, 5), report.progress));
   }
 }

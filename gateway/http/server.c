@@ -13,6 +13,7 @@
  *     LINGER   our side is closed; what comes is thrown away, lest a RST overtake the reply */
 #include "http/server.h"
 
+#include "common/clock.h"
 #include "common/mem.h"
 #include "http/origin.h"
 #include "http/parser.h"
@@ -420,7 +421,10 @@ static void on_read(struct sw_conn *conn, const char *data, size_t size)
     }
     sw_parser_push(http->parser, data, size);
     if (http->phase == HEAD || http->phase == BODY) {
-        serve(http);
+        struct sw_loop *loop = http->site->loop;
+        uint64_t began_ns = sw_clock_ns();
+        serve(http); /* may free it */
+        sw_loop_spent(loop, began_ns);
     } else if (sw_parser_rest(http->parser).size > SW_HTTP_HEAD_BYTES) {
         sw_conn_read(conn, false); /* pipelined faster than answered */
     }

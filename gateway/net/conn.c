@@ -7,6 +7,9 @@
 #include "net/conn.h"
 
 #include "common/assert.h"
+#include "common/clock.h"
+#include "common/mem.h"
+#include "core/limits.h"
 #include "net/loop_internal.h"
 #include "net/tls_conn.h"
 
@@ -137,7 +140,41 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     }
 }
 
-/* ---- the connection ---- */
+/* ---- the end ---- */
+
+static void tell_end(struct sw_conn *conn, int status)
+{
+    struct sw_loop *loop = sw_loop_of_conn(conn);
+    uint64_t began_ns = sw_clock_ns();
+    conn->events->on_end(conn, status);
+    sw_loop_spent(loop, began_ns);
+}
+
+void sw_conn_tell_ends(struct sw_task *task)
+{
+    struct sw_loop *loop = SW_CONTAINER_OF(task, struct sw_loop, tell_ends);
+    struct sw_list *node;
+    for (unsigned i = 0;
+         (i < SW_CROWD_ENDS || sw_loop_has_time(loop)) && (node = sw_list_pop(&loop->ends)); i++) {
+        struct sw_conn *conn = SW_CONTAINER_OF(node, struct sw_conn, end_link);
+        tell_end(conn, conn->broken ? UV_ECONNRESET : 0);
+    }
+    if (sw_conn_ends_wait(loop)) {
+        sw_loop_later(loop, task);
+    }
+}
+
+/* Behind those that wait already. */
+static bool put_end_off(struct sw_conn *conn)
+{
+    struct sw_loop *loop = sw_loop_of_conn(conn);
+    if (!conn->events->end_waits || (!sw_conn_ends_wait(loop) && sw_loop_has_time(loop))) {
+        return false;
+    }
+    sw_list_push(&loop->ends, &conn->end_link);
+    sw_loop_later(loop, &loop->tell_ends);
+    return true;
+}
 
 void sw_conn_broke(struct sw_conn *conn, int status)
 {
@@ -150,8 +187,12 @@ void sw_conn_broke(struct sw_conn *conn, int status)
     if (conn->tls) {
         sw_tls_give_up(conn, SW_TLS_GONE);
     }
-    conn->events->on_end(conn, status);
+    if (!put_end_off(conn)) {
+        tell_end(conn, status);
+    }
 }
+
+/* ---- the connection ---- */
 
 int sw_conn_open(struct sw_conn *conn, struct sw_loop *loop, int fd,
                  const struct sw_conn_events *events)
@@ -164,6 +205,7 @@ int sw_conn_open(struct sw_conn *conn, struct sw_loop *loop, int fd,
     }
     conn->fd = fd;
     conn->events = events;
+    sw_list_init(&conn->end_link);
     sw_conn_read(conn, true);
     return 0;
 }
@@ -195,11 +237,14 @@ void sw_conn_read(struct sw_conn *conn, bool on)
 static void on_closed(uv_handle_t *handle)
 {
     struct sw_conn *conn = conn_of(handle);
+    struct sw_loop *loop = sw_loop_of_conn(conn);
+    uint64_t began_ns = sw_clock_ns();
     sw_conn_fail_waiting(conn, UV_ECANCELED);
     if (conn->tls) {
         sw_tls_close(conn);
     }
     conn->events->on_closed(conn);
+    sw_loop_spent(loop, began_ns);
 }
 
 static void end(struct sw_conn *conn)
@@ -209,6 +254,7 @@ static void end(struct sw_conn *conn)
     }
     conn->closing = true;
     conn->reading = false;
+    sw_list_remove(&conn->end_link);
     uv_close((uv_handle_t *)poll_of(conn), on_closed);
     close(conn->fd);
     conn->fd = -1; /* the number may soon be another's */

@@ -27,6 +27,8 @@ struct sw_conn_events {
      * at most; the owner closes it in answer. An end is heard behind all bytes, so only while
      * reading; a break also while not, unless the end stands before it. */
     void (*on_end)(struct sw_conn *conn, int status);
+    /* on_end may come turns later: very many may end at once. */
+    bool end_waits;
     /* Closed: the memory is the owner's again. */
     void (*on_closed)(struct sw_conn *conn);
     /* The socket has taken all that sw_conn_write kept (and only then; not for a write that was
@@ -41,11 +43,12 @@ struct sw_conn {
     const struct sw_conn_events *events;
     struct sw_write *waiting; /* a ring, by its last one; NULL: nothing waits for the socket */
     struct sw_tls_conn *tls;  /* net/tls_conn.h; NULL: plain */
+    struct sw_list end_link;  /* its end waits to be told */
     int fd;
     uint8_t polled; /* what libuv is asked to tell */
     bool closing : 1;
     bool reading : 1;
-    bool ended : 1;  /* on_end has come */
+    bool ended : 1;  /* on_end has come, or waits to */
     bool broken : 1; /* with an error */
     bool shut : 1;   /* sw_conn_shutdown was called */
     bool hung : 1;   /* not reading, and the peer's end stands behind what is unread */

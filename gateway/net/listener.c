@@ -3,6 +3,7 @@
  * later ones accept one per turn; here it is SW_ACCEPTS_PER_TURN on both. */
 #include "net/listener.h"
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "core/limits.h"
@@ -180,16 +181,24 @@ static bool accept_failed(struct sw_listener *listener, int error)
 static void accept_up_to(struct sw_listener *listener, unsigned limit)
 {
     bool was_closing = listener->closing;
+    if (!was_closing && sw_conn_ends_wait(listener->loop)) {
+        return; /* their places and descriptors come first */
+    }
     /* on_accept may close the listener, which then accepts the rest itself. */
     for (unsigned i = 0; i < limit && listener->closing == was_closing; i++) {
         struct sw_address peer;
         memset(&peer, 0, sizeof(peer));
         peer.size = sizeof(peer.u);
+        uint64_t began_ns = sw_clock_ns();
         int fd = accept4(listener->fd, &peer.u.any, &peer.size, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
             listener->on_accept(listener->owner, fd, &peer);
         } else if (!accept_failed(listener, errno)) {
             return;
+        }
+        sw_loop_spent(listener->loop, began_ns);
+        if (!listener->closing && !sw_loop_has_time(listener->loop)) {
+            return; /* at least one has come in */
         }
     }
 }

@@ -2,7 +2,9 @@
 #include "net/loop_internal.h"
 
 #include "common/assert.h"
+#include "common/clock.h"
 #include "common/mem.h"
+#include "core/limits.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -78,6 +80,7 @@ static void on_prepare(uv_prepare_t *prepare)
         turn->run(turn->owner);
     }
     run_tasks(&loop->flushes);
+    loop->crowd_ns = 0;
     arm_timer(loop);
     if (loop->stay_awake || work_is_left(loop)) {
         loop->stay_awake = false;
@@ -107,6 +110,8 @@ struct sw_loop *sw_loop_create(void)
     loop->last_turn = &loop->turns;
     sw_list_init(&loop->tasks);
     sw_list_init(&loop->flushes);
+    sw_list_init(&loop->ends);
+    sw_task_init(&loop->tell_ends, sw_conn_tell_ends);
     sw_wheel_init(&loop->wheel, uv_now(&loop->uv));
     return loop;
 }
@@ -201,6 +206,16 @@ uint64_t sw_loop_now_ms(const struct sw_loop *loop)
     /* libuv reads its clock again when the poll returns, so this is fresh in the callback that
      * ends a sleep; a copy taken in prepare would not be. */
     return uv_now(&loop->uv);
+}
+
+bool sw_loop_has_time(const struct sw_loop *loop)
+{
+    return loop->crowd_ns < SW_CROWD_BUDGET_NS;
+}
+
+void sw_loop_spent(struct sw_loop *loop, uint64_t began_ns)
+{
+    loop->crowd_ns += sw_clock_ns() - began_ns;
 }
 
 void sw_loop_timer_start(struct sw_loop *loop, struct sw_timer *timer, uint64_t delay_ms)

@@ -45,6 +45,10 @@ void sw_task_init(struct sw_task *task, void (*run)(struct sw_task *task));
 void sw_task_cancel(struct sw_task *task);
 /* Monotonic milliseconds, read once per wake-up. */
 uint64_t sw_loop_now_ms(const struct sw_loop *loop);
+/* Has this turn time left for who comes and goes (SW_CROWD_BUDGET_NS)? */
+bool sw_loop_has_time(const struct sw_loop *loop);
+/* What was begun at `began_ns` (sw_clock_ns) was done for somebody who comes or goes. */
+void sw_loop_spent(struct sw_loop *loop, uint64_t began_ns);
 /* The loop's wheel, advanced by the loop; see sw_loop_timer_start. */
 void sw_loop_timer_start(struct sw_loop *loop, struct sw_timer *timer, uint64_t delay_ms);
 void sw_loop_timer_stop(struct sw_loop *loop, struct sw_timer *timer);

@@ -45,6 +45,9 @@ struct sw_loop {
     struct sw_inbox *inboxes;
     struct sw_list tasks;   /* struct sw_task, for the start of the next turn's end */
     struct sw_list flushes; /* struct sw_task, for behind the turns */
+    struct sw_list ends;    /* struct sw_conn, whose ends this turn had no time to tell */
+    struct sw_task tell_ends;
+    uint64_t crowd_ns; /* of this turn, for who comes and goes */
     bool stay_awake;
     _Atomic uint64_t turn_count;
     _Atomic(uintptr_t) thread; /* whose turns these are; 0 while none runs */
@@ -74,6 +77,13 @@ static inline struct sw_loop *sw_loop_of_conn(const struct sw_conn *conn)
 /* The connection ended (status 0) or broke below its owner: tells it once, unless it closes
  * already. */
 void sw_conn_broke(struct sw_conn *conn, int status);
+/* Does anybody's end wait to be told? */
+static inline bool sw_conn_ends_wait(const struct sw_loop *loop)
+{
+    return !sw_list_empty(&loop->ends);
+}
+/* A task: tells the ends that were put off. */
+void sw_conn_tell_ends(struct sw_task *task);
 /* Reads once more, though it was not told to: what put it off is over. May close the connection. */
 void sw_conn_go_on(struct sw_conn *conn);
 /* Polls for what is wanted now, if that is more than before. */

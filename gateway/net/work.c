@@ -2,6 +2,7 @@
 #include "net/work.h"
 
 #include "common/assert.h"
+#include "common/clock.h"
 #include "common/mem.h"
 #include "net/loop_internal.h"
 
@@ -34,10 +35,13 @@ static void on_done(uv_work_t *uv, int status)
     (void)status; /* only what an owner that ended left behind was cancelled */
     struct request *request = SW_CONTAINER_OF(uv, struct request, uv);
     struct sw_work *work = request->work;
+    struct sw_loop *loop = uv->loop->data;
     void *owner = request->crew ? request->crew->owner : NULL;
+    uint64_t began_ns = sw_clock_ns();
     sw_list_remove(&work->link);
     sw_free(request);
     work->done(work, owner);
+    sw_loop_spent(loop, began_ns);
 }
 
 void sw_crew_init(struct sw_crew *crew, struct sw_loop *loop, void *owner)

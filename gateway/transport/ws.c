@@ -217,7 +217,7 @@ static void on_closed(struct sw_conn *conn)
 }
 
 static const struct sw_conn_events events = {
-    .on_read = on_read, .on_end = on_end, .on_closed = on_closed};
+    .on_read = on_read, .on_end = on_end, .end_waits = true, .on_closed = on_closed};
 
 void sw_ws_open(struct sw_session *session, const struct sw_arrival *arrival)
 {

@@ -165,7 +165,7 @@ static void storm_is_accepted_in_slices(void **state)
         clients[i] = connect_to(&address);
     }
     assert_true(turning_until(&turning, 5000, has_all, &door));
-    assert_int_equal(door.most_per_turn, SW_ACCEPTS_PER_TURN);
+    assert_in_range(door.most_per_turn, 1, SW_ACCEPTS_PER_TURN);
     close_all(door.fds, door.count);
     close_all(clients, 200);
     sw_listener_close(&door.listener);
