@@ -4,7 +4,7 @@
 // had on this machine why. What feeds them (the load, Redis, second nodes) runs on the second CPU.
 import { spawn, spawnSync } from "node:child_process";
 import { createServer } from "node:net";
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { createInterface } from "node:readline";
@@ -26,15 +26,16 @@ export const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
 // A child process, and its standard output line by line.
 class Process {
-  constructor(cpus, command) {
+  // `log`: a file for its standard error, where that is much.
+  constructor(cpus, command, log) {
     const pinned = manyCpus ? ["taskset", "-c", cpus, ...command] : command;
-    this.child = spawn(pinned[0], pinned.slice(1), { stdio: ["pipe", "pipe", "pipe"] });
+    this.child = spawn(pinned[0], pinned.slice(1), { stdio: ["pipe", "pipe", log ? openSync(log, "w") : "pipe"] });
     this.errors = "";
     this.lines = [];
     this.waiting = [];
     running.add(this.child);
     this.child.stdin.on("error", () => {});
-    this.child.stderr.on("data", (text) => {
+    this.child.stderr?.on("data", (text) => {
       this.errors = (this.errors + text).slice(-2000);
     });
     createInterface({ input: this.child.stdout }).on("line", (line) => {
@@ -321,14 +322,14 @@ async function startNode(kind, cpus, redisPort, options) {
     }
     throw new Error(child.errors || "nginx does not answer");
   }
-  const child = new Process(cpus, made);
+  const child = new Process(cpus, made, options.log);
   const line = await child.line();
   const port = Number(line.match(/(?: port=| listen=[^ ]*:)(\d+)/)[1]);
   const publish = line.match(/ (?:publish=|listen=[^ ,]*:)(\d+)/)?.[1];
   return { child, port, publishPort: publish ? Number(publish) : port, admin: line.match(/ admin=(\S+)/)?.[1] };
 }
 
-// options: workers, flags (Spillway's), cpus.
+// options: workers, flags (Spillway's), cpus, log (a file).
 export async function start(name, options = {}) {
   const kind = kindOf(name);
   const redis = kind.redis ? await startRedis() : null;

@@ -52,7 +52,7 @@ async function oneReturn(server, load, crowd) {
 async function withTokens(files, count, rounds, progress) {
   const flags = files ? ["--auth", "jwt", "--jwt-key-file", files.key] : ["--client-publish"];
   const tokens = files ? { tokens: files.tokens } : {};
-  const server = await start("spillway", { flags });
+  const server = await start("spillway", { flags, log: `${out}/returns.log` });
   const load = new Load(server, { clients, ...tokens });
   const crowd = new Crowd(server, { clients: count, ...tokens });
   const results = [];

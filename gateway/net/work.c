@@ -6,6 +6,7 @@
 #include "common/mem.h"
 #include "net/loop_internal.h"
 
+#include <sched.h>
 #include <sys/resource.h>
 
 struct request {
@@ -18,7 +19,8 @@ struct request {
  * beside a piece of work it costs nothing. */
 static void be_nice(void)
 {
-    if (getpriority(PRIO_PROCESS, 0) < SW_WORK_NICE) {
+    const struct sched_param none = {0};
+    if (sched_getscheduler(0) != SCHED_IDLE && sched_setscheduler(0, SCHED_IDLE, &none)) {
         (void)setpriority(PRIO_PROCESS, 0, SW_WORK_NICE);
     }
 }
