@@ -27,13 +27,13 @@ struct sw_conn_events {
      * at most; the owner closes it in answer. An end is heard behind all bytes, so only while
      * reading; a break also while not, unless the end stands before it. */
     void (*on_end)(struct sw_conn *conn, int status);
-    /* on_end may come turns later: very many may end at once. */
-    bool end_waits;
     /* Closed: the memory is the owner's again. */
     void (*on_closed)(struct sw_conn *conn);
     /* The socket has taken all that sw_conn_write kept (and only then; not for a write that was
      * taken at once). May be NULL. */
     void (*on_drained)(struct sw_conn *conn);
+    /* on_end may come turns later: very many may end at once. */
+    bool end_waits;
 };
 
 #define SW_CONN_HANDLE_BYTES 160
