@@ -6,7 +6,6 @@
 #include "common/mem.h"
 #include "net/loop_internal.h"
 
-#include <sched.h>
 #include <sys/resource.h>
 
 struct request {
@@ -19,8 +18,7 @@ struct request {
  * beside a piece of work it costs nothing. */
 static void be_nice(void)
 {
-    const struct sched_param none = {0};
-    if (sched_getscheduler(0) != SCHED_IDLE && sched_setscheduler(0, SCHED_IDLE, &none)) {
+    if (getpriority(PRIO_PROCESS, 0) < SW_WORK_NICE) {
         (void)setpriority(PRIO_PROCESS, 0, SW_WORK_NICE);
     }
 }

