@@ -112,10 +112,10 @@
 /* Accepts per wake-up of a listener: their requests come together in the next turn, and cost more
  * than the accept. */
 #define SW_ACCEPTS_PER_TURN 4
-/* Time that one turn may spend on who comes and who goes; when it is over nobody more is accepted
- * and no further end is told before the next turn. Thousands do so at once, at 8 us to leave and 30
- * us to come, 90 with a token; those who stay are written to in between, after at most twice this.
- */
+/* Time that one turn may spend on who comes and who goes; when it is over nobody more is accepted,
+ * no further request read and no further end told before the next turn. Thousands come and go at
+ * once, at 8 us to leave and 30 us to come, 90 with a token; those who stay are written to in
+ * between. */
 #define SW_CROWD_BUDGET_NS 300000u
 /* Ends that a turn tells in any case: they give descriptors back to those who come. */
 #define SW_CROWD_ENDS 8
