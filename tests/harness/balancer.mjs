@@ -5,7 +5,7 @@
 // too, is kept in build/*/logs/.
 
 import { spawn } from 'node:child_process';
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, openSync, closeSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, closeSync, cpSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
@@ -21,6 +21,8 @@ import { until, within } from './until.mjs';
 
 const PATH = `${process.env.PATH}:/usr/sbin:/sbin`;
 const LOGS = `${ROOT}build/${PRESET}/logs`;
+
+const begun = new Set(); // logs of this run
 
 // Both end their own processes at SIGTERM; killed, they would leave them behind.
 const alive = new Set();
@@ -53,11 +55,13 @@ class Balancer {
     return balancer.#start();
   }
 
+  // One log for each test file and kind of balancer.
   #openLog(t) {
     mkdirSync(LOGS, { recursive: true });
     this.log = join(LOGS, `${basename(process.argv[1], '.test.mjs')}.${this.constructor.name.toLowerCase()}.log`);
-    writeFileSync(this.log, `${new Date().toISOString()} ${t.name}\n`, { flag: 'a' });
-    this.heard = readFileSync(this.log).length;
+    writeFileSync(this.log, `--- ${t.name}\n`, { flag: begun.has(this.log) ? 'a' : 'w' });
+    begun.add(this.log);
+    this.heard = statSync(this.log).size;
   }
   // What it said so far.
   get said() {
