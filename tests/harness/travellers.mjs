@@ -54,6 +54,11 @@ export class Travellers {
     return report;
   }
 
+  // All of them are gone at once.
+  end() {
+    return this.threads.end();
+  }
+
   // {open, received, twice, told, handover, lacking, drains: [{node, at, window}], moves: [{from, to, at, first}],
   // closes: [{node, code, moved}], faults}, over all clients since the beginning. Times are in ms of Date.now().
   async report() {
