@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/ask.h"
 
+#include "common/assert.h"
 #include "common/mem.h"
 
 #include <stdio.h>
@@ -18,7 +19,7 @@ void sw_ask_forget(struct sw_ask *ask)
 /* Nobody waits for it any more: it goes with the last report. */
 static void end_if_done(struct sw_ask *ask)
 {
-    if (!ask->http && ask->out == 0) {
+    if (ask->over && ask->out == 0) {
         sw_ask_forget(ask);
         ask->destroy(ask);
     }
@@ -39,19 +40,26 @@ static void round_over(struct sw_ask *ask)
     end_if_done(ask);
 }
 
-static void on_deadline(struct sw_timer *timer)
+void sw_ask_cut(struct sw_ask *ask)
 {
-    struct sw_ask *ask = SW_CONTAINER_OF(timer, struct sw_ask, deadline);
     ask->partial = true;
     round_over(ask);
+}
+
+static void on_deadline(struct sw_timer *timer)
+{
+    sw_ask_cut(SW_CONTAINER_OF(timer, struct sw_ask, deadline));
 }
 
 static void on_gone(void *owner)
 {
     struct sw_ask *ask = owner;
-    close_round(ask);
     ask->http = NULL;
-    end_if_done(ask);
+    if (!ask->order) {
+        close_round(ask);
+        ask->over = true;
+        end_if_done(ask);
+    }
 }
 
 /* One report has come back. */
@@ -67,9 +75,7 @@ static void on_report(void *context, struct sw_report *report)
     }
     report->post.next = ask->answers ? &ask->answers->post : NULL;
     ask->answers = report;
-    if (--ask->awaited == 0) {
-        round_over(ask);
-    }
+    sw_ask_met(ask);
 }
 
 void sw_ask_begin(struct sw_ask *ask, const struct sw_roles *roles, struct sw_http *http,
@@ -77,14 +83,23 @@ void sw_ask_begin(struct sw_ask *ask, const struct sw_roles *roles, struct sw_ht
 {
     *ask = (struct sw_ask){.roles = roles, .http = http, .on_round = on_round, .destroy = destroy};
     sw_timer_init(&ask->deadline, on_deadline);
-    sw_http_defer(http, on_gone, ask);
+    if (http) {
+        sw_http_defer(http, on_gone, ask);
+    }
+}
+
+void sw_ask_begin_order(struct sw_ask *ask, const struct sw_roles *roles, struct sw_http *http,
+                        void (*on_round)(struct sw_ask *ask), void (*destroy)(struct sw_ask *ask))
+{
+    sw_ask_begin(ask, roles, http, on_round, destroy);
+    ask->order = true;
 }
 
 void sw_ask_role(struct sw_ask *ask, uint32_t role, struct sw_inbox *inbox,
                  struct sw_report *report)
 {
     uint32_t *asked = &ask->roles->asked[role];
-    if (*asked >= SW_REPORTS_OUT) {
+    if (*asked >= SW_REPORTS_OUT && !ask->order) {
         ask->partial = true;
         sw_report_destroy(report);
         return;
@@ -105,11 +120,38 @@ void sw_ask_await(struct sw_ask *ask, uint32_t ms)
     sw_loop_timer_start(ask->roles->loop, &ask->deadline, ask->awaited ? ms : 0);
 }
 
+void sw_ask_expect(struct sw_ask *ask)
+{
+    ask->awaited++;
+}
+
+void sw_ask_met(struct sw_ask *ask)
+{
+    SW_ASSERT(ask->awaited > 0);
+    if (--ask->awaited == 0) {
+        round_over(ask);
+    }
+}
+
+void sw_ask_hold(struct sw_ask *ask)
+{
+    ask->out++;
+}
+
+void sw_ask_let_go(struct sw_ask *ask)
+{
+    ask->out--;
+    end_if_done(ask);
+}
+
 void sw_ask_reply(struct sw_ask *ask, const struct sw_buf *body)
 {
     struct sw_http *http = ask->http;
     ask->http = NULL;
-    sw_http_reply(http, 200, "application/json", sw_buf_slice(body), "");
+    ask->over = true;
+    if (http) {
+        sw_http_reply(http, 200, "application/json", sw_buf_slice(body), "");
+    }
 }
 
 /* ---- what stands behind the '?' ---- */

@@ -99,9 +99,8 @@ static void write_row(struct sw_buf *out, const struct sw_connection_row *row)
     write_text(out, "state", row->state);
     write_text(out, "since", sw_clock_text(row->since_ms, time));
     if (row->ended_ms) {
-        const struct sw_reason_row *reason = sw_reason_row((enum sw_reason)row->reason);
-        write_text(out, "reason", reason->word);
-        sw_buf_printf(out, ",\"code\":%u", reason->code);
+        write_text(out, "reason", sw_reason_row((enum sw_reason)row->reason)->word);
+        sw_buf_printf(out, ",\"code\":%u", row->code);
         write_text(out, "ended", sw_clock_text(row->ended_ms, time));
     }
     sw_buf_append_byte(out, '}');

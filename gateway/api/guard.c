@@ -28,45 +28,72 @@ static bool read_file(const char *path, struct sw_buf *out, struct sw_buf *error
     return true;
 }
 
-bool sw_guard_init(struct sw_guard *guard, const char *path, bool loopback, struct sw_buf *error)
+static void add_key(struct sw_guard *guard, struct sw_slice key)
 {
-    *guard = (struct sw_guard){.loopback = loopback};
-    if (!path || !path[0]) {
-        return true;
+    guard->keys = sw_realloc(guard->keys, (guard->count + 1) * sizeof(char *));
+    guard->keys[guard->count++] = sw_strndup(key.data, key.size);
+}
+
+/* Without the blanks around it, and without the line's end that a file left in it. */
+static struct sw_slice trim(struct sw_slice text)
+{
+    while (text.size && (unsigned char)text.data[text.size - 1] <= ' ') {
+        text.size--;
     }
+    return sw_slice_trim(text);
+}
+
+static bool take_file(struct sw_guard *guard, const char *path, struct sw_buf *error)
+{
     struct sw_buf text = {0};
-    size_t count = 0;
-    if (!read_file(path, &text, error)) {
-        sw_buf_deinit(&text);
-        return false;
-    }
+    bool ok = read_file(path, &text, error);
     struct sw_slice rest = sw_buf_slice(&text);
-    while (rest.data) {
-        struct sw_slice line = sw_slice_split(&rest, '\n');
-        if (line.size && line.data[line.size - 1] == '\r') {
-            line.size--;
-        }
-        line = sw_slice_trim(line);
+    while (ok && rest.data) {
+        struct sw_slice line = trim(sw_slice_split(&rest, '\n'));
         if (line.size && line.data[0] != '#') {
-            guard->keys = sw_realloc(guard->keys, (count + 2) * sizeof(char *));
-            guard->keys[count++] = sw_strndup(line.data, line.size);
-            guard->keys[count] = NULL;
+            add_key(guard, line);
+            guard->weak += line.size < SW_API_KEY_BYTES;
         }
     }
     sw_buf_deinit(&text);
-    if (count == 0) {
+    if (ok && !guard->keys) {
         sw_buf_printf(error, "the API key file %s holds no key\n", path);
     }
-    return count > 0;
+    return ok && guard->keys;
+}
+
+static bool take_variable(struct sw_guard *guard, const char *variable, struct sw_buf *error)
+{
+    struct sw_slice rest = sw_slice_of(variable);
+    for (unsigned number = 1; rest.data; number++) {
+        struct sw_slice key = trim(sw_slice_split(&rest, ','));
+        if (key.size < SW_API_KEY_BYTES) {
+            sw_buf_printf(error,
+                          SW_API_KEY_VARIABLE ": key %u has fewer than %d bytes and could be "
+                                              "guessed: make one with `openssl rand -hex 16`\n",
+                          number, SW_API_KEY_BYTES);
+            return false;
+        }
+        add_key(guard, key);
+    }
+    return true;
+}
+
+bool sw_guard_init(struct sw_guard *guard, const char *path, const char *variable, bool loopback,
+                   struct sw_buf *error)
+{
+    *guard = (struct sw_guard){.loopback = loopback};
+    return (!path || !path[0] || take_file(guard, path, error)) &&
+           (!variable || !variable[0] || take_variable(guard, variable, error));
 }
 
 void sw_guard_deinit(struct sw_guard *guard)
 {
-    for (size_t i = 0; guard->keys && guard->keys[i]; i++) {
+    for (size_t i = 0; i < guard->count; i++) {
         sw_free(guard->keys[i]);
     }
     sw_free(guard->keys);
-    guard->keys = NULL;
+    *guard = (struct sw_guard){.loopback = guard->loopback};
 }
 
 static bool is_open(struct sw_slice path)
@@ -79,7 +106,7 @@ static bool is_open(struct sw_slice path)
 static bool key_known(const struct sw_guard *guard, struct sw_slice key)
 {
     bool known = false;
-    for (size_t i = 0; guard->keys[i]; i++) {
+    for (size_t i = 0; i < guard->count; i++) {
         known |= sw_secret_equal(key, sw_slice_of(guard->keys[i]));
     }
     return known;
@@ -112,7 +139,8 @@ bool sw_guard_check(const struct sw_guard *guard, struct sw_http *http,
         return (key.data && key_known(guard, key)) || refuse(http, SW_ERROR_UNAUTHORIZED, NULL);
     }
     if (!guard->loopback) {
-        return refuse(http, SW_ERROR_UNAUTHORIZED, "this listener needs --api-key-file");
+        return refuse(http, SW_ERROR_UNAUTHORIZED,
+                      "this listener needs --api-key-file or " SW_API_KEY_VARIABLE);
     }
     struct sw_slice origin = sw_request_header(request, "Origin");
     if (origin.data && !sw_origin_is_loopback(origin)) {

@@ -8,13 +8,20 @@
 #include "http/server.h"
 
 struct sw_guard {
-    char **keys; /* NULL-terminated; NULL: none */
+    char **keys; /* NULL: none */
+    size_t count;
+    size_t weak; /* of the file's: shorter than SW_API_KEY_BYTES */
     bool loopback;
 };
 
-/* Reads the keys, one a line; empty lines and those that begin with '#' are skipped. `path` may be
- * empty: no keys. False: `error` says what is wrong, in words. */
-bool sw_guard_init(struct sw_guard *guard, const char *path, bool loopback, struct sw_buf *error);
+/* The variable of the environment that holds keys, for servers and for clients. */
+#define SW_API_KEY_VARIABLE "SPILLWAY_API_KEY"
+
+/* Takes the keys of a file, one a line (empty lines and those that begin with '#' are skipped), and
+ * those of the variable, at commas, which are refused where they are short. Both may be empty or
+ * NULL: no keys. False: `error` says what is wrong, in words. */
+bool sw_guard_init(struct sw_guard *guard, const char *path, const char *variable, bool loopback,
+                   struct sw_buf *error);
 void sw_guard_deinit(struct sw_guard *guard);
 /* Replies and returns false where the request is refused. */
 bool sw_guard_check(const struct sw_guard *guard, struct sw_http *http,

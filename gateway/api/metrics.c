@@ -20,8 +20,9 @@ static const char *const labels_SHEDS[] = {
 #include "core/reasons.def"
 };
 static const char *const labels_BUSES[] = {"bus=\"memory\"", "bus=\"redis\""};
-static const char *const labels_REFUSALS[] = {"reason=\"full\"", "reason=\"budget\"",
-                                              "reason=\"rate\""};
+static const char *const labels_REFUSALS[] = {"reason=\"full\"",      "reason=\"budget\"",
+                                              "reason=\"rate\"",      "reason=\"address\"",
+                                              "reason=\"untrusted\"", "reason=\"proxy_header\""};
 static const char *const labels_PARTS[] = {"part=\"blocks\"", "part=\"messages\"",
                                            "part=\"kernel\""};
 

@@ -36,6 +36,7 @@ struct sw_interest {
                        the ack */
     bool first_used : 1;
     bool lingers : 1;
+    bool own : 1; /* no tape reads it, but the node itself */
     char bytes[]; /* the wire; then a pattern's name, while a topic's is the wire's end */
 };
 

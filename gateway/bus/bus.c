@@ -137,6 +137,7 @@ static void drop_post(struct sw_bus *bus, struct sw_post *post)
         report->done(report->context, report);
         return;
     }
+    case SW_POST_NOTICE:
     case SW_POST_NODE:
         break;
     }
@@ -168,6 +169,7 @@ static void on_post(void *role, struct sw_post *post)
     case SW_POST_REPORT:
         sw_exchange_report(bus->exchange, SW_CONTAINER_OF(post, struct sw_report, post));
         return;
+    case SW_POST_NOTICE:
     case SW_POST_NODE:
         break;
     }
@@ -218,6 +220,7 @@ void sw_bus_publish(struct sw_bus *bus, struct sw_inbox *from, struct sw_publish
     publish->error = SW_ERROR_NONE;
     publish->outcome_unknown = false;
     publish->retry_ms = 0;
+    publish->receivers = 0;
     publish->post = (struct sw_post){
         .kind = SW_POST_PUBLISH,
         .bytes = (uint32_t)sizeof(*publish) + publish->size,

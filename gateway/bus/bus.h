@@ -25,6 +25,7 @@ enum sw_post_kind {
     SW_POST_BATCH,     /* to a worker: struct sw_batch; and back to the bus */
     SW_POST_PUBLISH,   /* to the bus: struct sw_publish; and back to its `from` */
     SW_POST_REPORT,    /* to the bus or a worker: struct sw_report; and back to its `from` */
+    SW_POST_NOTICE,    /* to main: struct sw_notice */
     SW_POST_NODE = 100 /* node/'s own */
 };
 
@@ -34,8 +35,9 @@ struct sw_bus_config {
     const char *node;   /* this node's id */
     char separator;     /* of topic tokens */
     uint32_t max_message_bytes;
-    const struct sw_rules *rules;  /* borrowed; a topic's own limit of bytes. NULL: none */
-    struct sw_budget *budget;      /* what messages are charged to, borrowed; NULL: nothing */
+    const struct sw_rules *rules; /* borrowed; a topic's own limit of bytes. NULL: none */
+    struct sw_inbox *notices; /* main's: who hears what other nodes say, borrowed; NULL: nobody */
+    struct sw_budget *budget; /* what messages are charged to, borrowed; NULL: nothing */
     uint32_t unsubscribe_delay_ms; /* an interest that nobody has any more is kept so long, and up
                                       to as long again (jitter) */
 };
@@ -95,6 +97,8 @@ struct sw_publish {
     uint64_t deadline_ms; /* the bus's own */
     enum sw_error error;  /* SW_ERROR_NONE: the bus took it */
     bool outcome_unknown; /* it may have been delivered or not */
+    bool notice;          /* no message, but what nodes tell each other */
+    uint32_t receivers;   /* who read the string, as far as the bus says */
     uint32_t retry_ms;
     uint8_t topic_size;
     uint8_t key_size;

@@ -2,7 +2,9 @@
 #include "bus/exchange.h"
 
 #include "bus/envelope.h"
+#include "bus/mailbox.h"
 #include "bus/outlet.h"
+#include "bus/wire.h"
 #include "common/assert.h"
 #include "common/clock.h"
 #include "common/log.h"
@@ -29,6 +31,7 @@ struct sw_exchange {
     uint32_t lingering_count[2];
     struct sw_map names[2]; /* [pattern]; all interests */
     struct sw_map globs;    /* patterns by their wire; a topic's is found by its name */
+    struct sw_mailbox mailbox;
     struct sw_random random;
     struct sw_purse purse; /* of messages */
     uint64_t now_ns;
@@ -43,50 +46,6 @@ static struct sw_outlet *outlet_of(const struct sw_exchange *exchange,
                                    const struct sw_exchange_reader *reader)
 {
     return exchange->outlets[reader->worker];
-}
-
-/* ---- what is asked on the wire ---- */
-
-static void put_literal(struct sw_buf *out, struct sw_slice text)
-{
-    for (size_t i = 0; i < text.size; i++) {
-        if (text.data[i] != '\0' && strchr("*?[]^\\-", text.data[i])) {
-            sw_buf_append_byte(out, '\\');
-        }
-        sw_buf_append_byte(out, text.data[i]);
-    }
-}
-
-/* Distinct patterns get distinct globs, since Redis names the glob and not us: "a.*" becomes
- * a.[^.]* and "a.>" becomes a.* */
-static void put_glob(struct sw_buf *out, struct sw_slice pattern, char separator)
-{
-    struct sw_slice rest = pattern;
-    while (rest.data) {
-        struct sw_slice token = sw_slice_split(&rest, separator);
-        if (sw_slice_equal(token, SW_SLICE("*"))) {
-            sw_buf_printf(out, "[^%c]*", separator);
-        } else if (sw_slice_equal(token, SW_SLICE(">"))) {
-            sw_buf_append_byte(out, '*');
-        } else {
-            put_literal(out, token);
-        }
-        if (rest.data) {
-            sw_buf_append_byte(out, separator);
-        }
-    }
-}
-
-static void put_wire(const struct sw_exchange *exchange, struct sw_buf *out, struct sw_slice name,
-                     bool pattern)
-{
-    if (pattern) {
-        put_literal(out, exchange->prefix);
-        put_glob(out, name, exchange->config.separator);
-    } else {
-        sw_buf_append_slice(out, exchange->prefix);
-        sw_buf_append_slice(out, name);
-    }
 }
 
 /* ---- interests ---- */
@@ -109,7 +68,7 @@ static void interest_destroy(struct sw_exchange *exchange, struct sw_interest *i
 {
     SW_ASSERT(!interest->readers);
     linger_stop(exchange, interest);
-    sw_count(&exchange->counters->interests, -1);
+    sw_count(&exchange->counters->interests, interest->own ? 0 : -1);
     sw_free(interest);
 }
 
@@ -151,7 +110,7 @@ static struct sw_interest *interest_create(struct sw_exchange *exchange, struct 
                                            bool pattern)
 {
     struct sw_buf wire = {0};
-    put_wire(exchange, &wire, name, pattern);
+    sw_wire_put(&wire, exchange->prefix, name, pattern, exchange->config.separator);
     SW_ASSERT(name.size <= UINT8_MAX && wire.size <= UINT16_MAX);
     struct sw_interest *interest =
         sw_zalloc(sizeof(*interest) + wire.size + (pattern ? name.size : 0));
@@ -167,7 +126,6 @@ static struct sw_interest *interest_create(struct sw_exchange *exchange, struct 
     sw_map_insert(&exchange->names[pattern], sw_interest_name(interest), interest);
     sw_rate_init(&interest->messages, exchange->now_ns);
     interest->max_bytes = find_max_bytes(&exchange->config, name, pattern);
-    sw_count(&exchange->counters->interests, 1);
     return interest;
 }
 
@@ -286,6 +244,7 @@ void sw_exchange_join(struct sw_exchange *exchange, const struct sw_join *join)
         return;
     }
     interest = interest_create(exchange, name, join->pattern);
+    sw_count(&exchange->counters->interests, 1);
     reader_create(interest, join);
     exchange->backend->ops->subscribe(exchange->backend, interest); /* last: it may be refused */
 }
@@ -301,6 +260,22 @@ void sw_exchange_leave(struct sw_exchange *exchange, const struct sw_join *join)
     reader_free(interest, reader);
     if (!interest->readers) {
         interest_linger(exchange, interest);
+    }
+}
+
+/* ---- what the node reads for itself ---- */
+
+/* Wanted from now on; the backend subscribes to all interests when it comes up. */
+static void read_own(struct sw_exchange *exchange)
+{
+    for (unsigned i = 0; exchange->config.notices && i < SW_MAILBOX_STRINGS; i++) {
+        struct sw_buf name = {0};
+        if (!exchange->mailbox.strings[i]) {
+            sw_mailbox_string(&name, i, exchange->config.node);
+            exchange->mailbox.strings[i] = interest_create(exchange, sw_buf_slice(&name), false);
+            exchange->mailbox.strings[i]->own = true;
+        }
+        sw_buf_deinit(&name);
     }
 }
 
@@ -323,6 +298,9 @@ void sw_exchange_acked(struct sw_exchange *exchange, struct sw_interest *interes
 void sw_exchange_refused(struct sw_exchange *exchange, struct sw_interest *interest,
                          enum sw_error error)
 {
+    if (interest->own) {
+        sw_mailbox_refused(&exchange->mailbox, interest);
+    }
     while (interest->readers) {
         sw_outlet_refused(outlet_of(exchange, interest->readers), interest->readers, error);
         reader_free(interest, interest->readers);
@@ -356,8 +334,9 @@ void sw_exchange_up(struct sw_exchange *exchange)
     }
     set_up(exchange, true);
     atomic_store_explicit(&exchange->ever_up, true, memory_order_relaxed);
-    sw_log(SW_LOG_INFO, "bus_up", "bus=%s interests=%zu", backend_word(exchange),
-           exchange->names[0].count + exchange->names[1].count);
+    read_own(exchange);
+    sw_log(SW_LOG_INFO, "bus_up", "bus=%s interests=%lld", backend_word(exchange),
+           (long long)sw_counter_read(&exchange->counters->interests));
 }
 
 static void lose(void *context, struct sw_interest *interest)
@@ -397,6 +376,10 @@ static void count_message(struct sw_exchange *exchange, struct sw_interest *inte
 
 void sw_exchange_too_large(struct sw_exchange *exchange, struct sw_interest *interest)
 {
+    if (interest->own) {
+        sw_count(&exchange->counters->notices_ignored_total, 1);
+        return;
+    }
     count_message(exchange, interest);
     for (struct sw_exchange_reader *reader = interest->readers; reader; reader = reader->next) {
         if (reader->joined) {
@@ -431,6 +414,10 @@ static bool is_too_large(const struct sw_exchange *exchange, const struct sw_int
 void sw_exchange_message(struct sw_exchange *exchange, struct sw_interest *interest,
                          struct sw_slice topic, struct sw_slice raw)
 {
+    if (interest->own) {
+        sw_mailbox_take(&exchange->config, exchange->counters, raw);
+        return;
+    }
     if (!is_meant(exchange, interest, topic)) {
         sw_count(&exchange->counters->bus_ignored_total, 1);
         return;
@@ -469,7 +456,7 @@ static void give_back(struct sw_exchange *exchange, struct sw_publish *publish, 
     bool away = error == SW_ERROR_BUS_UNAVAILABLE || error == SW_ERROR_OVERLOADED;
     sw_count(error == SW_ERROR_NONE ? &exchange->counters->published_total
                                     : &exchange->counters->publish_errors_total,
-             1);
+             publish->notice ? 0 : 1);
     if (exchange->cleared) {
         sw_publish_destroy(publish);
         return;
@@ -485,14 +472,18 @@ static void give_back(struct sw_exchange *exchange, struct sw_publish *publish, 
 void sw_exchange_publish(struct sw_exchange *exchange, struct sw_publish *publish)
 {
     size_t weight = publish_weight(publish);
+    enum sw_error error = publish->notice ? sw_mailbox_fault(&exchange->mailbox) : SW_ERROR_NONE;
     if (exchange->cleared || !sw_exchange_is_up(exchange)) {
-        give_back(exchange, publish, SW_ERROR_BUS_UNAVAILABLE, false);
+        error = SW_ERROR_BUS_UNAVAILABLE;
     } else if (exchange->publishing_bytes + weight > SW_PUBLISH_QUEUE_BYTES) {
-        give_back(exchange, publish, SW_ERROR_OVERLOADED, false);
-    } else {
-        exchange->publishing_bytes += weight;
-        exchange->backend->ops->publish(exchange->backend, publish);
+        error = SW_ERROR_OVERLOADED;
     }
+    if (error != SW_ERROR_NONE) {
+        give_back(exchange, publish, error, false);
+        return;
+    }
+    exchange->publishing_bytes += weight;
+    exchange->backend->ops->publish(exchange->backend, publish);
 }
 
 void sw_exchange_published(struct sw_exchange *exchange, struct sw_publish *publish,
@@ -565,6 +556,7 @@ struct sw_exchange *sw_exchange_create(struct sw_loop *loop, const struct sw_bus
     exchange->config.prefix = copy(config->prefix);
     exchange->prefix = sw_slice_of(exchange->config.prefix);
     exchange->config.node = copy(config->node);
+    SW_ASSERT(strlen(exchange->config.node) <= SW_NODE_BYTES);
     sw_list_init(&exchange->lingering[false]);
     sw_list_init(&exchange->lingering[true]);
     sw_purse_init(&exchange->purse, config->budget, counters->budget_used_bytes);
@@ -603,6 +595,7 @@ void sw_exchange_clear(struct sw_exchange *exchange)
     sw_exchange_stopped(exchange);
     sw_map_deinit(&exchange->globs);
     sw_exchange_visit(exchange, clear, exchange);
+    exchange->mailbox = (struct sw_mailbox){0};
     sw_map_deinit(&exchange->names[false]);
     sw_map_deinit(&exchange->names[true]);
     exchange->backend = NULL;
@@ -625,6 +618,9 @@ void sw_exchange_destroy(struct sw_exchange **pointer)
 
 static bool interest_sane(const struct sw_interest *interest)
 {
+    if (interest->own) {
+        return !interest->readers && !interest->lingers;
+    }
     if (!interest->readers != interest->lingers) {
         return false;
     }

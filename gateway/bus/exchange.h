@@ -5,11 +5,12 @@
  *
  *   interest: join -> subscribed at the backend -> acked -> (link lost: lost -> acked) ...
  *             last reader leaves -> lingers -> unsubscribed and freed, or revived by a join
+ *   own:      wanted when the bus comes up -> acked -> notices; refused: until it comes up again
  *   reader:   join -> state (now, or at the ack) -> messages and gaps -> leave, or refused
  *
- * Invariant (sw_exchange_sane): every interest has readers or lingers, never both; those that
- * linger are at most SW_LINGERING_TOPICS and SW_LINGERING_PATTERNS; no reader has a gap waiting
- * before its state. */
+ * Invariant (sw_exchange_sane): every interest has readers or lingers, never both, but the node's
+ * own, which have neither; those that linger are at most SW_LINGERING_TOPICS and
+ * SW_LINGERING_PATTERNS; no reader has a gap waiting before its state. */
 #ifndef SW_BUS_EXCHANGE_H
 #define SW_BUS_EXCHANGE_H
 

@@ -5,19 +5,6 @@
 #include "common/mem.h"
 #include "core/topic.h"
 
-static bool about_topics(const struct sw_report *report)
-{
-    switch ((enum sw_report_kind)report->kind) {
-    case SW_REPORT_CONNECTIONS:
-    case SW_REPORT_ENDED:
-        return false;
-    case SW_REPORT_TOPICS:
-    case SW_REPORT_COUNTS:
-        return true;
-    }
-    SW_UNREACHABLE();
-}
-
 struct sw_report *sw_report_create(enum sw_report_kind kind, uint32_t limit)
 {
     SW_ASSERT(limit > 0);
@@ -26,21 +13,44 @@ struct sw_report *sw_report_create(enum sw_report_kind kind, uint32_t limit)
     report->kind = (uint8_t)kind;
     report->limit = limit;
     sw_best_init(&report->best, limit);
-    if (about_topics(report)) {
-        report->topics = sw_zalloc(limit * sizeof(*report->topics));
-    } else {
+    switch (kind) {
+    case SW_REPORT_CONNECTIONS:
+    case SW_REPORT_ENDED:
         report->connections = sw_zalloc(limit * sizeof(*report->connections));
+        break;
+    case SW_REPORT_TOPICS:
+    case SW_REPORT_COUNTS:
+        report->topics = sw_zalloc(limit * sizeof(*report->topics));
+        break;
+    case SW_REPORT_DISCONNECT:
+        report->disconnect = sw_zalloc(sizeof(*report->disconnect));
+        break;
     }
+    return report;
+}
+
+struct sw_report *sw_report_order(const struct sw_disconnect *disconnect)
+{
+    struct sw_report *report = sw_report_create(SW_REPORT_DISCONNECT, 1);
+    *report->disconnect = *disconnect;
     return report;
 }
 
 void sw_report_destroy(struct sw_report *report)
 {
     sw_best_deinit(&report->best);
-    if (about_topics(report)) {
-        sw_free(report->topics);
-    } else {
+    switch ((enum sw_report_kind)report->kind) {
+    case SW_REPORT_CONNECTIONS:
+    case SW_REPORT_ENDED:
         sw_free(report->connections);
+        break;
+    case SW_REPORT_TOPICS:
+    case SW_REPORT_COUNTS:
+        sw_free(report->topics);
+        break;
+    case SW_REPORT_DISCONNECT:
+        sw_free(report->disconnect);
+        break;
     }
     sw_free(report);
 }

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What main asks the other roles on behalf of an operator: who is slow, what is read. A report is a
- * post that travels to one role, is filled in there, and comes back to the inbox that asked; who
- * asked owns it. A worker has it for some turns, since it looks at a bounded number of rows in
- * each.
+/* What main asks the other roles on behalf of an operator: who is slow, what is read; or orders:
+ * who shall go. A report is a post that travels to one role, is filled in there, and comes back to
+ * the inbox that asked; who asked owns it. A worker has it for some turns, since it looks at a
+ * bounded number of rows in each.
  *
- *   main -> worker: CONNECTIONS, ENDED, TOPICS, COUNTS      main -> bus: COUNTS
+ *   main -> worker: CONNECTIONS, ENDED, TOPICS, COUNTS, DISCONNECT      main -> bus: COUNTS
  *
  * Nobody answers with more than `limit` rows, and the room for them comes with the question. */
 #ifndef SW_BUS_REPORT_H
 #define SW_BUS_REPORT_H
 
 #include "bus/bus.h"
+#include "bus/disconnect.h"
 #include "common/best.h"
 #include "core/limits.h"
 #include "net/address.h"
@@ -20,6 +21,7 @@ enum sw_report_kind {
     SW_REPORT_ENDED,       /* the flight recorder */
     SW_REPORT_TOPICS,      /* those with the most readers */
     SW_REPORT_COUNTS,      /* the rows are given: what this role knows of each */
+    SW_REPORT_DISCONNECT,  /* no rows: `count` sessions were ended */
 };
 
 enum sw_report_sort { SW_SORT_LAG, SW_SORT_QUEUED, SW_SORT_DROPPED, SW_SORT_AGE };
@@ -35,7 +37,8 @@ struct sw_connection_row {
     uint32_t queued_bytes;
     uint32_t lag_ms;
     uint16_t topics;
-    uint8_t reason; /* enum sw_reason, of who has ended */
+    uint16_t code;  /* of the close frame of who has ended */
+    uint8_t reason; /* enum sw_reason, likewise */
 };
 
 struct sw_topic_row {
@@ -67,14 +70,18 @@ struct sw_report {
     union {
         struct sw_connection_row *connections; /* of CONNECTIONS and ENDED */
         struct sw_topic_row *topics;           /* of TOPICS and COUNTS */
+        struct sw_disconnect *disconnect; /* of DISCONNECT: the order, given with the question */
     };
     /* the answering role's while it is at it */
+    uint32_t begun; /* the tick at which it had it */
     uint32_t next;
     struct sw_best best;
 };
 
 /* With room for `limit` rows, which is at least 1. */
 struct sw_report *sw_report_create(enum sw_report_kind kind, uint32_t limit);
+/* A DISCONNECT with a copy of the order. */
+struct sw_report *sw_report_order(const struct sw_disconnect *disconnect);
 void sw_report_destroy(struct sw_report *report);
 /* Any thread. Takes `report` until it comes back to `from`, by `done`. */
 void sw_report_ask(struct sw_report *report, struct sw_inbox *to, struct sw_inbox *from);

@@ -22,9 +22,12 @@ enum sw_connection_kind {
 enum sw_bus_kind { SW_BUS_MEMORY, SW_BUS_REDIS, SW_BUS_KIND_COUNT };
 /* Why a connection was refused at the door. */
 enum sw_refusal {
-    SW_REFUSED_FULL,   /* as many as there may be */
-    SW_REFUSED_BUDGET, /* no memory to spare */
-    SW_REFUSED_RATE,   /* too many at once */
+    SW_REFUSED_FULL,         /* as many as there may be */
+    SW_REFUSED_BUDGET,       /* no memory to spare */
+    SW_REFUSED_RATE,         /* too many at once */
+    SW_REFUSED_ADDRESS,      /* too many at once from one address */
+    SW_REFUSED_UNTRUSTED,    /* on a listener for PROXY headers, from no trusted proxy */
+    SW_REFUSED_PROXY_HEADER, /* there, without one */
     SW_REFUSAL_COUNT
 };
 /* What is charged to the memory budget (common/budget.h). */

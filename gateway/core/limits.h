@@ -13,6 +13,9 @@
 /* Nesting of a payload that is still spliced as JSON. */
 #define SW_PAYLOAD_DEPTH 512
 
+/* The shortest API key that is taken from the environment: 64 bits where it is written in hex. */
+#define SW_API_KEY_BYTES 16
+
 /* An HTTP head: browsers send under 2 KB, large cookies are not for us. */
 #define SW_HTTP_HEAD_BYTES 16384
 #define SW_HTTP_HEADERS    64
@@ -22,6 +25,22 @@
 #define SW_HTTP_IDLE_MS 60000
 /* Messages in one POST /v1/publish. */
 #define SW_PUBLISH_BATCH 1000
+
+/* A PROXY header: the longest line of version 1; version 2 as its specification says every reader
+ * must be able to take, which leaves 484 bytes for extensions. */
+#define SW_PROXY_LINE_BYTES   107
+#define SW_PROXY_HEADER_BYTES 536
+/* Networks of --trusted-proxy: who comes is compared with each. */
+#define SW_TRUSTED_NETWORKS 64
+/* Items of X-Forwarded-For that are looked at: proxies stand in a row of two or three. */
+#define SW_FORWARDED_HOPS 32
+/* Where there are trusted proxies, one address may have so many connections, on this node: an
+ * office of a thousand behind one address, and a twentieth of a node of 20,000. */
+#define SW_ADDRESS_CONNECTIONS 1024
+/* And come so often in a second: that office is back within the 20 s that clients spread their
+ * return over, and who does nothing else costs a twentieth of a core (a handshake with TLS and a
+ * token: 1 ms). */
+#define SW_ADDRESS_HANDSHAKES 50
 
 /* What a client may send in one message (`limits.frame`). */
 #define SW_FRAME_BYTES 65536
@@ -87,6 +106,23 @@
 #define SW_REPORTS_OUT 16
 /* Rows of one answer to an operator. */
 #define SW_REPORT_LIMIT 1000
+
+/* The id of a node: it stands in the name of a channel. */
+#define SW_NODE_BYTES 64
+/* Who a client is to a backend: the user of a session. */
+#define SW_USER_BYTES 255
+/* Words of a close frame (RFC 6455: 125 bytes, two of them the code). */
+#define SW_CLOSE_WORDS 123
+/* One notice between nodes: the longest that this version says has under 1 KB. */
+#define SW_NOTICE_BYTES 4096
+/* Notices that wait for main, about 300: more come only where it stands still. */
+#define SW_NOTICES_BYTES (256u << 10)
+/* Requests to disconnect that are under way on a node: as many as there may be connections of
+ * operators; each costs 1 KB for each worker. */
+#define SW_DISCONNECTS 1024
+/* What ending a session weighs among the rows that a worker looks at in one turn: 64 ends a turn,
+ * whose frames are written within SW_WRITE_BUDGET_NS. */
+#define SW_DISCONNECT_ROWS 64
 
 /* Bytes of one tape in one turn before it is walked early. */
 #define SW_TAPE_TURN_BYTES (256u << 10)

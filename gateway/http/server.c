@@ -35,9 +35,12 @@ struct sw_http {
     void (*on_gone)(void *owner);
     void *gone_owner;
     bool *detached; /* told to whoever called the handler */
+    struct sw_client from;
+    struct sw_client client; /* of the request, once somebody has asked */
     enum phase phase;
     bool serving; /* serve() is on the stack */
     bool counted; /* the request is in the counters */
+    bool asked;   /* for the client */
     bool closes;  /* this reply is the last */
 };
 
@@ -280,6 +283,7 @@ static void next_request(struct sw_http *http)
 {
     http->route = NULL;
     http->counted = false;
+    http->asked = false;
     sw_parser_next(http->parser);
     sw_conn_read(http->conn, true);
     if (sw_parser_rest(http->parser).size > 0) {
@@ -482,6 +486,27 @@ int sw_http_open(const struct sw_site *site, struct sw_conn *conn, int fd)
     }
     set_phase(http, IDLE, SW_HTTP_DEADLINE_MS);
     return 0;
+}
+
+void sw_http_introduce(struct sw_conn *conn, const struct sw_client *from)
+{
+    struct sw_http *http = sw_conn_owner(conn);
+    http->from = *from;
+}
+
+/* Looked for once: proxies send the requests of many clients over one connection, and one request's
+ * lists may be long. */
+struct sw_client sw_http_client(struct sw_conn *conn)
+{
+    struct sw_http *http = sw_conn_owner(conn);
+    if (!http->asked) {
+        bool ignored;
+        http->asked = true;
+        http->client =
+            sw_forwarded_client(&http->parser->request, &http->from, http->site->trusted, &ignored);
+        sw_count(&http->site->counters->forwarded_ignored_total, ignored);
+    }
+    return http->client;
 }
 
 void sw_http_close(struct sw_conn *conn)

@@ -11,6 +11,7 @@
 #define SW_HTTP_SERVER_H
 
 #include "core/counters.h"
+#include "http/forwarded.h"
 #include "http/request.h"
 #include "net/conn.h"
 
@@ -42,6 +43,7 @@ struct sw_site {
     struct sw_counters *counters;
     _Atomic int64_t *open; /* gauge of its connections while they are HTTP; may be NULL */
     sw_head_guard *guard;  /* of all routes, looked at before routing; may be NULL */
+    const struct sw_networks *trusted; /* proxies that are believed; may be NULL */
     /* NULL-terminated allow-list of the pages that may read a `cors` route; empty or NULL: all. */
     char *const *origins;
     /* Headers for every reply ("Name: value\r\n..."), may be NULL. */
@@ -53,6 +55,10 @@ struct sw_site {
 /* Serves HTTP on an accepted connection: opens `conn` with `fd`. Returns 0 or a negative errno
  * (then the memory is the caller's at once). */
 int sw_http_open(const struct sw_site *site, struct sw_conn *conn, int fd) SW_MUST_CHECK;
+/* Who holds its other end, behind sw_http_open; else nobody knows. */
+void sw_http_introduce(struct sw_conn *conn, const struct sw_client *from);
+/* Who sends the request that its handler or guard is asked about. */
+struct sw_client sw_http_client(struct sw_conn *conn);
 /* Closes all that idles between requests or waits for one; used when draining: finishes replies
  * with Connection: close. */
 void sw_http_close(struct sw_conn *conn);

@@ -120,17 +120,55 @@ bool sw_address_is_loopback(const struct sw_address *address)
     return false;
 }
 
+static bool is_mapped(const unsigned char host[16])
+{
+    static const unsigned char prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    return memcmp(host, prefix, sizeof(prefix)) == 0;
+}
+
+struct sw_peer sw_peer_make(const unsigned char *host, size_t size, uint16_t port)
+{
+    struct sw_peer peer = {.port = port};
+    if (size == 16 && is_mapped(host)) {
+        host += 12;
+        size = 4;
+    }
+    peer.ipv4 = size == 4;
+    peer.ipv6 = size == 16;
+    memcpy(peer.host, host, size);
+    return peer;
+}
+
 struct sw_peer sw_peer_of(const struct sw_address *address)
 {
-    struct sw_peer peer = {.port = sw_address_port(address)};
+    unsigned char host[16];
     if (address->u.any.sa_family == AF_INET) {
-        peer.ipv4 = true;
-        memcpy(peer.host, &((const struct sockaddr_in *)&address->u)->sin_addr, 4);
-    } else if (address->u.any.sa_family == AF_INET6) {
-        peer.ipv6 = true;
-        memcpy(peer.host, &((const struct sockaddr_in6 *)&address->u)->sin6_addr, 16);
+        memcpy(host, &((const struct sockaddr_in *)&address->u)->sin_addr, 4);
+        return sw_peer_make(host, 4, sw_address_port(address));
     }
-    return peer;
+    if (address->u.any.sa_family == AF_INET6) {
+        memcpy(host, &((const struct sockaddr_in6 *)&address->u)->sin6_addr, 16);
+        return sw_peer_make(host, 16, sw_address_port(address));
+    }
+    return (struct sw_peer){0};
+}
+
+bool sw_peer_parse(struct sw_slice text, struct sw_peer *peer)
+{
+    struct sw_address address;
+    memset(&address, 0, sizeof(address));
+    if (text.size == 0 || (parse_ipv4(text, 0, &address) && parse_ipv6(text, 0, &address))) {
+        return false;
+    }
+    *peer = sw_peer_of(&address);
+    return true;
+}
+
+bool sw_peer_is_loopback(const struct sw_peer *peer)
+{
+    static const unsigned char one[16] = {[15] = 1};
+    return peer->ipv4 ? peer->host[0] == 127
+                      : peer->ipv6 && memcmp(peer->host, one, sizeof(one)) == 0;
 }
 
 const char *sw_peer_text(const struct sw_peer *peer, char out[SW_ADDRESS_TEXT])
@@ -148,5 +186,5 @@ const char *sw_peer_text(const struct sw_peer *peer, char out[SW_ADDRESS_TEXT])
         in->sin6_port = htons(peer->port);
         memcpy(&in->sin6_addr, peer->host, 16);
     }
-    return sw_address_text(&address, out);
+    return peer->port ? sw_address_text(&address, out) : sw_address_host(&address, out);
 }

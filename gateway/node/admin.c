@@ -45,6 +45,11 @@ static void on_ended(void *context, struct sw_http *http, const struct sw_reques
     sw_api_connections_ended(&((const struct sw_admin *)context)->node.roles, http, request);
 }
 
+static void on_disconnect(void *context, struct sw_http *http, const struct sw_request *request)
+{
+    sw_api_disconnect(&((struct sw_admin *)context)->disconnects, http, request);
+}
+
 static void on_live(void *context, struct sw_http *http, const struct sw_request *request)
 {
     (void)context, (void)request;
@@ -72,6 +77,16 @@ static void on_drain(void *context, struct sw_http *http, const struct sw_reques
     const struct sw_admin_node *node = &((const struct sw_admin *)context)->node;
     sw_http_reply(http, 202, "application/json", SW_SLICE("{\"status\":\"draining\"}"), "");
     node->drain(node->node);
+}
+
+static void on_reload(void *context, struct sw_http *http, const struct sw_request *request)
+{
+    (void)request;
+    const struct sw_admin_node *node = &((const struct sw_admin *)context)->node;
+    struct sw_buf body = {0};
+    bool ok = node->reload(node->node, &body);
+    sw_http_reply(http, ok ? 200 : 500, "application/json", sw_buf_slice(&body), "");
+    sw_buf_deinit(&body);
 }
 
 #ifdef SW_FAULTS
@@ -109,10 +124,12 @@ static const struct sw_route routes[] = {
     {.methods = SW_GET | SW_HEAD, .path = "/v1/topics", .handle = on_topics},
     {.methods = SW_GET | SW_HEAD, .path = "/v1/connections", .handle = on_connections},
     {.methods = SW_GET | SW_HEAD, .path = "/v1/connections/ended", .handle = on_ended},
+    {.methods = SW_POST, .path = "/v1/disconnect", .max_body = 4096, .handle = on_disconnect},
     {.methods = SW_GET | SW_HEAD, .path = "/live", .handle = on_live},
     {.methods = SW_GET | SW_HEAD, .path = "/ready", .handle = on_ready},
     {.methods = SW_GET | SW_HEAD, .path = "/metrics", .handle = on_metrics},
     {.methods = SW_POST, .path = "/v1/drain", .max_body = 4096, .handle = on_drain},
+    {.methods = SW_POST, .path = "/v1/reload", .max_body = 4096, .handle = on_reload},
 #ifdef SW_FAULTS
     {.methods = SW_POST, .path = "/v1/faults/hold", .max_body = 4096, .handle = on_hold},
 #endif
@@ -160,6 +177,7 @@ int sw_admin_open(struct sw_admin *admin, struct sw_loop *loop, const struct sw_
     admin->loop = loop;
     admin->counters = counters;
     admin->publisher = *publisher;
+    sw_disconnects_init(&admin->disconnects, &admin->node.roles, counters);
     sw_list_init(&admin->conns);
     admin->site = (struct sw_site){.routes = routes,
                                    .route_count = SW_ARRAY_SIZE(routes),
@@ -173,6 +191,7 @@ int sw_admin_open(struct sw_admin *admin, struct sw_loop *loop, const struct sw_
 
 void sw_admin_close(struct sw_admin *admin)
 {
+    sw_disconnects_end(&admin->disconnects);
     sw_listener_close(&admin->listener);
     for (struct sw_list *link = admin->conns.next; link != &admin->conns; link = link->next) {
         sw_conn_close(&SW_CONTAINER_OF(link, struct admin_conn, link)->conn);

@@ -4,6 +4,7 @@
 #define SW_NODE_ADMIN_H
 
 #include "api/ask.h"
+#include "api/disconnect.h"
 #include "api/guard.h"
 #include "api/health.h"
 #include "api/publish.h"
@@ -19,6 +20,8 @@ struct sw_admin_node {
     /* Brings main's own gauges up to date. */
     void (*measure)(struct sw_node *node);
     void (*drain)(struct sw_node *node);
+    /* Appends the answer; false: something could not be read again. */
+    bool (*reload)(struct sw_node *node, struct sw_buf *answer);
     /* A worker's loop sleeps; false: no such worker, or no test build. */
     bool (*hold)(struct sw_node *node, uint64_t worker, uint64_t ms);
     const struct sw_counters *const *blocks; /* of all roles, NULL-terminated */
@@ -33,6 +36,7 @@ struct sw_admin {
     struct sw_counters *counters;
     struct sw_guard guard;
     struct sw_publisher publisher;
+    struct sw_disconnects disconnects;
     struct sw_site site;
     struct sw_listener *listener;
     struct sw_list conns;

@@ -28,6 +28,7 @@ struct sw_config {
 #include "node/config.def"
     unsigned char sources[SW_CONFIG_COUNT]; /* enum sw_config_source of each field */
     struct sw_rules rules;                  /* "topics" of the file; settled by sw_config_load */
+    char *api_key; /* SPILLWAY_API_KEY or NULL; no row, since a secret is never shown */
 };
 
 /* Did the operator say it, or is it the default? */

@@ -3,7 +3,7 @@
 #include "api/guard.h"
 #include "bus/bus.h"
 #include "core/topic.h"
-#include "net/address.h"
+#include "net/network.h"
 #include "node/config_table.h"
 #include "node/listen.h"
 #include "node/worker.h"
@@ -44,9 +44,15 @@ static bool check_listen(const struct sw_config *config, const char *text, struc
     if (!sw_listen_parse(sw_slice_of(text), &listen, &why)) {
         return fail(config, SW_CONFIG_listen, error, "%s: %s", text, why);
     }
-    if (listen.tls || listen.proxy) {
+    if (listen.tls) {
+        return fail(config, SW_CONFIG_listen, error, "%s: ,tls is not supported by this version",
+                    text);
+    }
+    if (listen.proxy && !config->trusted_proxy[0]) {
         return fail(config, SW_CONFIG_listen, error,
-                    "%s: ,tls and ,proxy are not supported by this version", text);
+                    "%s: nothing says whose PROXY headers are believed: add --trusted-proxy CIDR "
+                    "for each balancer",
+                    text);
     }
     if (!sw_address_is_loopback(&listen.address) && strcmp(config->auth, "none") != 0) {
         return fail(config, SW_CONFIG_listen, error,
@@ -71,6 +77,38 @@ static bool check_listens(const struct sw_config *config, struct sw_buf *error)
     return true;
 }
 
+static bool check_keys(const struct sw_config *config, struct sw_buf *error)
+{
+    struct sw_guard guard;
+    struct sw_buf why = {0};
+    bool ok = sw_guard_init(&guard, NULL, config->api_key, true, error);
+    sw_guard_deinit(&guard);
+    if (ok && !sw_guard_init(&guard, config->api_key_file, NULL, true, &why)) {
+        struct sw_slice line = sw_buf_slice(&why);
+        line.size = sw_slice_find(line, '\n');
+        ok = fail(config, SW_CONFIG_api_key_file, error, "%.*s", SW_SLICE_ARG(line));
+    }
+    sw_guard_deinit(&guard);
+    sw_buf_deinit(&why);
+    return ok;
+}
+
+static bool check_trusted(const struct sw_config *config, struct sw_buf *error)
+{
+    struct sw_networks networks;
+    struct sw_buf why = {0};
+    bool ok = sw_networks_parse(config->trusted_proxy, &networks, &why);
+    if (!ok) {
+        fail(config, SW_CONFIG_trusted_proxy, error, "%s", sw_buf_text(&why));
+    } else if (networks.count > SW_TRUSTED_NETWORKS) {
+        ok = fail(config, SW_CONFIG_trusted_proxy, error, "takes at most %d networks",
+                  SW_TRUSTED_NETWORKS);
+    }
+    sw_buf_deinit(&why);
+    sw_networks_deinit(&networks);
+    return ok;
+}
+
 static bool check_admin(const struct sw_config *config, struct sw_buf *error)
 {
     struct sw_address address;
@@ -80,22 +118,13 @@ static bool check_admin(const struct sw_config *config, struct sw_buf *error)
                     config->admin_listen);
     }
     bool loopback = sw_address_is_loopback(&address);
-    if (!loopback && !config->api_key_file[0]) {
+    if (!loopback && !config->api_key_file[0] && !config->api_key) {
         return fail(config, SW_CONFIG_admin_listen, error,
-                    "%s is not a loopback address: it needs keys, add --api-key-file FILE",
+                    "%s is not a loopback address: it needs keys, add --api-key-file FILE or "
+                    "set " SW_API_KEY_VARIABLE,
                     config->admin_listen);
     }
-    struct sw_guard guard;
-    struct sw_buf why = {0};
-    bool ok = sw_guard_init(&guard, config->api_key_file, loopback, &why);
-    sw_guard_deinit(&guard);
-    if (!ok) {
-        struct sw_slice line = sw_buf_slice(&why);
-        line.size = sw_slice_find(line, '\n');
-        fail(config, SW_CONFIG_api_key_file, error, "%.*s", SW_SLICE_ARG(line));
-    }
-    sw_buf_deinit(&why);
-    return ok;
+    return check_keys(config, error);
 }
 
 /* ---- words ---- */
@@ -298,5 +327,6 @@ bool sw_config_check(const struct sw_config *config, struct sw_buf *error)
 {
     return check_words(config, error) && check_texts(config, error) && check_bus(config, error) &&
            check_numbers(config, error) && check_rules(config, error) &&
-           check_listens(config, error) && check_admin(config, error);
+           check_trusted(config, error) && check_listens(config, error) &&
+           check_admin(config, error);
 }

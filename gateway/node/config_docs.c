@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The table as text: --help, CONFIG.md, and what `spillway check` says would run. */
+#include "api/guard.h"
 #include "core/topic.h"
+#include "net/network.h"
 #include "node/config.h"
 #include "node/config_table.h"
 
@@ -279,8 +281,42 @@ bool sw_config_explain(const struct sw_config *config, struct sw_slice name, str
     return true;
 }
 
+static void warn_of_keys(const struct sw_config *config, struct sw_buf *out)
+{
+    struct sw_guard guard;
+    struct sw_buf why = {0};
+    if (sw_guard_init(&guard, config->api_key_file, NULL, true, &why) && guard.weak) {
+        sw_buf_printf(out,
+                      "%zu of the API keys in %s could be guessed, with fewer than %d bytes: make "
+                      "one with `openssl rand -hex 16`\n",
+                      guard.weak, config->api_key_file, SW_API_KEY_BYTES);
+    }
+    sw_guard_deinit(&guard);
+    sw_buf_deinit(&why);
+}
+
+/* Whoever may connect is trusted with saying who he is. */
+static void warn_of_everybody(const struct sw_config *config, struct sw_buf *out)
+{
+    enum sw_config_source source = (enum sw_config_source)config->sources[SW_CONFIG_trusted_proxy];
+    for (char **text = config->trusted_proxy; *text; text++) {
+        struct sw_network network;
+        struct sw_buf why = {0};
+        if (sw_network_parse(sw_slice_of(*text), &network, &why) && network.bits == 0) {
+            sw_config_append_name(out, "trusted_proxy", source);
+            sw_buf_printf(out,
+                          " %s: whoever connects may say who he is; name the networks of the "
+                          "proxies alone\n",
+                          *text);
+        }
+        sw_buf_deinit(&why);
+    }
+}
+
 void sw_config_warnings(const struct sw_config *config, struct sw_buf *out)
 {
+    warn_of_keys(config, out);
+    warn_of_everybody(config, out);
     const struct sw_rules *rules = &config->rules;
     for (uint32_t i = 0; i + 1 < rules->count; i++) {
         struct sw_slice match = rules->rows[i].match;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The order of strength, the environment and the flags. */
+#include "common/mem.h"
 #include "node/config.h"
 #include "node/config_table.h"
 
@@ -43,6 +44,13 @@ static bool set_from_environment(struct sw_config *config, int row, const char *
     return ok;
 }
 
+/* The one variable that is no setting: a secret, kept out of the table and of all that shows it. */
+static void take_api_key(struct sw_config *config, const char *value)
+{
+    sw_free(config->api_key);
+    config->api_key = sw_strndup(value, strlen(value));
+}
+
 /* `only`: the one row that is wanted, or -1 for all. */
 static bool load_environment(struct sw_config *config, char *const *environment, int only,
                              struct sw_buf *error)
@@ -51,6 +59,10 @@ static bool load_environment(struct sw_config *config, char *const *environment,
         char name[SW_CONFIG_NAME_BYTES];
         const char *value = environment_value(*environment, name);
         if (!value) {
+            continue;
+        }
+        if (strcmp(name, "api_key") == 0) {
+            take_api_key(config, value);
             continue;
         }
         int row = sw_config_find(name);

@@ -25,6 +25,7 @@ static void send_away(struct sw_worker *worker, uint64_t count)
 static void hurry(struct sw_worker *worker, bool reset)
 {
     struct sw_sessions *all = &worker->sessions;
+    sw_greetings_close(&worker->greetings);
     for (uint32_t slot = 0; slot < all->fanout.slots_high; slot++) {
         enum sw_session_state state = (enum sw_session_state)sw_reader(&all->fanout, slot)->state;
         if (state == SW_FREE) {
@@ -87,7 +88,7 @@ void sw_worker_drain(struct sw_worker *worker, uint64_t drain_ms)
 
 void sw_worker_check_drained(struct sw_worker *worker)
 {
-    if (!worker->draining || worker->drained || worker->sessions.count) {
+    if (!worker->draining || worker->drained || worker->sessions.count || worker->greetings.count) {
         return;
     }
     worker->drained = true;

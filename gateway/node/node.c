@@ -9,10 +9,12 @@
 
 #include "common/log.h"
 #include "common/mem.h"
+#include "node/addresses.h"
 #include "node/admin.h"
 #include "node/demo_feed.h"
 #include "node/descriptors.h"
 #include "node/memory_limit.h"
+#include "node/reload.h"
 #include "node/worker.h"
 
 #include <pthread.h>
@@ -39,8 +41,10 @@ struct sw_node {
     struct sw_counters counters;
     struct sw_budget budget;
     struct sw_purse purse; /* main's own look at it */
+    struct sw_addresses addresses;
     struct sw_admin admin;
     struct sw_demo_feed demo;
+    struct sw_reload reload;
     uv_signal_t signals[3];
 
     struct sw_listen listen[SW_LISTENERS];
@@ -114,6 +118,11 @@ static void start_drain(struct sw_node *node)
     }
 }
 
+static bool reload(struct sw_node *node, struct sw_buf *answer)
+{
+    return sw_reload_run(&node->reload, answer);
+}
+
 static bool hold(struct sw_node *node, uint64_t worker, uint64_t ms)
 {
     if (worker >= node->worker_count) {
@@ -167,6 +176,11 @@ static void on_post(void *role, struct sw_post *post)
     if (post->kind == SW_POST_REPORT) {
         struct sw_report *report = SW_CONTAINER_OF(post, struct sw_report, post);
         report->done(report->context, report);
+        return;
+    }
+    if (post->kind == SW_POST_NOTICE) {
+        sw_disconnects_hear(&((struct sw_node *)role)->admin.disconnects,
+                            SW_CONTAINER_OF(post, struct sw_notice, post));
         return;
     }
     struct sw_note *note = SW_CONTAINER_OF(post, struct sw_note, post);
@@ -226,6 +240,7 @@ static void create_bus(struct sw_node *node)
         .separator = config->topic_separator[0],
         .max_message_bytes = (uint32_t)config->max_message_bytes,
         .rules = &config->rules,
+        .notices = &node->inbox,
         .budget = &node->budget,
         .unsubscribe_delay_ms = (uint32_t)config->unsubscribe_delay_ms,
     };
@@ -318,6 +333,7 @@ static void create_workers(struct sw_node *node)
         .workers = node->worker_count,
         .max_sessions = node->max_connections,
         .connections = &node->connections,
+        .addresses = &node->addresses,
     };
     for (unsigned i = 0; i < node->worker_count; i++) {
         config.id = i;
@@ -345,6 +361,7 @@ static bool open_listeners(struct sw_node *node)
                                   .bus_up = bus_up,
                                   .measure = measure,
                                   .drain = start_drain,
+                                  .reload = reload,
                                   .hold = hold,
                                   .blocks = node->blocks,
                                   .version = SW_VERSION,
@@ -392,7 +409,9 @@ static void on_signal(uv_signal_t *handle, int number)
 {
     struct sw_node *node = handle->data;
     if (number == SIGHUP) {
-        sw_log(SW_LOG_WARN, "reload_unsupported", "signal=SIGHUP");
+        struct sw_buf answer = {0};
+        (void)reload(node, &answer); /* the log says what came of it */
+        sw_buf_deinit(&answer);
         return;
     }
     if (node->draining) { /* a second time: at once */
@@ -517,6 +536,30 @@ static void start_demo(struct sw_node *node)
     }
 }
 
+/* ---- what is read again at SIGHUP and POST /v1/reload ---- */
+
+static bool read_keys_again(void *owner, struct sw_buf *why)
+{
+    struct sw_node *node = owner;
+    struct sw_guard fresh;
+    if (!sw_guard_init(&fresh, node->config->api_key_file, node->config->api_key,
+                       node->admin.guard.loopback, why)) {
+        sw_guard_deinit(&fresh);
+        return false;
+    }
+    sw_guard_deinit(&node->admin.guard);
+    node->admin.guard = fresh;
+    return true;
+}
+
+/* A row for each thing that this node has. */
+static void add_reloads(struct sw_node *node)
+{
+    if (node->admin.guard.keys) {
+        sw_reload_add(&node->reload, "api_keys", read_keys_again, node);
+    }
+}
+
 static void create_loops(struct sw_node *node)
 {
     node->loop = sw_loop_create();
@@ -559,6 +602,7 @@ static void destroy(struct sw_node *node)
     }
     sw_loop_destroy(&node->loop);
     sw_guard_deinit(&node->admin.guard);
+    sw_addresses_deinit(&node->addresses);
     sw_free(node->threads);
     sw_free(node->workers);
     sw_free(node->worker_inboxes);
@@ -600,8 +644,9 @@ static int prepare(struct sw_node *node)
 {
     struct sw_buf error = {0};
     int code = claim_addresses(node) ? 0 : 1;
-    if (code == 0 && !sw_guard_init(&node->admin.guard, node->config->api_key_file,
-                                    sw_address_is_loopback(&node->admin_address), &error)) {
+    if (code == 0 &&
+        !sw_guard_init(&node->admin.guard, node->config->api_key_file, node->config->api_key,
+                       sw_address_is_loopback(&node->admin_address), &error)) {
         fprintf(stderr, "spillway: %s", sw_buf_text(&error));
         code = 2;
     }
@@ -625,10 +670,12 @@ int sw_node_run(const struct sw_config *config)
         enum sw_log_format format = log_format(config->log_format);
         sw_log_configure(level, format);
         say_limits(node, &plan); /* in full before the ready line */
+        sw_addresses_init(&node->addresses, config);
         sw_log_start(level, format);
         create_loops(node);
         create_bus(node);
         create_workers(node);
+        add_reloads(node);
         code = 1;
         if (open_listeners(node)) {
             release_claims(node);

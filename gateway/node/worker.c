@@ -17,6 +17,9 @@
 #define PUBLISH_BODY_BYTES (8u << 20)
 #define FULL_RETRY_MS      5000
 #define DRAIN_RETRY_MS     1000
+#define OFTEN_RETRY_MS     1000
+/* Between two log lines about connections that came from no balancer, or said nothing sensible. */
+#define COMPLAIN_MS 10000
 
 void sw_note_send(struct sw_inbox *inbox, enum sw_node_post kind, uint64_t value)
 {
@@ -39,6 +42,25 @@ enum sw_budget_step sw_purse_look(struct sw_purse *purse)
 
 /* ---- the public site ---- */
 
+/* A proxy's connections are not counted as they come: its clients are, each by its own address. */
+static bool may_shake_hands(struct sw_worker *worker, struct sw_http *http)
+{
+    struct sw_addresses *addresses = worker->config.addresses;
+    struct sw_peer peer = sw_session_peer(sw_session_of(sw_http_conn(http)));
+    if (!sw_networks_contain(&addresses->trusted, &peer)) {
+        return true;
+    }
+    struct sw_client client = sw_http_client(sw_http_conn(http));
+    uint32_t retry_ms =
+        sw_quota_knock(&addresses->quota, &client.peer, sw_loop_now_ms(worker->loop));
+    if (retry_ms) {
+        sw_count(&worker->counters.refused_total[SW_REFUSED_ADDRESS], 1);
+        sw_http_reply_error(http, SW_ERROR_RATE_LIMITED, "this address connects too often",
+                            retry_ms, NULL);
+    }
+    return retry_ms == 0;
+}
+
 /* Who was at the door when the drain began goes elsewhere. */
 static void upgrade(struct sw_worker *worker, struct sw_http *http,
                     const struct sw_request *request, bool echo)
@@ -48,7 +70,9 @@ static void upgrade(struct sw_worker *worker, struct sw_http *http,
                             NULL);
         return;
     }
-    sw_ws_upgrade(&worker->door, http, request, echo);
+    if (may_shake_hands(worker, http)) {
+        sw_ws_upgrade(&worker->door, http, request, echo);
+    }
 }
 
 static void on_ws(void *context, struct sw_http *http, const struct sw_request *request)
@@ -144,6 +168,7 @@ static void init_site(struct sw_worker *worker)
                                     .counters = &worker->counters,
                                     .open = &worker->counters.connections[SW_CONNECTION_HTTP],
                                     .origins = worker->config.config->origin,
+                                    .trusted = &worker->config.addresses->trusted,
                                     .on_closed = on_http_closed};
 }
 
@@ -154,7 +179,9 @@ static void refuse(struct sw_worker *worker, int fd, enum sw_refusal why)
 {
     sw_count(&worker->counters.refused_total[why], 1);
     if (sw_bucket_take(&worker->answers, sw_loop_now_ms(worker->loop))) {
-        (void)!write(fd, worker->full, worker->full_size);
+        bool often = why == SW_REFUSED_ADDRESS;
+        (void)!write(fd, often ? worker->often : worker->full,
+                     often ? worker->often_size : worker->full_size);
         /* a request that lies unread would be answered by a RST, which may overtake the words */
         char unread[SW_HTTP_HEAD_BYTES];
         (void)!recv(fd, unread, sizeof(unread), MSG_TRUNC | MSG_DONTWAIT);
@@ -173,35 +200,40 @@ static bool may_come_now(struct sw_worker *worker, const struct sw_address *peer
     return !counts || sw_bucket_take(&worker->accepts, sw_loop_now_ms(worker->loop));
 }
 
-/* The answer to who comes when the node is full: made once, since nothing is spent on them. */
-static void write_full(struct sw_worker *worker)
+/* The answer to who is refused at the door: made once, since nothing is spent on them. */
+static size_t write_refusal(char out[512], const char *status, enum sw_error error,
+                            const char *message, unsigned retry_ms)
 {
     struct sw_buf body = {0};
     sw_buf_append_slice(&body, SW_SLICE("{\"error\":"));
-    sw_http_append_error(&body, SW_ERROR_OVERLOADED, NULL, FULL_RETRY_MS, NULL);
+    sw_http_append_error(&body, error, message, retry_ms, NULL);
     sw_buf_append_byte(&body, '}');
-    int n = snprintf(worker->full, sizeof(worker->full),
-                     "HTTP/1.1 503 Service Unavailable\r\nRetry-After: %d\r\n"
+    int n = snprintf(out, 512,
+                     "HTTP/1.1 %s\r\nRetry-After: %u\r\n"
                      "Content-Type: application/json\r\nContent-Length: %zu\r\n"
                      "Connection: close\r\n\r\n%s",
-                     FULL_RETRY_MS / 1000, body.size, sw_buf_text(&body));
-    SW_ASSERT(n > 0 && (size_t)n < sizeof(worker->full));
-    worker->full_size = (size_t)n;
+                     status, retry_ms / 1000, body.size, sw_buf_text(&body));
+    SW_ASSERT(n > 0 && n < 512);
     sw_buf_deinit(&body);
+    return (size_t)n;
 }
 
-static void on_accept(void *owner, int fd, const struct sw_address *peer)
+/* A full node is for a balancer to pass by (503); that an address comes too often is its own affair
+ * and would be so on any node (429). */
+static void write_refusals(struct sw_worker *worker)
 {
-    struct sw_worker *worker = ((struct sw_worker_listener *)owner)->worker;
+    worker->full_size = write_refusal(worker->full, "503 Service Unavailable", SW_ERROR_OVERLOADED,
+                                      NULL, FULL_RETRY_MS);
+    worker->often_size =
+        write_refusal(worker->often, "429 Too Many Requests", SW_ERROR_RATE_LIMITED,
+                      "this address connects too often", OFTEN_RETRY_MS);
+}
+
+/* The connection of `client` becomes a session, if there is room for one. */
+static void admit(struct sw_worker_listener *listener, int fd, const struct sw_client *client)
+{
+    struct sw_worker *worker = listener->worker;
     struct sw_session *session = NULL;
-    if (sw_purse_look(&worker->purse) == SW_BUDGET_FULL) {
-        refuse(worker, fd, SW_REFUSED_BUDGET);
-        return;
-    }
-    if (!may_come_now(worker, peer)) {
-        refuse(worker, fd, SW_REFUSED_RATE);
-        return;
-    }
     if (atomic_fetch_add(worker->config.connections, 1) < worker->config.max_sessions) {
         session = sw_session_create(&worker->sessions);
     }
@@ -211,9 +243,109 @@ static void on_accept(void *owner, int fd, const struct sw_address *peer)
         return;
     }
     sw_count(&worker->counters.accepted_total, 1);
-    sw_session_set_peer(session, peer);
+    sw_session_set_peer(session, &client->peer);
     if (sw_http_open(&worker->site, &session->conn, fd)) {
         sw_session_free(session);
+        return;
+    }
+    sw_http_introduce(&session->conn, client);
+}
+
+/* Does its address come too often? Trusted proxies come for others, who are known later. */
+static bool comes_too_often(struct sw_worker *worker, const struct sw_peer *peer)
+{
+    struct sw_addresses *addresses = worker->config.addresses;
+    return !sw_networks_contain(&addresses->trusted, peer) &&
+           sw_quota_knock(&addresses->quota, peer, sw_loop_now_ms(worker->loop)) > 0;
+}
+
+/* ---- accepting on a listener for PROXY headers ---- */
+
+/* Nobody is answered: whoever is at the other end does not expect HTTP of us. The operator is told
+ * why, though not each time. */
+static void turn_away(struct sw_worker *worker, int fd, enum sw_refusal refusal,
+                      const struct sw_peer *peer, const char *why)
+{
+    uint64_t now = sw_loop_now_ms(worker->loop);
+    sw_count(&worker->counters.refused_total[refusal], 1);
+    close(fd);
+    if (now >= worker->complain_at_ms) {
+        char text[SW_ADDRESS_TEXT];
+        worker->complain_at_ms = now + COMPLAIN_MS;
+        sw_log(SW_LOG_WARN, "proxy_refused", "peer=%s why=\"%s\"", sw_peer_text(peer, text), why);
+    }
+}
+
+/* A greeting counts as a connection while it lasts. */
+static void greet(struct sw_worker_listener *listener, int fd, const struct sw_peer *peer)
+{
+    struct sw_worker *worker = listener->worker;
+    if (atomic_fetch_add(worker->config.connections, 1) >= worker->config.max_sessions) {
+        atomic_fetch_sub(worker->config.connections, 1);
+        refuse(worker, fd, SW_REFUSED_FULL);
+    } else if (sw_greeting_open(&worker->greetings, fd, peer, listener)) {
+        atomic_fetch_sub(worker->config.connections, 1);
+    }
+}
+
+static void on_greeted(struct sw_worker_listener *listener, const struct sw_greeting_end *end)
+{
+    struct sw_client client = {.peer = end->peer};
+    if (end->named) {
+        client = (struct sw_client){.peer = end->client,
+                                    .known = true,
+                                    .local = sw_peer_is_loopback(&end->peer) &&
+                                             sw_peer_is_loopback(&end->client)};
+    }
+    if (comes_too_often(listener->worker, &client.peer)) {
+        refuse(listener->worker, end->fd, SW_REFUSED_ADDRESS);
+    } else {
+        admit(listener, end->fd, &client);
+    }
+}
+
+static void on_greeting_end(void *owner, const struct sw_greeting_end *end)
+{
+    struct sw_worker_listener *listener = owner;
+    struct sw_worker *worker = listener->worker;
+    atomic_fetch_sub(worker->config.connections, 1);
+    switch (end->outcome) {
+    case SW_GREETED:
+        on_greeted(listener, end);
+        break;
+    case SW_GREETING_BAD:
+        turn_away(worker, end->fd, SW_REFUSED_PROXY_HEADER, &end->peer, end->why);
+        break;
+    case SW_GREETING_LEFT:
+        close(end->fd);
+        break;
+    }
+    sw_worker_check_drained(worker);
+}
+
+/* ---- all listeners ---- */
+
+/* What one address takes too much of is refused before it can use up what all share. */
+static void on_accept(void *owner, int fd, const struct sw_address *address)
+{
+    struct sw_worker_listener *listener = owner;
+    struct sw_worker *worker = listener->worker;
+    bool proxy = listener->listen->proxy;
+    struct sw_peer peer = sw_peer_of(address);
+    if (proxy && !sw_networks_contain(&worker->config.addresses->trusted, &peer)) {
+        turn_away(worker, fd, SW_REFUSED_UNTRUSTED, &peer, "it is in no --trusted-proxy");
+    } else if (!proxy && comes_too_often(worker, &peer)) {
+        refuse(worker, fd, SW_REFUSED_ADDRESS);
+    } else if (sw_purse_look(&worker->purse) == SW_BUDGET_FULL) {
+        refuse(worker, fd, SW_REFUSED_BUDGET);
+    } else if (!may_come_now(worker, address)) {
+        refuse(worker, fd, SW_REFUSED_RATE);
+    } else if (proxy) {
+        greet(listener, fd, &peer);
+    } else {
+        struct sw_client client = {
+            .peer = peer, .known = true, .local = sw_peer_is_loopback(&peer)};
+        admit(listener, fd, &client);
     }
 }
 
@@ -338,6 +470,7 @@ static void init_sessions(struct sw_worker *worker)
     worker->sessions.fanout.pool.purse = &worker->purse;
     worker->sessions.fanout.pool.keep_bytes = kept_bytes(worker);
     worker->sessions.codecs = worker->codec;
+    worker->sessions.quota = &worker->config.addresses->quota;
     worker->sessions.on_free = on_session_free;
     worker->sessions.owner = worker;
 }
@@ -360,8 +493,9 @@ void sw_worker_init(struct sw_worker *worker, const struct sw_worker_config *con
     uint64_t rate = settings->accept_rate * 1000 / config->workers;
     sw_bucket_init(&worker->accepts, rate, sw_loop_now_ms(loop));
     sw_bucket_init(&worker->answers, rate, sw_loop_now_ms(loop));
+    sw_greetings_init(&worker->greetings, loop, on_greeting_end);
     init_site(worker);
-    write_full(worker);
+    write_refusals(worker);
     sw_bus_add_worker(bus, &worker->inbox);
     worker->turn = (struct sw_turn){.run = on_turn, .owner = worker};
     sw_loop_add_turn(loop, &worker->turn);
@@ -373,6 +507,7 @@ void sw_worker_deinit(struct sw_worker *worker)
     for (unsigned i = 0; i < SW_LISTENERS; i++) {
         sw_listener_close(&worker->listeners[i].socket);
     }
+    sw_greetings_close(&worker->greetings);
     sw_sessions_deinit(&worker->sessions);
     sw_ws_codec_destroy(&worker->codec);
 }

@@ -6,7 +6,9 @@
 
 #include "api/publish.h"
 #include "common/bucket.h"
+#include "net/greeting.h"
 #include "net/listener.h"
+#include "node/addresses.h"
 #include "node/config.h"
 #include "node/listen.h"
 #include "transport/ws_upgrade.h"
@@ -44,6 +46,7 @@ struct sw_worker_config {
     uint32_t workers;              /* how many share it */
     uint32_t max_sessions;         /* of the node */
     _Atomic uint32_t *connections; /* of the node: all workers count in it */
+    struct sw_addresses *addresses;
     uint32_t id;
     const char *admin; /* where the admin listener is, for those who knock at the wrong door */
 };
@@ -73,10 +76,14 @@ struct sw_worker {
     struct sw_site site;
     struct sw_route routes[8];
     struct sw_worker_listener listeners[SW_LISTENERS];
-    char full[512]; /* the whole answer to who comes when the node is full */
+    struct sw_greetings greetings; /* connections whose PROXY header is still to come */
+    char full[512];                /* the whole answer to who comes when the node is full */
     size_t full_size;
+    char often[512]; /* ... and to whose address comes too often */
+    size_t often_size;
     struct sw_bucket accepts; /* this worker's share of new connections */
     struct sw_bucket answers; /* ... and as many more that are refused in words */
+    uint64_t complain_at_ms;  /* when the next line about a balancer may be written */
     /* draining */
     struct sw_timer drain_timer;
     uint64_t drain_until_ms;

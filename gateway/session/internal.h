@@ -3,6 +3,7 @@
 #ifndef SW_SESSION_INTERNAL_H
 #define SW_SESSION_INTERNAL_H
 
+#include "bus/report.h"
 #include "protocol/command.h"
 #include "protocol/encode.h"
 #include "session/session.h"
@@ -13,6 +14,8 @@
 void sw_session_enter(struct sw_session *session, enum sw_session_state state);
 /* May it publish at all? Each topic's rule has the last word. */
 bool sw_session_publishes(const struct sw_session *session);
+/* Of a session that is CLOSING: the code of its close frame; 0: none is possible. */
+uint16_t sw_session_code(const struct sw_session *session);
 /* Gives up what CLOSING sessions hold; never between walk and flush. */
 void sw_sessions_retire(struct sw_sessions *all);
 
@@ -73,6 +76,14 @@ uint32_t sw_pending_count(const struct sw_session *session);
 void sw_pending_drop(struct sw_session *session);
 /* What became known in this turn goes to the lanes. */
 void sw_pending_tell(struct sw_sessions *all);
+
+/* ---- disconnect.c ---- */
+
+/* Works at a DISCONNECT within this turn's share, as report.c does at the others: false: there is
+ * more of it. */
+bool sw_sessions_disconnect(struct sw_sessions *all, struct sw_report *report, uint32_t *work);
+/* Is it a session of this user? */
+bool sw_session_matches_user(const struct sw_session *session, struct sw_slice user);
 
 /* ---- commands.c ---- */
 

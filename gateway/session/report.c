@@ -4,6 +4,7 @@
 #include "common/assert.h"
 #include "common/clock.h"
 #include "common/mem.h"
+#include "session/internal.h"
 
 #include <string.h>
 
@@ -54,20 +55,19 @@ void sw_recorder_destroy(struct sw_recorder **pointer)
 
 /* ---- one session ---- */
 
-void sw_session_set_peer(struct sw_session *session, const struct sw_address *address)
+void sw_session_set_peer(struct sw_session *session, const struct sw_peer *peer)
 {
-    struct sw_peer peer = sw_peer_of(address);
-    session->port = peer.port;
-    session->ipv4 = peer.ipv4;
-    session->ipv6 = peer.ipv6;
-    if (peer.ipv4) {
-        memcpy(&session->host, peer.host, sizeof(session->host));
-    } else if (peer.ipv6) {
-        memcpy(session->all->recorder->hosts[session->slot], peer.host, sizeof(peer.host));
+    session->port = peer->port;
+    session->ipv4 = peer->ipv4;
+    session->ipv6 = peer->ipv6;
+    if (peer->ipv4) {
+        memcpy(&session->host, peer->host, sizeof(session->host));
+    } else if (peer->ipv6) {
+        memcpy(session->all->recorder->hosts[session->slot], peer->host, sizeof(peer->host));
     }
 }
 
-static struct sw_peer peer_of(const struct sw_session *session)
+struct sw_peer sw_session_peer(const struct sw_session *session)
 {
     struct sw_peer peer = {.port = session->port, .ipv4 = session->ipv4, .ipv6 = session->ipv6};
     if (peer.ipv4) {
@@ -98,7 +98,7 @@ static void fill_row(struct sw_session *session, struct sw_connection_row *row)
         .since_ms = all->recorder->epoch_ms + (now_ticks - age_ticks) * SW_WHEEL_TICK_MS,
         .transport = session->transport->name,
         .state = state_word(&all->fanout, reader),
-        .peer = peer_of(session),
+        .peer = sw_session_peer(session),
         .queued_bytes = reader->queued_bytes,
         .lag_ms = sw_reader_lag_ms(&all->fanout, session->slot),
         .topics = reader->subscriptions,
@@ -119,6 +119,7 @@ void sw_recorder_note(struct sw_session *session)
     session->ended_at = (uint8_t)(recorder->ended_next++ % SW_ENDED_SESSIONS);
     struct sw_connection_row *row = &recorder->ended[session->ended_at];
     fill_row(session, row);
+    row->code = sw_session_code(session);
     row->ended_ms = sw_clock_wall_ms();
 }
 
@@ -234,6 +235,7 @@ void sw_sessions_report(struct sw_sessions *all, struct sw_report *report)
 {
     struct sw_recorder *recorder = all->recorder;
     report->post.next = NULL;
+    report->begun = sw_sessions_tick(all);
     *recorder->last = &report->post;
     recorder->last = &report->post.next;
 }
@@ -254,6 +256,8 @@ static bool work_at(struct sw_sessions *all, struct sw_report *report, uint32_t 
         report_counts(all, report);
         *work += report->count;
         return true;
+    case SW_REPORT_DISCONNECT:
+        return sw_sessions_disconnect(all, report, work);
     }
     SW_UNREACHABLE();
 }

@@ -8,6 +8,7 @@
 #include "session/report.h"
 
 #include <stdio.h>
+#include <string.h>
 
 _Static_assert(offsetof(struct sw_session, conn) == 0, "a connection is found in its session");
 
@@ -158,15 +159,29 @@ struct sw_session *sw_session_at(struct sw_sessions *all, uint32_t slot)
     return &all->slabs[slot / SW_SLAB_CELLS].cells[slot % SW_SLAB_CELLS];
 }
 
+static const char alphabet[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
 const char *sw_session_id_text(uint64_t id, char out[SW_SESSION_ID_BYTES + 1])
 {
-    static const char alphabet[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     for (int i = SW_SESSION_ID_BYTES - 1; i >= 0; i--) {
         out[i] = alphabet[id % 62];
         id /= 62;
     }
     out[SW_SESSION_ID_BYTES] = 0;
     return out;
+}
+
+bool sw_session_id_parse(struct sw_slice text, uint64_t *id)
+{
+    *id = 0;
+    for (size_t i = 0; i < text.size; i++) {
+        const char *at = memchr(alphabet, text.data[i], sizeof(alphabet) - 1);
+        if (!at || __builtin_mul_overflow(*id, (uint64_t)62, id) ||
+            __builtin_add_overflow(*id, (uint64_t)(at - alphabet), id)) {
+            return false;
+        }
+    }
+    return text.size == SW_SESSION_ID_BYTES;
 }
 
 const char *sw_session_id(const struct sw_session *session, char out[SW_SESSION_ID_BYTES + 1])
@@ -202,7 +217,15 @@ bool sw_session_publishes(const struct sw_session *session)
     return session->may_publish || sw_rules_grant_publish(session->all->config.rules);
 }
 
-void sw_session_open(struct sw_session *session, const struct sw_transport *transport)
+bool sw_session_admit(struct sw_session *session, const struct sw_peer *peer)
+{
+    enum sw_quota_answer answer = sw_quota_enter(session->all->quota, peer);
+    sw_session_set_peer(session, peer);
+    session->counted = answer == SW_QUOTA_COUNTED;
+    return answer != SW_QUOTA_REFUSED;
+}
+
+static void begin(struct sw_session *session, const struct sw_transport *transport)
 {
     struct sw_sessions *all = session->all;
     session->transport = transport;
@@ -214,6 +237,19 @@ void sw_session_open(struct sw_session *session, const struct sw_transport *tran
     reader->list = &session->one;
     sw_session_enter(session, SW_OPEN);
     sw_silence_start(session);
+}
+
+void sw_session_refuse(struct sw_session *session, const struct sw_transport *transport,
+                       enum sw_reason reason)
+{
+    begin(session, transport);
+    sw_session_close(session, reason);
+}
+
+void sw_session_open(struct sw_session *session, const struct sw_transport *transport)
+{
+    const struct sw_sessions *all = session->all;
+    begin(session, transport);
     if (session->echo) {
         return;
     }
@@ -282,6 +318,7 @@ static void begin_closing(struct sw_session *session, enum sw_reason reason, boo
     switch (sw_session_state(session)) {
     case SW_OPEN:
         session->reason = (uint8_t)reason;
+        session->code = 0;
         session->after_data = after_data;
         if (!after_data) {
             sw_session_reader(session)->flags |= SW_CLOSING;
@@ -332,26 +369,57 @@ void sw_session_lost(struct sw_session *session)
     sw_conn_close(&session->conn);
 }
 
-/* Subscriptions end, and the last frame stands in the lane. */
-static void retire(struct sw_session *session)
+uint16_t sw_session_code(const struct sw_session *session)
 {
-    const struct sw_reason_row *row = sw_reason_row((enum sw_reason)session->reason);
+    return session->code ? (uint16_t)session->code
+                         : sw_reason_row((enum sw_reason)session->reason)->code;
+}
+
+/* The last frame: what was not sent is said where there is room for it. */
+static void say_close(struct sw_session *session, struct sw_slice words, uint32_t behind)
+{
+    char text[SW_CLOSE_WORDS + 32];
+    int n = snprintf(text, sizeof(text), "%.*s dropped=%u", SW_SLICE_ARG(words), behind);
+    bool told = behind && n <= SW_CLOSE_WORDS;
+    session->transport->close(session, sw_session_code(session),
+                              sw_slice(text, told ? (size_t)n : words.size));
+}
+
+/* Subscriptions end, and the last frame stands in the lane. */
+static void retire(struct sw_session *session, struct sw_slice words)
+{
     uint32_t behind = sw_session_reader(session)->behind;
     sw_session_reader(session)->flags |= SW_CLOSING;
     sw_recorder_note(session);
     sw_pending_drop(session);
     sw_session_unsubscribe_all(session);
-    if (row->code && session->reason != SW_REASON_CLIENT && !session->close_heard) {
-        char words[64];
-        int n = snprintf(words, sizeof(words), "%s", row->text);
-        if (behind) {
-            n = snprintf(words, sizeof(words), "%s dropped=%u", row->text, behind);
-        }
-        session->transport->close(session, row->code, sw_slice(words, (size_t)n));
+    if (sw_session_code(session) && session->reason != SW_REASON_CLIENT && !session->close_heard) {
+        say_close(session, words, behind);
     }
     session->retired = true;
     sw_loop_timer_start(session->all->loop, &session->timer, session->all->config.linger_ms);
     sw_fanout_due(&session->all->fanout, session->slot);
+}
+
+static void retire_with_reason(struct sw_session *session)
+{
+    retire(session, sw_slice_of(sw_reason_row((enum sw_reason)session->reason)->text));
+}
+
+bool sw_session_disconnect(struct sw_session *session, uint16_t code, struct sw_slice words)
+{
+    bool open = sw_session_state(session) == SW_OPEN;
+    sw_session_close(session, SW_REASON_DISCONNECTED);
+    if (open) {
+        session->all->closing_head = session->next; /* it is the first, and need not wait */
+        session->code = code;
+        if (words.size > 0) {
+            retire(session, words);
+        } else {
+            retire_with_reason(session);
+        }
+    }
+    return open;
 }
 
 void sw_sessions_retire(struct sw_sessions *all)
@@ -366,7 +434,7 @@ void sw_sessions_retire(struct sw_sessions *all)
             session->next = wait_head;
             wait_head = session->slot + 1;
         } else {
-            retire(session);
+            retire_with_reason(session);
         }
     }
     all->closing_head = wait_head;
@@ -375,14 +443,18 @@ void sw_sessions_retire(struct sw_sessions *all)
 static void log_end(const struct sw_session *session, uint64_t behind)
 {
     char id[SW_SESSION_ID_BYTES + 1];
+    char address[SW_ADDRESS_TEXT];
     const struct sw_reader *reader = sw_session_reader(session);
     const struct sw_sessions *all = session->all;
+    struct sw_peer peer = sw_session_peer(session);
     uint32_t ticks = sw_sessions_tick(all) - session->opened;
     sw_log(SW_LOG_INFO, "session_closed",
-           "session=%s reason=%s code=%u transport=%s seconds=%u sent=%u shed=%u unsent=%llu",
-           sw_session_id(session, id), sw_reason_row((enum sw_reason)session->reason)->word,
-           sw_reason_row((enum sw_reason)session->reason)->code, session->transport->name,
-           ticks * SW_WHEEL_TICK_MS / 1000, reader->sent, reader->shed, (unsigned long long)behind);
+           "session=%s address=%s reason=%s code=%u transport=%s seconds=%u sent=%u shed=%u "
+           "unsent=%llu",
+           sw_session_id(session, id), sw_peer_text(&peer, address),
+           sw_reason_row((enum sw_reason)session->reason)->word, sw_session_code(session),
+           session->transport->name, ticks * SW_WHEEL_TICK_MS / 1000, reader->sent, reader->shed,
+           (unsigned long long)behind);
 }
 
 /* Is it still on the list of the due? Then the row must stay until it is taken off. */
@@ -421,7 +493,7 @@ void sw_session_closed(struct sw_session *session)
             link = &sw_session_at(all, *link - 1)->next;
         }
         *link = session->next;
-        retire(session);
+        retire_with_reason(session);
     }
     uint64_t behind = reader->behind;
     sw_reader_close(&all->fanout, session->slot);
@@ -429,6 +501,10 @@ void sw_session_closed(struct sw_session *session)
     sw_count(&all->counters->closed_total[session->reason], 1);
     sw_recorder_close(session);
     log_end(session, behind);
+    if (session->counted) {
+        struct sw_peer peer = sw_session_peer(session);
+        sw_quota_leave(all->quota, &peer);
+    }
     sw_loop_timer_stop(all->loop, &session->timer);
     leave_due(all, session->slot);
     sw_buf_deinit(&session->lane);

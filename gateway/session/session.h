@@ -16,6 +16,7 @@
 #include "bus/bus.h"
 #include "common/random.h"
 #include "fanout/fanout.h"
+#include "net/quota.h"
 
 enum sw_session_state { SW_FREE, SW_HANDSHAKE, SW_OPEN, SW_CLOSING_STATE, SW_CLOSED };
 
@@ -60,7 +61,10 @@ struct sw_session {
     uint32_t seen_sent;   /* deliveries at the last look */
     uint32_t seen_kernel; /* bytes that the kernel held for it then */
     uint32_t next;        /* CLOSING: of those, slot + 1; FREE: of its slab, index + 1 */
-    uint32_t bad_since;
+    union {
+        uint32_t bad_since;
+        uint32_t code; /* CLOSING: of the close frame, where it is not the reason's own */
+    };
     uint32_t joins_until; /* its joins are forgotten one by one until then; in 64ths of a second */
     uint32_t host;        /* of the peer; an IPv6 one is kept by the recorder */
     uint16_t port;
@@ -80,7 +84,8 @@ struct sw_session {
     bool echo : 1; /* on the echo path */
     bool ipv4 : 1;
     bool ipv6 : 1;
-    bool deaf : 1; /* after a close frame or a fault nothing more is read */
+    bool deaf : 1;    /* after a close frame or a fault nothing more is read */
+    bool counted : 1; /* in all->quota, under its peer */
 };
 
 struct sw_sessions_config {
@@ -124,10 +129,11 @@ struct sw_sessions {
     struct sw_recorder *recorder;
     struct sw_slab *slabs;
     uint32_t slab_count;
-    uint32_t slab_hint;    /* no slab below it has room */
-    uint32_t count;        /* cells in use */
-    uint32_t closing_head; /* slot + 1 */
-    struct sw_list news;   /* requests whose entries wait to be told */
+    uint32_t slab_hint;     /* no slab below it has room */
+    uint32_t count;         /* cells in use */
+    uint32_t closing_head;  /* slot + 1 */
+    struct sw_list news;    /* requests whose entries wait to be told */
+    struct sw_quota *quota; /* of the node; NULL: nobody is counted */
     /* A cell's connection has closed. */
     void (*on_free)(void *owner);
     void *owner;
@@ -160,12 +166,21 @@ static inline enum sw_session_state sw_session_state(const struct sw_session *se
 }
 /* Writes SW_SESSION_ID_BYTES characters and a NUL. */
 const char *sw_session_id_text(uint64_t id, char out[SW_SESSION_ID_BYTES + 1]);
+/* The number of such a text; false: it is none. */
+bool sw_session_id_parse(struct sw_slice text, uint64_t *id);
 const char *sw_session_id(const struct sw_session *session, char out[SW_SESSION_ID_BYTES + 1]);
 
 /* ---- one session ---- */
 
 /* The upgrade is done: the session is OPEN and hears `welcome` (not on the echo path). */
 void sw_session_open(struct sw_session *session, const struct sw_transport *transport);
+/* It is known who the client is, before the session opens. False: its address has as many sessions
+ * as it may. */
+bool sw_session_admit(struct sw_session *session, const struct sw_peer *peer) SW_MUST_CHECK;
+/* Instead of sw_session_open: the session hears nothing but the close frame of this reason, since a
+ * browser could not tell a refused upgrade from a lost connection. */
+void sw_session_refuse(struct sw_session *session, const struct sw_transport *transport,
+                       enum sw_reason reason);
 /* A whole text message came from the client. */
 void sw_session_receive(struct sw_session *session, struct sw_slice text);
 /* Any bytes came from the client: it lives. */
@@ -179,6 +194,10 @@ void sw_session_say_raw(struct sw_session *session, const void *data, size_t siz
 void sw_session_close(struct sw_session *session, enum sw_reason reason);
 /* As sw_session_close, but what it is owed goes first. */
 void sw_session_close_after_data(struct sw_session *session, enum sw_reason reason);
+/* As sw_session_close with DISCONNECTED, but at once, so never between walk and turned: with a
+ * close code (0: the reason's own) and words (empty: the reason's own) of an operator's. False: it
+ * was ending already, and now does so without what it is owed. */
+bool sw_session_disconnect(struct sw_session *session, uint16_t code, struct sw_slice words);
 /* The peer's close frame came: answered, if it was the first, with the same code. */
 void sw_session_close_heard(struct sw_session *session, uint16_t code);
 /* The transport's on_closed: nothing of the connection is left. Frees the session. */

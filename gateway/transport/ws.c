@@ -225,6 +225,12 @@ void sw_ws_open(struct sw_session *session)
     sw_session_open(session, &sw_ws_transport);
 }
 
+void sw_ws_refuse(struct sw_session *session, enum sw_reason reason)
+{
+    sw_conn_adopt(&session->conn, &events);
+    sw_session_refuse(session, &sw_ws_transport, reason);
+}
+
 /* ---- the session's words ---- */
 
 static void say_frame(struct sw_session *session, struct sw_slice text)

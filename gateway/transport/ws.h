@@ -11,6 +11,8 @@ extern const struct sw_transport sw_ws_transport;
 
 /* The session's connection speaks WebSocket from now on: adopts it and opens the session. */
 void sw_ws_open(struct sw_session *session);
+/* The same, for a session that hears only why it may not be. */
+void sw_ws_refuse(struct sw_session *session, enum sw_reason reason);
 /* Bytes from the peer; also those that came behind the handshake. */
 void sw_ws_receive(struct sw_session *session, struct sw_slice bytes);
 

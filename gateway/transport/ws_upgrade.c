@@ -40,10 +40,8 @@ bool sw_door_may_publish(const struct sw_ws_door *door, struct sw_conn *conn,
     if (door->publish_set) {
         return door->publish;
     }
-    struct sw_address peer;
     struct sw_slice origin = sw_request_header(request, "Origin");
-    return sw_conn_peer(conn, &peer) == 0 && sw_address_is_loopback(&peer) &&
-           (!origin.data || sw_origin_is_loopback(origin));
+    return sw_http_client(conn).local && (!origin.data || sw_origin_is_loopback(origin));
 }
 
 static bool shows_bearer(struct sw_slice authorization)
@@ -293,12 +291,18 @@ void sw_ws_upgrade(const struct sw_ws_door *door, struct sw_http *http,
     }
     session->may_publish = sw_door_may_publish(door, &session->conn, request);
     session->echo = echo;
+    struct sw_client client = sw_http_client(&session->conn);
+    bool room = sw_session_admit(session, &client.peer);
     struct sw_conn *conn = sw_http_detach(http, &early);
     sw_buf_append_slice(&session->lane, sw_buf_slice(&reply));
     (void)conn;
-    sw_ws_open(session);
+    if (room) {
+        sw_ws_open(session);
+    } else {
+        sw_ws_refuse(session, SW_REASON_ADDRESS);
+    }
     sw_fanout_due(&session->all->fanout, session->slot);
-    if (subscribe.size) {
+    if (subscribe.size && room) {
         sw_session_receive(session, sw_buf_slice(&subscribe));
     }
     if (early.size) {

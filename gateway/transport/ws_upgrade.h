@@ -10,12 +10,12 @@
 struct sw_ws_door {
     struct sw_sessions *all;
     char *const *origins; /* NULL-terminated allow-list; empty or NULL: any */
-    bool publish_set;     /* `publish` is the operator's word, else loopback decides */
+    bool publish_set;     /* `publish` is the operator's word, else this machine's own may */
     bool publish;
 };
 
-/* Answers the request: 101 and an open session, or an error. `echo`: this is the echo path. The
- * connection is that of a session in HANDSHAKE. */
+/* Answers the request: 101 and an open session, 101 and a close frame, or an error. `echo`: this is
+ * the echo path. The connection is that of a session in HANDSHAKE. */
 void sw_ws_upgrade(const struct sw_ws_door *door, struct sw_http *http,
                    const struct sw_request *request, bool echo);
 /* Is there no allow-list, no Origin (so no browser), or is it on the list? */

@@ -57,8 +57,8 @@ export class RawSocket {
   #bytes = Buffer.alloc(0);
   #wake = () => {};
 
-  constructor(port, { host = '127.0.0.1' } = {}) {
-    this.socket = net.connect({ port, host, allowHalfOpen: true });
+  constructor(port, { host = '127.0.0.1', localAddress } = {}) {
+    this.socket = net.connect({ port, host, localAddress, allowHalfOpen: true });
     this.socket.setNoDelay(true);
     this.socket.on('data', (chunk) => {
       this.#bytes = this.#bytes.length ? Buffer.concat([this.#bytes, chunk]) : chunk;

@@ -166,7 +166,7 @@ describe('the frames of PROTOCOL.md', () => {
 const ENDPOINTS_TO_COME = words(`
   public:/v1/sse public:/v1/poll public:/client.js public:/client.mjs
   admin:/v1/topics/orders.eu/history
-  admin:/v1/disconnect admin:/v1/revoke admin:/v1/reload admin:/`);
+  admin:/v1/revoke admin:/`);
 const ERRORS_TO_COME = words('token_expired no_history');
 
 // [listener, method, path] of every path in the two tables; a span without a method has the one before it.

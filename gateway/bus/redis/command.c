@@ -148,6 +148,7 @@ bool sw_redis_commands_answer(struct sw_redis_commands *commands,
         log_error(commands, event->text);
     }
     if (publish) {
+        publish->receivers = failed ? 0 : (uint32_t)event->number;
         sw_exchange_published(commands->exchange, publish, error, false);
     }
     return true;

@@ -39,8 +39,8 @@ void sw_redis_commands_publish(struct sw_redis_commands *commands, struct sw_buf
 /* Appends a PING; only where nothing waits, since any answer says as much. */
 void sw_redis_commands_ping(struct sw_redis_commands *commands, struct sw_buf *out,
                             uint64_t now_ms);
-/* An answer for the oldest: an integer is good, NOPERM is FORBIDDEN, other errors are INTERNAL.
- * False: no answer to anything that waits; the link is out of step. */
+/* An answer for the oldest: an integer is good and says how many received it, NOPERM is FORBIDDEN,
+ * other errors are INTERNAL. False: no answer to anything that waits; the link is out of step. */
 bool sw_redis_commands_answer(struct sw_redis_commands *commands,
                               const struct sw_redis_event *event);
 /* Has the oldest waited too long? */

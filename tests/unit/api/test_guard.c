@@ -152,12 +152,12 @@ static void without_keys_only_this_machine_and_no_web_page_may(void **state)
     struct world world;
     init(&world);
     struct sw_buf error = {0};
-    assert_true(sw_guard_init(&world.guard, "", true, &error));
+    assert_true(sw_guard_init(&world.guard, "", "", true, &error));
     assert_int_equal(error.size, 0);
     assert_rows(&world, rows, SW_ARRAY_SIZE(rows));
     sw_guard_deinit(&world.guard);
 
-    assert_true(sw_guard_init(&world.guard, NULL, false, &error));
+    assert_true(sw_guard_init(&world.guard, NULL, NULL, false, &error));
     static const struct row public[] = {
         {"/v1/publish", HOST, 401}, /* not on loopback: a key is needed */
         {"/", HOST, 401},           {"/live", HOST, 200},
@@ -196,7 +196,7 @@ static void with_keys_whoever_shows_one_may(void **state)
     init(&world);
     struct sw_buf error = {0};
     char *path = key_file("# no key\n\nfirst\r\n  second key \t\n  # no key\nthird");
-    assert_true(sw_guard_init(&world.guard, path, true, &error));
+    assert_true(sw_guard_init(&world.guard, path, NULL, true, &error));
     assert_rows(&world, rows, SW_ARRAY_SIZE(rows));
     sw_guard_deinit(&world.guard);
     sw_loop_destroy(&world.loop);
@@ -208,7 +208,7 @@ static void assert_refused(const char *path, const char *words)
 {
     struct sw_guard guard;
     struct sw_buf error = {0};
-    assert_false(sw_guard_init(&guard, path, true, &error));
+    assert_false(sw_guard_init(&guard, path, NULL, true, &error));
     if (!strstr(sw_buf_text(&error), words)) {
         print_message("%s\n", sw_buf_text(&error));
     }
@@ -240,12 +240,64 @@ static void key_file_that_cannot_guard_is_refused(void **state)
     sw_buf_deinit(&large);
 }
 
+static void keys_of_the_variable_stand_beside_those_of_the_file(void **state)
+{
+    (void)state;
+    static const struct row rows[] = {
+        {"/v1/publish", FOREIGN "X-API-Key: of the file\r\n", 200},
+        {"/v1/publish", FOREIGN "X-API-Key: 0123456789abcdef\r\n", 200},
+        {"/v1/publish", FOREIGN "Authorization: Bearer fedcba9876543210-2\r\n", 200},
+        {"/v1/publish", FOREIGN "X-API-Key: 0123456789abcdef,fedcba9876543210-2\r\n", 401},
+        {"/v1/publish", HOST, 401},
+    };
+    struct world world;
+    init(&world);
+    struct sw_buf error = {0};
+    char *path = key_file("of the file\n");
+    assert_true(
+        sw_guard_init(&world.guard, path, "0123456789abcdef, fedcba9876543210-2\n", true, &error));
+    assert_int_equal(world.guard.weak, 1);
+    assert_rows(&world, rows, SW_ARRAY_SIZE(rows));
+    sw_guard_deinit(&world.guard);
+    assert_true(sw_guard_init(&world.guard, NULL, "0123456789abcdef", true, &error));
+    assert_rows(&world, rows + 4, 1);
+    sw_guard_deinit(&world.guard);
+    sw_loop_destroy(&world.loop);
+    unlink(path);
+    free(path);
+}
+
+static void a_short_key_in_the_variable_is_refused_and_not_shown(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *variable;
+        const char *words;
+    } rows[] = {
+        {"hush-hush-hush-", "key 1 has fewer than 16 bytes"},
+        {"0123456789abcdef,hush", "key 2 has fewer than 16 bytes"},
+        {"0123456789abcdef,", "key 2 has fewer than 16 bytes"},
+        {" hush-hush-hush- \n", "`openssl rand -hex 16`"},
+    };
+    for (size_t i = 0; i < SW_ARRAY_SIZE(rows); i++) {
+        struct sw_guard guard;
+        struct sw_buf error = {0};
+        assert_false(sw_guard_init(&guard, NULL, rows[i].variable, true, &error));
+        assert_non_null(strstr(sw_buf_text(&error), rows[i].words));
+        assert_null(strstr(sw_buf_text(&error), "hush"));
+        sw_guard_deinit(&guard);
+        sw_buf_deinit(&error);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(without_keys_only_this_machine_and_no_web_page_may),
         cmocka_unit_test(with_keys_whoever_shows_one_may),
         cmocka_unit_test(key_file_that_cannot_guard_is_refused),
+        cmocka_unit_test(keys_of_the_variable_stand_beside_those_of_the_file),
+        cmocka_unit_test(a_short_key_in_the_variable_is_refused_and_not_shown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -78,14 +78,15 @@ static void ended_rows_say_why(void **state)
     struct sw_report *report = sw_report_create(SW_REPORT_ENDED, 2);
     struct sw_connection_row *row = add(report, 1);
     row->ended_ms = 5000;
-    row->reason = SW_REASON_SLOW;
+    row->reason = SW_REASON_DISCONNECTED;
+    row->code = 4123; /* an operator's, not the reason's own */
     add(report, 2)->ended_ms = 6000;
     struct sw_buf out = {0};
     sw_connections_write(&out, report, true, SW_SORT_LAG, 10, false);
     const char *newer = strstr(sw_buf_text(&out), "00000000002");
     const char *older = strstr(sw_buf_text(&out), "00000000001");
     assert_true(newer && older && newer < older);
-    assert_non_null(strstr(older, "\"reason\":\"slow\",\"code\":4030,"
+    assert_non_null(strstr(older, "\"reason\":\"disconnected\",\"code\":4123,"
                                   "\"ended\":\"1970-01-01T00:00:05.000Z\"}]}"));
     sw_buf_clear(&out);
     sw_connections_write(&out, NULL, true, SW_SORT_LAG, 10, false);

@@ -20,6 +20,8 @@ struct world {
     struct sw_counters *counters;
     struct sw_exchange *exchange;
     struct fake_worker workers[WORKERS];
+    struct sw_inbox main; /* which hears other nodes where the world was made so */
+    void (*on_notice)(struct world *world, struct sw_post *post);
     struct sw_buf asked;
     struct sw_ring publishes;
     bool acks_at_once;
@@ -66,9 +68,17 @@ static inline void returned(void *owner, struct sw_batch *batch)
     sw_exchange_returned(((struct world *)owner)->exchange, batch);
 }
 
-static inline struct world *create(const char *prefix, char separator, const struct sw_rules *rules)
+static inline void on_main_post(void *role, struct sw_post *post)
+{
+    ((struct world *)role)->on_notice(role, post);
+}
+
+static inline struct world *create_hearing(const char *prefix, char separator,
+                                           const struct sw_rules *rules, bool hears)
 {
     struct world *world = sw_zalloc(sizeof(*world));
+    world->loop = sw_loop_create();
+    assert_int_equal(sw_inbox_init(&world->main, world->loop, on_main_post, world), 0);
     struct sw_bus_config config = {
         .url = "redis://127.0.0.1",
         .prefix = prefix,
@@ -76,9 +86,9 @@ static inline struct world *create(const char *prefix, char separator, const str
         .separator = separator,
         .max_message_bytes = 1000,
         .rules = rules,
+        .notices = hears ? &world->main : NULL,
         .unsubscribe_delay_ms = 20,
     };
-    world->loop = sw_loop_create();
     world->counters = sw_zalloc(sizeof(*world->counters));
     world->exchange = sw_exchange_create(world->loop, &config, world->counters);
     world->backend = (struct sw_backend){.ops = &fake_ops, .exchange = world->exchange};
@@ -91,6 +101,11 @@ static inline struct world *create(const char *prefix, char separator, const str
     return world;
 }
 
+static inline struct world *create(const char *prefix, char separator, const struct sw_rules *rules)
+{
+    return create_hearing(prefix, separator, rules, false);
+}
+
 static inline void destroy(struct world *world)
 {
     assert_true(sw_exchange_sane(world->exchange));
@@ -101,6 +116,7 @@ static inline void destroy(struct world *world)
     assert_int_equal(sw_counter_read(&world->counters->interests), 0);
     assert_int_equal(sw_counter_read(&world->counters->bus_up), 0);
     sw_exchange_destroy(&world->exchange);
+    sw_inbox_deinit(&world->main);
     sw_loop_destroy(&world->loop);
     sw_buf_deinit(&world->asked);
     sw_ring_deinit(&world->publishes);

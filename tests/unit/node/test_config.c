@@ -215,9 +215,9 @@ static void test_bad_numbers(void **state)
 static void test_later_versions(void **state)
 {
     (void)state;
-    static const char *const flags[] = {
-        "tls-cert",   "tls-key",      "trusted-proxy",  "jwt-secret-file", "jwt-key-file",
-        "jwt-issuer", "jwt-audience", "drain-delay-ms", "service",         "environment"};
+    static const char *const flags[] = {"tls-cert",       "tls-key",    "jwt-secret-file",
+                                        "jwt-key-file",   "jwt-issuer", "jwt-audience",
+                                        "drain-delay-ms", "service",    "environment"};
     for (size_t i = 0; i < SW_ARRAY_SIZE(flags); i++) {
         char word[64];
         char words[128];
@@ -233,10 +233,9 @@ static void test_later_versions(void **state)
     refuse(ATTEMPT(ENVIRONMENT("SPILLWAY_TLS_CERT=x")), "SPILLWAY_TLS_CERT is not supported");
     refuse(ATTEMPT(FLAGS("--auth", "jwt")), "--auth jwt is not supported");
     refuse(ATTEMPT(FLAGS("--auth", "callback")), "--auth callback is not supported");
-    refuse(ATTEMPT(FLAGS("--listen", "127.0.0.1:0,tls")), "are not supported");
+    refuse(ATTEMPT(FLAGS("--listen", "127.0.0.1:0,tls")), "is not supported");
     refuse(ATTEMPT(FLAGS("--listen", "127.0.0.1:0,tsl")), "may stand ,tls and ,proxy, once each");
     refuse(ATTEMPT(FLAGS("--listen", "127.0.0.1:0,tls,tls")), "once each");
-    refuse(ATTEMPT(ENVIRONMENT("SPILLWAY_LISTEN=127.0.0.1:0,proxy")), "are not supported");
     refuse(ATTEMPT(FLAGS("--bus", "rediss://h")), "--bus rediss:// is not supported");
     refuse(ATTEMPT(FLAGS("--bus", "redis-sentinel://h/m")), "redis-sentinel:// is not supported");
     refuse(ATTEMPT(FLAGS("--bus", "redis-cluster://h")), "redis-cluster:// is not supported");
@@ -320,6 +319,36 @@ static void test_no_password_in_words(void **state)
     struct sw_buf text = {0};
     sw_config_describe(&outcome.config, &text);
     assert_non_null(strstr(sw_buf_text(&text), "--bus redis://"));
+    assert_null(strstr(sw_buf_text(&text), "hush"));
+    sw_buf_deinit(&text);
+    forget(&outcome);
+}
+
+static void test_api_key_of_the_environment(void **state)
+{
+    (void)state;
+    struct outcome outcome;
+    struct sw_buf text = {0};
+    accept_it(&outcome, ATTEMPT(ENVIRONMENT("SPILLWAY_API_KEY=hush-hush-hush-hush"),
+                                FLAGS("--admin-listen", "0.0.0.0:9000")));
+    assert_string_equal(outcome.config.api_key, "hush-hush-hush-hush");
+    sw_config_describe(&outcome.config, &text);
+    sw_config_warnings(&outcome.config, &text);
+    assert_null(strstr(sw_buf_text(&text), "hush"));
+    sw_buf_deinit(&text);
+    forget(&outcome);
+    refuse(ATTEMPT(ENVIRONMENT("SPILLWAY_API_KEY=hush")), "SPILLWAY_API_KEY: key 1 has fewer than");
+}
+
+static void test_short_keys_of_a_file_are_a_warning(void **state)
+{
+    (void)state;
+    struct outcome outcome;
+    struct sw_buf text = {0};
+    write_file("hush\n0123456789abcdef\n");
+    accept_it(&outcome, ATTEMPT(FLAGS("--api-key-file", file_path)));
+    sw_config_warnings(&outcome.config, &text);
+    assert_non_null(strstr(sw_buf_text(&text), "1 of the API keys in "));
     assert_null(strstr(sw_buf_text(&text), "hush"));
     sw_buf_deinit(&text);
     forget(&outcome);
@@ -448,6 +477,8 @@ int main(void)
         cmocka_unit_test(test_bad_values),
         cmocka_unit_test(test_too_many_listeners),
         cmocka_unit_test(test_no_password_in_words),
+        cmocka_unit_test(test_api_key_of_the_environment),
+        cmocka_unit_test(test_short_keys_of_a_file_are_a_warning),
         cmocka_unit_test(test_places_in_the_file),
         cmocka_unit_test(test_marks_may_be_equal),
         cmocka_unit_test(test_nearest),

@@ -20,6 +20,7 @@ struct sw_exchange {
     unsigned acks;
     unsigned messages;
     unsigned published;
+    uint32_t receivers;                             /* of what was published last */
     void (*on_acked)(struct sw_interest *interest); /* may be NULL */
 };
 
@@ -186,6 +187,7 @@ void sw_exchange_published(struct sw_exchange *exchange, struct sw_publish *publ
                            enum sw_error error, bool outcome_unknown)
 {
     exchange->published++;
+    exchange->receivers = publish->receivers;
     sw_buf_printf(&exchange->said, "published %.*s %s%s\n", SW_SLICE_ARG(sw_publish_topic(publish)),
                   error == SW_ERROR_NONE ? "ok" : sw_error_row(error)->code,
                   outcome_unknown ? " unknown" : "");

@@ -93,6 +93,18 @@ static void answers_belong_to_publishes_in_order(void **state)
     assert_int_equal(setting->commands.count, 0);
 }
 
+static void the_answer_says_how_many_received_it(void **state)
+{
+    struct setting *setting = *state;
+    publish(setting, "a", "1", 0);
+    struct sw_redis_event event = {.kind = SW_REDIS_INTEGER, .number = 3};
+    assert_true(sw_redis_commands_answer(&setting->commands, &event));
+    assert_int_equal(setting->exchange.receivers, 3);
+    publish(setting, "a", "1", 0);
+    assert_true(answer(setting, SW_REDIS_ERROR, "NOPERM x"));
+    assert_int_equal(setting->exchange.receivers, 0);
+}
+
 static void errors_are_told_apart(void **state)
 {
     struct setting *setting = *state;
@@ -171,6 +183,7 @@ int main(void)
         TEST(a_publish_is_one_command_with_prefix_and_raw_payload),
         TEST(a_key_and_a_payload_that_looks_wrapped_are_wrapped),
         TEST(answers_belong_to_publishes_in_order),
+        TEST(the_answer_says_how_many_received_it),
         TEST(errors_are_told_apart),
         TEST(an_answer_that_nobody_waits_for_is_out_of_step),
         TEST(only_what_left_whole_has_an_unknown_outcome),
