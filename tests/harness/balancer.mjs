@@ -140,6 +140,11 @@ export function noStream() {
 }
 
 export class Nginx extends Balancer {
+  // How a node listens behind it.
+  static listen(port = 0) {
+    return ['--listen', `127.0.0.1:${port}`, '--trusted-proxy', '127.0.0.1'];
+  }
+
   prepare() {
     const { directory, certificate, port, nodes, log } = this;
     cpSync(`${ROOT}deploy/nginx`, directory, { recursive: true });
@@ -173,6 +178,10 @@ export class Nginx extends Balancer {
 }
 
 export class Haproxy extends Balancer {
+  static listen(port = 0) {
+    return ['--listen', `127.0.0.1:${port},proxy`, '--trusted-proxy', '127.0.0.1'];
+  }
+
   prepare() {
     const { directory, certificate, port, nodes } = this;
     const shipped = `${ROOT}deploy/haproxy/${this.passthrough ? 'passthrough' : 'haproxy'}.cfg`;

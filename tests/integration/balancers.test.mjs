@@ -25,7 +25,7 @@ const three = (start) => Promise.all(THREE.map(start));
 // Three nodes on one Redis, and the balancer before them.
 async function fleet(t, Kind, args = []) {
   const redis = await Redis.start(t);
-  const nodes = await three(() => Gateway.start(t, ['--bus', redis.url, ...args]));
+  const nodes = await three(() => Gateway.start(t, ['--bus', redis.url, ...Kind.listen(), ...args]));
   for (const node of nodes) await node.counted((metrics) => metrics.sum('spillway_bus_up') === 1, 'the bus up');
   return { redis, nodes, balancer: await Kind.start(t, nodes) };
 }
@@ -44,8 +44,8 @@ const spread = (nodes) =>
   );
 
 // Another process in the place of one that is gone.
-const again = (t, redis, node) =>
-  Gateway.start(t, ['--bus', redis.url, '--listen', `127.0.0.1:${node.port}`, '--admin-listen', `127.0.0.1:${node.adminPort}`]);
+const again = (t, redis, Kind, node) =>
+  Gateway.start(t, ['--bus', redis.url, ...Kind.listen(node.port), '--admin-listen', `127.0.0.1:${node.adminPort}`]);
 
 // From now on its end by a signal is meant.
 async function kill(node) {
@@ -62,6 +62,8 @@ const statusOrCut = (answer) =>
   );
 
 for (const Kind of [Nginx, Haproxy]) {
+  const fake = (t, manner) => FakeNode.start(t, { proxy: Kind === Haproxy, ...manner });
+
   describe(`behind ${Kind.name}`, () => {
     test('clients are spread evenly, and each message reaches all of them', async (t) => {
       const { nodes, balancer } = await fleet(t, Kind);
@@ -87,7 +89,7 @@ for (const Kind of [Nginx, Haproxy]) {
       assert.deepEqual(await spread(nodes), [0, 6, 6], 'nobody was refused, and nobody else was touched');
 
       if (balancer.checked) await balancer.checked(false, true, true);
-      const back = await again(t, redis, nodes[0]);
+      const back = await again(t, redis, Kind, nodes[0]);
       if (balancer.checked) await balancer.checked(true, true, true);
       await clients(t, balancer, 6);
       const [first, ...others] = await spread([back, nodes[1], nodes[2]]);
@@ -136,7 +138,7 @@ for (const Kind of [Nginx, Haproxy]) {
       const cutWhole = { answer: ({ socket }) => socket.destroy() };
       const cutHead = { atHead: ({ socket }) => socket.destroy() };
       for (const [manner, body] of [[cutWhole, 'small'], [cutWhole, 'x'.repeat(300_000)], [cutHead, 'x'.repeat(300_000)]]) {
-        const nodes = await three(() => FakeNode.start(t, manner));
+        const nodes = await three(() => fake(t, manner));
         const balancer = await Kind.start(t, nodes);
         for (let n = 0; n < 6; n++) {
           const answer = balancer.ask('POST', '/v1/publish', { body, headers: { 'X-Number': n } });
@@ -151,7 +153,7 @@ for (const Kind of [Nginx, Haproxy]) {
 
     test('a node that refuses connections costs no publish, one that answers 503 is heard', async (t) => {
       const busy = (_, response) => response.writeHead(503, { 'Retry-After': '1' }).end('{"error":{}}');
-      const nodes = await three((at) => FakeNode.start(t, at === 2 ? { answer: busy } : {}));
+      const nodes = await three((at) => fake(t, at === 2 ? { answer: busy } : {}));
       const balancer = await Kind.start(t, nodes);
       await nodes[0].stop();
       const statuses = [];
@@ -164,7 +166,7 @@ for (const Kind of [Nginx, Haproxy]) {
     });
 
     test('a node hears who the client is, whatever the client says, and the rest as it was said', async (t) => {
-      const nodes = await three(() => FakeNode.start(t));
+      const nodes = await three(() => fake(t));
       const balancer = await Kind.start(t, nodes);
       const path = '/v1/ws?topic=orders.%3E&from=a@Qx7:44';
       const headers = { 'X-Forwarded-For': ['6.6.6.6', '7.7.7.7'], 'X-Forwarded-Proto': 'gopher', Host: 'live.example.com:8443' };
@@ -177,6 +179,7 @@ for (const Kind of [Nginx, Haproxy]) {
       assert.equal(requests.length, 2);
       for (const request of requests) {
         assert.equal(request.url, path);
+        if (Kind === Haproxy) assert.match(request.client, /^127\.0\.0\.1:\d+$/);
         assert.equal(request.headers['x-forwarded-for'], '127.0.0.1');
         assert.equal(request.rawHeaders.filter((name) => /^x-forwarded-for$/i.test(name)).length, 1);
         assert.equal(request.headers['x-forwarded-proto'], 'https');
@@ -189,13 +192,23 @@ for (const Kind of [Nginx, Haproxy]) {
       assert.equal(upgrade.headers.origin, 'https://example.com');
     });
 
+    test('a node knows clients by their own addresses', async (t) => {
+      const { nodes, balancer } = await fleet(t, Kind);
+      const headers = { 'X-Forwarded-For': '6.6.6.6', Forwarded: 'for=6.6.6.6' };
+      await balancer.connect(t, { localAddress: '127.0.0.9', headers });
+      const rows = await Promise.all(nodes.map(async (node) => (await node.get('/v1/connections')).json.connections));
+      const [{ address }, ...others] = rows.flat();
+      assert.match(address, /^127\.0\.0\.9(:\d+)?$/);
+      assert.deepEqual(others, []);
+    });
+
     test('events go out as they come', async (t) => {
       let stream;
       const answer = (_, response) => {
         stream = response.writeHead(200, { 'Content-Type': 'text/event-stream' });
         stream.write('data: 1\n\n');
       };
-      const balancer = await Kind.start(t, await three(() => FakeNode.start(t, { answer })));
+      const balancer = await Kind.start(t, await three(() => fake(t, { answer })));
       const options = { port: balancer.port, host: '127.0.0.1', path: '/v1/sse?topic=a', agent: balancer.agent };
       const response = await within(new Promise((resolve) => http.get(options, resolve)), 5000, 'the head');
       const chunks = response[Symbol.asyncIterator]();
@@ -206,7 +219,7 @@ for (const Kind of [Nginx, Haproxy]) {
     });
 
     test('only what clients use comes in', async (t) => {
-      const nodes = await three(() => FakeNode.start(t));
+      const nodes = await three(() => fake(t));
       const balancer = await Kind.start(t, nodes);
       const admin = ['/metrics', '/live', '/ready', '/', '/v1/topics', '/v1/topics/a', '/v1/connections', '/v1/drain', '/v1/reload'];
       const tricks = ['/v1/ws/../../metrics', '/v1/ws/../topics/a', '/v1/ws%2f..%2ftopics%2fa', '/v1/ws/', '/V1/ws', '/client.js.map'];
@@ -240,7 +253,7 @@ for (const Kind of [Nginx, Haproxy]) {
 
     // What stands in the balancer's kernel for a slow client is old when it arrives: without its bound it was 4.6 MB here.
     test('little waits in the balancer for a client that does not read', async (t) => {
-      const node = await Gateway.start(t);
+      const node = await Gateway.start(t, Kind.listen());
       const balancer = await Kind.start(t, [node, node, node]);
       const client = await balancer.connect(t);
       await client.subscribe('a');
@@ -262,7 +275,7 @@ for (const Kind of [Nginx, Haproxy]) {
     test('pings keep a quiet client; without them its connection ends', async (t) => {
       const shorter = (text) => text.replace(/\b3m\b/g, '2s').replace(/\b1m\b/g, '2s');
       const connected = async (pingMs) => {
-        const node = await Gateway.start(t, ['--ping-ms', pingMs]);
+        const node = await Gateway.start(t, [...Kind.listen(), '--ping-ms', pingMs]);
         return (await Kind.start(t, [node, node, node], { edit: shorter })).connect(t);
       };
       const [pinged, silent] = await Promise.all([connected('1000'), connected('600000')]);

@@ -23,8 +23,8 @@ const TOPICS = Array.from({ length: 10 }, (_, at) => `t.${at}`);
 // For how long a node goes on while its readiness says no: HAProxy's checks take their time; nginx has none, and hears of it by a
 // refused connection.
 const KINDS = [
-  { Kind: Nginx, delayMs: 200, args: [] },
-  { Kind: Haproxy, delayMs: 2000, args: [] },
+  { Kind: Nginx, delayMs: 200 },
+  { Kind: Haproxy, delayMs: 2000 },
 ];
 
 const refuses = (port) =>
@@ -36,12 +36,11 @@ const refuses = (port) =>
 
 const nameOf = async (node) => (await node.get('/v1/topics')).json.node;
 
-async function fleet(t, delayMs, extra) {
+async function fleet(t, Kind, delayMs) {
   const redis = await Redis.start(t);
-  const args = ['--bus', redis.url, '--drain-delay-ms', `${delayMs}`, '--drain-ms', `${DRAIN_MS}`, ...extra];
+  const args = ['--bus', redis.url, '--drain-delay-ms', `${delayMs}`, '--drain-ms', `${DRAIN_MS}`];
   const start = async (port, adminPort) => {
-    const own = ['--listen', `127.0.0.1:${port}`, '--admin-listen', `127.0.0.1:${adminPort}`];
-    const node = await Gateway.start(t, [...args, ...own]);
+    const node = await Gateway.start(t, [...args, ...Kind.listen(port), '--admin-listen', `127.0.0.1:${adminPort}`]);
     await node.counted((metrics) => metrics.sum('spillway_bus_up') === 1, 'the bus up');
     node.name = await nameOf(node);
     return node;
@@ -101,9 +100,9 @@ function assertSpread(moves, [fromMs, toMs]) {
   return most / mean;
 }
 
-for (const { Kind, delayMs, args } of KINDS) {
+for (const { Kind, delayMs } of KINDS) {
   test(`a rolling restart behind ${Kind.name} loses nothing that a client does not know of`, async (t) => {
-    const { redis, nodes, start } = await fleet(t, delayMs, args);
+    const { redis, nodes, start } = await fleet(t, Kind, delayMs);
     const balancer = await Kind.start(t, nodes);
     const publisher = await redis.client(t);
     const publish = (messages) => publisher.publishAll(messages);
