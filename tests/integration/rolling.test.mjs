@@ -16,8 +16,8 @@ import { pause, until, within } from '../harness/until.mjs';
 
 const CLIENTS = size({ long: 3000, short: 300, sanitized: 60 });
 const REPLACED = size({ long: 3, short: 3, sanitized: 1 });
-const DRAIN_MS = LONG ? 10_000 : 6_000;
-const PUBLISH_EVERY_MS = 100;
+const DRAIN_MS = LONG ? 15_000 : 6_000;
+const PUBLISH_EVERY_MS = LONG ? 500 : 100;
 const TOPICS = Array.from({ length: 10 }, (_, at) => `t.${at}`);
 
 // For how long a node goes on while its readiness says no: HAProxy's checks take their time; nginx has none, and hears of it by a
@@ -129,10 +129,10 @@ for (const { Kind, delayMs } of KINDS) {
       const drains = of(report.drains, 'node');
       const moves = of(report.moves, 'from');
       assert.ok(drains.length >= Math.floor(CLIENTS / 3 / 2), `only ${drains.length} were on this node`);
-      assert.equal(moves.length, drains.length, 'whoever was told moved');
+      assert.equal(moves.length, drains.length, 'whoever was told moved, once');
       assert.ok(moves.every(({ first }) => first), 'each was connected elsewhere before it left');
       assert.ok(moves.every(({ to }) => to !== name), 'nobody came back to it');
-      assert.deepEqual(of(report.closes, 'node').filter(({ code, moved }) => code !== 1000 || !moved), []);
+      assert.deepEqual(of(report.closes, 'node').filter(({ drained, moved }) => !drained || !moved), []);
       assert.deepEqual(of(newcomers.came, 'node').filter(({ began }) => began > shut), []);
       busiest = Math.max(busiest, assertSpread(moves, drains[0].window));
     }
