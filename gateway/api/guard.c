@@ -82,7 +82,7 @@ static bool take_variable(struct sw_guard *guard, const char *variable, struct s
 bool sw_guard_init(struct sw_guard *guard, const char *path, const char *variable, bool loopback,
                    struct sw_buf *error)
 {
-    *guard = (struct sw_guard){.loopback = loopback};
+    *guard = (struct sw_guard){.loopback = loopback, .path = path, .variable = variable};
     return (!path || !path[0] || take_file(guard, path, error)) &&
            (!variable || !variable[0] || take_variable(guard, variable, error));
 }
@@ -94,6 +94,19 @@ void sw_guard_deinit(struct sw_guard *guard)
     }
     sw_free(guard->keys);
     *guard = (struct sw_guard){.loopback = guard->loopback};
+}
+
+bool sw_guard_read_again(void *owner, struct sw_buf *error)
+{
+    struct sw_guard *guard = owner;
+    struct sw_guard fresh;
+    bool ok = sw_guard_init(&fresh, guard->path, guard->variable, guard->loopback, error);
+    struct sw_guard old = ok ? *guard : fresh;
+    if (ok) {
+        *guard = fresh;
+    }
+    sw_guard_deinit(&old);
+    return ok;
 }
 
 static bool is_open(struct sw_slice path)

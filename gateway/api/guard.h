@@ -12,6 +12,8 @@ struct sw_guard {
     size_t count;
     size_t weak; /* of the file's: shorter than SW_API_KEY_BYTES */
     bool loopback;
+    const char *path; /* borrowed, as the variable */
+    const char *variable;
 };
 
 /* The variable of the environment that holds keys, for servers and for clients. */
@@ -23,6 +25,9 @@ struct sw_guard {
 bool sw_guard_init(struct sw_guard *guard, const char *path, const char *variable, bool loopback,
                    struct sw_buf *error);
 void sw_guard_deinit(struct sw_guard *guard);
+/* Takes the keys as they stand in the file now. False: it keeps those that it has, and `error` says
+ * why. `guard`: struct sw_guard. */
+bool sw_guard_read_again(void *guard, struct sw_buf *error);
 /* Replies and returns false where the request is refused. */
 bool sw_guard_check(const struct sw_guard *guard, struct sw_http *http,
                     const struct sw_request *request);

@@ -23,6 +23,8 @@ static const char *const labels_BUSES[] = {"bus=\"memory\"", "bus=\"redis\""};
 static const char *const labels_REFUSALS[] = {"reason=\"full\"",      "reason=\"budget\"",
                                               "reason=\"rate\"",      "reason=\"address\"",
                                               "reason=\"untrusted\"", "reason=\"proxy_header\""};
+static const char *const labels_DEPARTURES[] = {"how=\"left\"", "how=\"closed\"", "how=\"reset\"",
+                                                "how=\"other\""};
 static const char *const labels_PARTS[] = {"part=\"blocks\"", "part=\"messages\"",
                                            "part=\"kernel\""};
 

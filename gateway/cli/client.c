@@ -11,13 +11,12 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define CONNECT_MS 10000
-/* Longer than any deadline of the server's own. */
-#define ANSWER_MS   30000
+#define CONNECT_MS  10000
 #define GOODBYE_MS  1000
 #define STOP_MS     500 /* a signal between a look at `stop` and the wait is seen so late */
 #define GUID        "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -168,8 +167,8 @@ static int connect_one(const struct addrinfo *address)
     }
     int on = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    set_timeout(fd, SO_SNDTIMEO, ANSWER_MS);
-    set_timeout(fd, SO_RCVTIMEO, ANSWER_MS);
+    set_timeout(fd, SO_SNDTIMEO, SW_CLIENT_ANSWER_MS);
+    set_timeout(fd, SO_RCVTIMEO, SW_CLIENT_ANSWER_MS);
     return fd;
 }
 
@@ -193,11 +192,18 @@ bool sw_client_connect(struct sw_client *client, const struct sw_client_url *url
         sw_buf_append_slice(&where, SW_SLICE("cannot connect to "));
         sw_client_url_append_host(url, &where);
         fail(client, sw_buf_text(&where), strerror(reason));
+        client->refused = reason == ECONNREFUSED;
         sw_buf_deinit(&where);
         return false;
     }
     client->heard_ms = sw_clock_ms();
     return true;
+}
+
+void sw_client_limit(struct sw_client *client, int ms)
+{
+    set_timeout(client->fd, SO_SNDTIMEO, ms);
+    set_timeout(client->fd, SO_RCVTIMEO, ms);
 }
 
 void sw_client_close(struct sw_client *client)
@@ -251,6 +257,22 @@ static bool read_more(struct sw_client *client)
 }
 
 /* ---- HTTP ---- */
+
+bool sw_client_is_plain(const char *text)
+{
+    for (; *text; text++) {
+        if ((unsigned char)*text <= ' ' || (unsigned char)*text >= 0x7f) {
+            return false;
+        }
+    }
+    return true;
+}
+
+const char *sw_client_token(const char *said)
+{
+    const char *token = said ? said : getenv("SPILLWAY_TOKEN");
+    return token && token[0] ? token : NULL;
+}
 
 /* The index behind the empty line, reading as far as it takes; 0: none comes. */
 static size_t read_head(struct sw_client *client)
@@ -347,11 +369,15 @@ static void expected_accept(const char *key, char out[32])
     *sw_base64_encode(out, digest, sizeof(digest)) = 0;
 }
 
-static bool ask_upgrade(struct sw_client *client, const struct sw_client_url *url, const char *key)
+static bool ask_upgrade(struct sw_client *client, const struct sw_client_url *url,
+                        const char *token, const char *key)
 {
     struct sw_buf request = {0};
     sw_buf_printf(&request, "GET %s HTTP/1.1\r\nHost: ", url->path);
     sw_client_url_append_host(url, &request);
+    if (token) {
+        sw_buf_printf(&request, "\r\nAuthorization: Bearer %s", token);
+    }
     sw_buf_printf(&request,
                   "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                   "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n"
@@ -362,7 +388,8 @@ static bool ask_upgrade(struct sw_client *client, const struct sw_client_url *ur
     return reason ? fail(client, "cannot send", strerror(reason)) : true;
 }
 
-bool sw_client_upgrade(struct sw_client *client, const struct sw_client_url *url, unsigned *status)
+bool sw_client_upgrade(struct sw_client *client, const struct sw_client_url *url, const char *token,
+                       unsigned *status)
 {
     unsigned char nonce[16];
     char key[32];
@@ -371,7 +398,7 @@ bool sw_client_upgrade(struct sw_client *client, const struct sw_client_url *url
     sw_random_bytes(nonce, sizeof(nonce));
     *sw_base64_encode(key, nonce, sizeof(nonce)) = 0;
     expected_accept(key, accept);
-    if (!ask_upgrade(client, url, key)) {
+    if (!ask_upgrade(client, url, token, key)) {
         return false;
     }
     size_t head_size = read_head(client);

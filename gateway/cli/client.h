@@ -23,12 +23,18 @@ struct sw_client {
     int fd; /* -1: closed */
     struct sw_buf in;
     uint64_t heard_ms; /* when bytes came last */
+    bool refused;      /* sw_client_connect: nobody listens there */
     char error[448];
 };
+
+/* How long an answer is waited for: longer than any deadline of the server's own. */
+#define SW_CLIENT_ANSWER_MS 30000
 
 /* Resolves and connects, within 10 s for each address. */
 bool sw_client_connect(struct sw_client *client, const struct sw_client_url *url);
 void sw_client_close(struct sw_client *client);
+/* Waits for answers on an open connection so long at most. */
+void sw_client_limit(struct sw_client *client, int ms);
 /* Did the server leave an open connection as it was? A kept one may have ended meanwhile. */
 bool sw_client_alive(const struct sw_client *client);
 
@@ -37,8 +43,13 @@ bool sw_client_alive(const struct sw_client *client);
 bool sw_client_request(struct sw_client *client, struct sw_slice request, unsigned *status,
                        struct sw_buf *body, bool *keep);
 /* The WebSocket handshake, checked as RFC 6455 section 4.1 asks; *status: what was answered, or 0.
- */
-bool sw_client_upgrade(struct sw_client *client, const struct sw_client_url *url, unsigned *status);
+ * `token` (NULL: none) goes along as Authorization. */
+bool sw_client_upgrade(struct sw_client *client, const struct sw_client_url *url, const char *token,
+                       unsigned *status);
+/* May it stand in a header? A line break would begin another one. */
+bool sw_client_is_plain(const char *text);
+/* What --token said (NULL: nothing), else SPILLWAY_TOKEN, which `ps` does not show; NULL: none. */
+const char *sw_client_token(const char *said);
 /* One masked text frame. */
 bool sw_client_say(struct sw_client *client, struct sw_slice text);
 

@@ -26,6 +26,8 @@ static const struct command commands[] = {
     {"serve", sw_cli_serve, "run a node (the default)"},
     {"pub", sw_cli_pub, "publish messages through a node's admin listener"},
     {"sub", sw_cli_sub, "subscribe to topics and print what comes"},
+    {"token", sw_cli_token, "make a token, for trying out"},
+    {"drain", sw_cli_drain, "ask a node to leave, and wait until it has"},
     {"check", sw_cli_check, "check a configuration"},
     {"version", version, "print the version"},
     {"help", help, "print this"},

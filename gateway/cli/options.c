@@ -8,6 +8,7 @@
 
 #define MAX_OPTIONS 16
 #define NAME_BYTES  64
+#define HELP_COLUMN 22u
 
 static const struct sw_option *find(const struct sw_option *options, const char *name)
 {
@@ -36,6 +37,28 @@ static bool fail_unknown(const struct sw_option *options, const char *name, stru
     }
     sw_buf_append_byte(error, '\n');
     return false;
+}
+
+static bool is_repeatable(const struct sw_option *option)
+{
+    size_t size = strlen(option->form);
+    return size > 3 && strcmp(option->form + size - 3, "...") == 0;
+}
+
+static bool set(const struct sw_option *option, const char *value, struct sw_buf *error)
+{
+    const char **place = option->value;
+    if (is_repeatable(option)) {
+        while (*place) {
+            place++;
+        }
+        if (place == option->value + SW_OPTION_REPEATS) {
+            sw_buf_printf(error, "%s stands more than %d times\n", option->name, SW_OPTION_REPEATS);
+            return false;
+        }
+    }
+    *place = value;
+    return true;
 }
 
 /* Takes argv[*at], and the word behind it where its value stands there. */
@@ -70,8 +93,7 @@ static bool take(const struct sw_option *options, int argc, char **argv, int *at
         sw_buf_printf(error, "%s needs a value: %s\n", name, option->form);
         return false;
     }
-    *option->value = value;
-    return true;
+    return set(option, value, error);
 }
 
 bool sw_options_parse(const struct sw_option *options, int *argc, char **argv, struct sw_buf *error)
@@ -93,14 +115,31 @@ bool sw_options_parse(const struct sw_option *options, int *argc, char **argv, s
     return true;
 }
 
+static size_t flag_width(const struct sw_option *option)
+{
+    return 3 + strlen(option->name) + (option->form ? strlen(option->form) : 0);
+}
+
+/* Where the words begin: behind the widest flag. */
+static size_t help_column(const struct sw_option *options)
+{
+    size_t column = HELP_COLUMN;
+    for (; options->name; options++) {
+        size_t end = flag_width(options) + 2;
+        column = options->help && end > column ? end : column;
+    }
+    return column;
+}
+
 void sw_options_help(const struct sw_option *options, struct sw_buf *out)
 {
+    size_t column = help_column(options);
     for (; options->name; options++) {
         if (options->help) {
             size_t start = out->size;
             sw_buf_printf(out, "  %s%s%s", options->name, options->form ? " " : "",
                           options->form ? options->form : "");
-            sw_buf_printf(out, "%*s%s\n", (int)(start + 22 - out->size), "", options->help);
+            sw_buf_printf(out, "%*s%s\n", (int)(start + column - out->size), "", options->help);
         }
     }
 }

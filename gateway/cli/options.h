@@ -6,11 +6,15 @@
 
 #include "common/buf.h"
 
-/* A row has a `value` or is `on`; with neither it belongs to a later version. The table ends with a
- * row without a name. */
+/* How often a flag may stand that may be repeated. */
+#define SW_OPTION_REPEATS 64
+
+/* A row has a `value` or is `on`; with neither it belongs to a later version. Where its form ends
+ * with "..." the flag may be repeated, and `value` is the first of SW_OPTION_REPEATS + 1 pointers,
+ * of which a NULL is behind the last. The table ends with a row without a name. */
 struct sw_option {
     const char *name; /* "--url" */
-    const char *form; /* of its value: "URL" */
+    const char *form; /* of its value: "URL", "TOPIC..." */
     const char *help;
     const char **value;
     bool *on;

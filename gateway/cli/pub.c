@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "cli/admin.h"
 #include "cli/cli.h"
-#include "cli/client.h"
 #include "cli/options.h"
 #include "common/json.h"
+#include "core/limits.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define ANSWER_DEPTH 16
-
 struct publishing {
     struct sw_client client;
     struct sw_client_url url;
+    const char *topic;
+    const char *token;  /* not NULL: through the public listener, as a client */
     struct sw_buf head; /* of every request, up to its length */
     bool keep;          /* the connection may carry another request */
     uint64_t line;      /* of standard input; 0: the data stands on the command line */
@@ -42,57 +43,92 @@ static void append_encoded(struct sw_buf *out, const char *topic)
     }
 }
 
-static void write_head(struct publishing *at, const char *topic, const char *key)
+/* The URL of sub has the WebSocket's path at its end. */
+static void strip_socket(struct sw_client_url *url)
 {
-    size_t size = strlen(at->url.path);
-    while (size > 0 && at->url.path[size - 1] == '/') {
-        size--; /* behind a proxy the API may stand below a path */
+    static const char socket[] = "/v1/ws";
+    size_t size = strlen(url->path);
+    size_t end = sizeof(socket) - 1;
+    if (size >= end && strcmp(url->path + size - end, socket) == 0) {
+        url->path[size - end] = '\0';
     }
-    sw_buf_printf(&at->head, "POST %.*s/v1/topics/", (int)size, at->url.path);
-    append_encoded(&at->head, topic);
-    sw_buf_append_slice(&at->head, SW_SLICE(" HTTP/1.1\r\nHost: "));
-    sw_client_url_append_host(&at->url, &at->head);
-    if (key) {
-        sw_buf_printf(&at->head, "\r\nAuthorization: Bearer %s", key);
-    }
-    sw_buf_append_slice(&at->head, SW_SLICE("\r\nContent-Length: "));
 }
 
-/* {"error":{"code","message"}}: the server's own words into `out`. */
-static bool read_refusal(const struct sw_buf *body, struct sw_buf *out)
+static void write_head(struct publishing *at, struct sw_slice secret)
 {
-    static const char *const names[] = {"error"};
-    static const char *const inner[] = {"code", "message"};
-    struct sw_json_value error;
-    struct sw_json_value words[2];
-    if (sw_json_validate(body->data, body->size, ANSWER_DEPTH, NULL) != SW_JSON_OK) {
-        return false;
+    struct sw_buf path = {0};
+    if (at->token) {
+        strip_socket(&at->url);
+        sw_buf_append_slice(&path, SW_SLICE("/v1/publish"));
+    } else {
+        sw_buf_append_slice(&path, SW_SLICE("/v1/topics/"));
+        append_encoded(&path, at->topic);
+    }
+    sw_cli_append_head(&at->head, &at->url, sw_buf_text(&path), secret);
+    sw_buf_deinit(&path);
+}
+
+/* The payload itself; for the public listener inside JSON, what is none as a string. */
+static void append_body(const struct publishing *at, struct sw_slice data, struct sw_buf *out)
+{
+    if (!at->token) {
+        sw_buf_append_slice(out, data);
+        return;
+    }
+    sw_buf_append_slice(out, SW_SLICE("{\"topic\":"));
+    sw_json_append_string(out, sw_slice_of(at->topic));
+    sw_buf_append_slice(out, SW_SLICE(",\"data\":"));
+    if (sw_json_validate(data.data, data.size, SW_PAYLOAD_DEPTH, NULL) == SW_JSON_OK) {
+        sw_buf_append_slice(out, data);
+    } else {
+        sw_json_append_string(out, data);
+    }
+    sw_buf_append_byte(out, '}');
+}
+
+/* What a batch of one came to, an object in {"results":[...]}; an empty slice where there is none.
+ */
+static struct sw_slice find_result(const struct sw_buf *body)
+{
+    static const char *const names[] = {"results"};
+    struct sw_json_value results;
+    struct sw_json_member first;
+    if (sw_json_validate(body->data, body->size, SW_CLI_ANSWER_DEPTH, NULL) != SW_JSON_OK) {
+        return sw_slice(NULL, 0);
     }
     struct sw_json_value root = sw_json_value(sw_buf_slice(body));
-    if (root.type != SW_JSON_OBJECT || !sw_json_members(root.raw, names, 1, &error, NULL) ||
-        error.type != SW_JSON_OBJECT || !sw_json_members(error.raw, inner, 2, words, NULL) ||
-        words[0].type != SW_JSON_STRING || words[1].type != SW_JSON_STRING) {
-        return false;
+    if (root.type != SW_JSON_OBJECT || !sw_json_members(root.raw, names, 1, &results, NULL) ||
+        results.type != SW_JSON_ARRAY) {
+        return sw_slice(NULL, 0);
     }
-    sw_json_unescape(out, words[0].raw);
-    sw_buf_append_slice(out, SW_SLICE(": "));
-    sw_json_unescape(out, words[1].raw);
-    return true;
+    struct sw_json_walk walk = sw_json_walk(results.raw);
+    bool found = sw_json_next(&walk, &first) && first.value.type == SW_JSON_OBJECT;
+    return found ? first.value.raw : sw_slice(NULL, 0);
 }
 
-static bool fail_refused(const struct publishing *at, unsigned status, const struct sw_buf *body)
+static bool fail_refused(const struct publishing *at, unsigned status, struct sw_slice text)
 {
     struct sw_buf words = {0};
-    if (!read_refusal(body, &words)) {
-        sw_buf_clear(&words);
-        sw_buf_printf(&words, "the node answered HTTP %u", status);
-    }
-    if (status == 401) {
-        sw_buf_append_slice(&words, SW_SLICE(" (--key KEY)"));
-    }
+    sw_cli_append_refusal(&words, status, text, at->token ? NULL : SW_CLI_KEY_HINT);
     fail(at, sw_buf_text(&words));
     sw_buf_deinit(&words);
     return false;
+}
+
+/* 200 from the public listener says only that the batch was read. */
+static bool judge(const struct publishing *at, unsigned status, const struct sw_buf *body)
+{
+    static const char *const names[] = {"error"};
+    struct sw_json_value error;
+    if (status != 200) {
+        return fail_refused(at, status, sw_buf_slice(body));
+    }
+    if (!at->token) {
+        return true;
+    }
+    struct sw_slice result = find_result(body);
+    bool taken = result.data && sw_json_members(result, names, 1, &error, NULL) && !error.raw.data;
+    return taken || fail_refused(at, status, result);
 }
 
 static bool publish(struct publishing *at, struct sw_slice data)
@@ -106,16 +142,17 @@ static bool publish(struct publishing *at, struct sw_slice data)
     struct sw_buf request = {0};
     struct sw_buf body = {0};
     unsigned status = 0;
+    append_body(at, data, &body);
     sw_buf_append_slice(&request, sw_buf_slice(&at->head));
-    sw_buf_printf(&request, "%zu\r\n\r\n", data.size);
-    sw_buf_append_slice(&request, data);
+    sw_buf_printf(&request, "%zu\r\n\r\n", body.size);
+    sw_buf_append_slice(&request, sw_buf_slice(&body));
     bool ok = sw_client_request(&at->client, sw_buf_slice(&request), &status, &body, &at->keep);
     if (!ok) {
         sw_buf_clear(&body);
         sw_buf_printf(&body, "%s; it may have been published or not", at->client.error);
         fail(at, sw_buf_text(&body));
-    } else if (status != 200) {
-        ok = fail_refused(at, status, &body);
+    } else {
+        ok = judge(at, status, &body);
     }
     sw_buf_deinit(&request);
     sw_buf_deinit(&body);
@@ -148,22 +185,12 @@ static int usage(const struct sw_option *options, FILE *out, int code)
     fprintf(out,
             "usage: spillway pub TOPIC [DATA] [flags]\n\n"
             "Publishes DATA, or each line of standard input as a message of its own, through a\n"
-            "node's admin listener. Silent when all went well; the first failure ends it (1).\n"
+            "node's admin listener, or with a token through its public one (what is no JSON then\n"
+            "becomes a JSON string). Silent when all went well; the first failure ends it (1).\n"
             "Where TOPIC or DATA begin with --, write -- before them.\n\n%s",
             sw_buf_text(&text));
     sw_buf_deinit(&text);
     return code;
-}
-
-/* A line break in a header would begin another one. */
-static bool key_is_plain(const char *key)
-{
-    for (; *key; key++) {
-        if ((unsigned char)*key <= ' ' || (unsigned char)*key >= 0x7f) {
-            return false;
-        }
-    }
-    return true;
 }
 
 static int fail_usage(const char *what, const char *why)
@@ -172,23 +199,75 @@ static int fail_usage(const char *what, const char *why)
     return 2;
 }
 
+/* What --token, --key and the environment come to. A token that only the environment has does not
+ * turn away who asks for the admin listener. */
+static bool find_secret(struct publishing *at, const char *admin_url, const char *key,
+                        const char *key_file, struct sw_buf *secret)
+{
+    struct sw_buf error = {0};
+    bool ok = true;
+    if (!admin_url && !key && !key_file) {
+        at->token = sw_client_token(at->token);
+    }
+    if (at->token) {
+        sw_buf_append_slice(secret, sw_slice_of(at->token));
+    } else {
+        ok = sw_cli_key(key, key_file, secret, &error);
+        fputs(ok ? "" : "spillway pub: ", stderr);
+        fputs(sw_buf_text(&error), stderr);
+    }
+    sw_buf_deinit(&error);
+    return ok;
+}
+
+/* Which listener, and with what: 0, or 2 and words. */
+static int aim(struct publishing *at, const char *admin_url, const char *url, const char *key,
+               const char *key_file)
+{
+    const char *why;
+    struct sw_buf secret = {0};
+    if (at->token && (key || key_file)) {
+        return fail_usage(key ? "--key" : "--key-file",
+                          "is for the admin listener, --token for the public one");
+    }
+    int code = 0;
+    if (!find_secret(at, admin_url, key, key_file, &secret)) {
+        code = 2;
+    } else if (!sw_client_url_parse(at->token   ? url
+                                    : admin_url ? admin_url
+                                                : SW_CLI_ADMIN_URL,
+                                    &at->url, &why)) {
+        code = fail_usage(at->token ? "--url" : "--admin-url", why);
+    } else if (!sw_client_is_plain(sw_buf_text(&secret))) {
+        code = fail_usage(at->token ? "--token" : "--key",
+                          "a space or control byte has no place in it");
+    } else {
+        write_head(at, sw_buf_slice(&secret));
+    }
+    sw_buf_deinit(&secret);
+    return code;
+}
+
 int sw_cli_pub(int argc, char **argv)
 {
-    const char *admin_url = "http://127.0.0.1:9000";
-    const char *url = NULL;
+    const char *admin_url = NULL;
+    const char *url = "http://127.0.0.1:8000";
     const char *key = NULL;
-    const char *why;
+    const char *key_file = NULL;
     bool help = false;
+    struct publishing at = {.client = {.fd = -1}};
     const struct sw_option options[] = {
-        {"--admin-url", "URL", "the admin listener; default http://127.0.0.1:9000", &admin_url,
+        {"--admin-url", "URL", "the admin listener; default " SW_CLI_ADMIN_URL, &admin_url, NULL},
+        {"--key", "KEY", "an API key of that node; default SPILLWAY_API_KEY", &key, NULL},
+        {"--key-file", "FILE", "the first key in it", &key_file, NULL},
+        {"--token", "TOKEN",
+         "as a client instead: who you are; or in SPILLWAY_TOKEN, which `ps` does not show",
+         &at.token, NULL},
+        {"--url", "URL", "the public listener, with a token; default http://127.0.0.1:8000", &url,
          NULL},
-        {"--key", "KEY", "an API key of that node", &key, NULL},
-        {"--url", "URL", "for sub; not used here, so that both may share their flags", &url, NULL},
         {"--help", NULL, "this", NULL, &help},
-        {"--token", NULL, NULL, NULL, NULL},
         {0},
     };
-    struct publishing at = {.client = {.fd = -1}};
     struct sw_buf error = {0};
     if (!sw_options_parse(options, &argc, argv, &error)) {
         fprintf(stderr, "spillway pub: %s", sw_buf_text(&error));
@@ -198,13 +277,11 @@ int sw_cli_pub(int argc, char **argv)
     if (help || argc < 1 || argc > 2) {
         return usage(options, help ? stdout : stderr, help ? 0 : 2);
     }
-    if (!sw_client_url_parse(admin_url, &at.url, &why)) {
-        return fail_usage("--admin-url", why);
+    at.topic = argv[0];
+    int code = aim(&at, admin_url, url, key, key_file);
+    if (code) {
+        return code;
     }
-    if (key && !key_is_plain(key)) {
-        return fail_usage("--key", "a space or control byte has no place in it");
-    }
-    write_head(&at, argv[0], key);
     bool ok = argc == 2 ? publish(&at, sw_slice_of(argv[1])) : publish_lines(&at);
     sw_client_close(&at.client);
     sw_buf_deinit(&at.head);

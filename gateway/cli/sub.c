@@ -42,6 +42,7 @@ struct subscribing {
     uint64_t left; /* messages still wanted; 0: no end */
     const char *mode;
     const char *max_hz;
+    const char *token;        /* NULL: none */
     uint64_t come_back_ms[2]; /* the window that a node names when it leaves; 0, 0: none */
     bool json;
     bool terminal; /* standard output is one */
@@ -361,7 +362,7 @@ static enum next attempt(struct subscribing *at)
         at->topics[i].wanted = true;
     }
     if (!sw_client_connect(&at->client, &at->url) ||
-        !sw_client_upgrade(&at->client, &at->url, &status)) {
+        !sw_client_upgrade(&at->client, &at->url, at->token, &status)) {
         if (!stop) {
             fprintf(stderr, "spillway sub: %s\n", at->client.error);
         }
@@ -472,13 +473,14 @@ int sw_cli_sub(int argc, char **argv)
         {"--url", "URL", "a node's public listener; default ws://127.0.0.1:8000/v1/ws", &url, NULL},
         {"--mode", "MODE", "what to get when it does not keep up: " SW_MODE_WORDS, &at.mode, NULL},
         {"--max-hz", "N", "no more often than that a second: " SW_MAX_HZ_WORDS, &at.max_hz, NULL},
+        {"--token", "TOKEN", "who you are; or in SPILLWAY_TOKEN, which `ps` does not show",
+         &at.token, NULL},
         {"--json", NULL, "whole frames instead, as they came", NULL, &at.json},
         {"--count", "N", "end after N messages", &count, NULL},
         {"--admin-url", "URL", "for pub; not used here, so that both may share their flags", &other,
          NULL},
         {"--key", "KEY", "for pub; not used here", &other, NULL},
         {"--help", NULL, "this", NULL, &help},
-        {"--token", NULL, NULL, NULL, NULL},
         {0},
     };
     struct sw_buf error = {0};
@@ -495,6 +497,10 @@ int sw_cli_sub(int argc, char **argv)
     }
     if (count && (!sw_slice_to_u64(sw_slice_of(count), UINT32_MAX, &at.left) || at.left == 0)) {
         return fail_usage("--count takes a number from 1, not ", count);
+    }
+    at.token = sw_client_token(at.token);
+    if (at.token && !sw_client_is_plain(at.token)) {
+        return fail_usage("--token: ", "a space or control byte has no place in it");
     }
     enum sw_mode mode;
     uint64_t hz;

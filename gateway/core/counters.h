@@ -30,6 +30,14 @@ enum sw_refusal {
     SW_REFUSED_PROXY_HEADER, /* there, without one */
     SW_REFUSAL_COUNT
 };
+/* How a session left a node that drains. */
+enum sw_departure {
+    SW_DEPARTURE_LEFT,   /* by itself, once it was told */
+    SW_DEPARTURE_CLOSED, /* by the server, and took it */
+    SW_DEPARTURE_RESET,  /* did not take its close frame in time */
+    SW_DEPARTURE_OTHER,  /* for a reason of its own (spillway_closed_total) */
+    SW_DEPARTURE_COUNT
+};
 /* What is charged to the memory budget (common/budget.h). */
 enum sw_budget_part {
     SW_PART_BLOCKS,   /* fanout's, with those that are kept for the next burst */
@@ -44,6 +52,7 @@ enum sw_budget_part {
 #define SW_FAMILY_SIZE_BUSES       SW_BUS_KIND_COUNT
 #define SW_FAMILY_SIZE_REFUSALS    SW_REFUSAL_COUNT
 #define SW_FAMILY_SIZE_PARTS       SW_PART_COUNT
+#define SW_FAMILY_SIZE_DEPARTURES  SW_DEPARTURE_COUNT
 
 struct sw_counters {
 #define SW_COUNTER(field, type, help)      _Atomic int64_t field;

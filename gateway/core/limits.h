@@ -8,6 +8,16 @@
 #define SW_TOPIC_BYTES 255
 /* Topic rules of the config; each will be a label of metrics. */
 #define SW_RULES 64
+/* Keys that tokens are verified with: an issuer has a handful, of which two while it changes them.
+ */
+#define SW_KEYS 64
+/* Of those, how many a token is tried with that does not say which: a stranger chooses it, and a
+ * signature costs up to a millisecond. */
+#define SW_KEY_TRIES 4
+/* Topics and patterns of one list of a grant: as many as a session may subscribe to. */
+#define SW_GRANT_NAMES 256
+/* Nesting of a token's JSON: its claim `info` may be anything. */
+#define SW_TOKEN_DEPTH 32
 /* A conflation key or an idempotency id. */
 #define SW_KEY_BYTES 64
 /* Nesting of a payload that is still spliced as JSON. */
@@ -74,6 +84,19 @@
  * (measured: 256 make it three times as dear, 4,096 thirty times). */
 #define SW_LINGERING_TOPICS   8192
 #define SW_LINGERING_PATTERNS 256
+
+/* A drain: between its steps; */
+#define SW_DRAIN_STEP_MS 20
+/* sessions that are told in one, so that all are within a second and the others' deliveries do not
+ * wait for it; */
+#define SW_DRAIN_SESSIONS 1024
+/* how long a listener that takes nobody new waits for who is in a handshake: a round trip around
+ * the world; */
+#define SW_DRAIN_DOOR_MS 300
+/* behind drain_ms and linger_ms: for resets to be counted; */
+#define SW_DRAIN_GRACE_MS 500
+/* and behind all that: a worker that stands still does not keep the node from ending. */
+#define SW_DRAIN_OVERDUE_MS 5000
 
 /* Accepts per wake-up of a listener, so a storm of reconnects does not starve the connected. */
 #define SW_ACCEPTS_PER_TURN 64

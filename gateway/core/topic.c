@@ -24,8 +24,8 @@ static bool has_wildcard(struct sw_slice token)
     return sw_slice_find(token, '*') < token.size || sw_slice_find(token, '>') < token.size;
 }
 
-/* What is wrong with a token, or NULL. */
-static const char *token_fault(struct sw_slice token, bool first, bool last, bool *pattern)
+/* What is wrong with a token, or NULL. `literal`: it may be no wildcard. */
+static const char *token_fault(struct sw_slice token, bool literal, bool last, bool *pattern)
 {
     if (token.size == 0) {
         return "empty token";
@@ -36,7 +36,7 @@ static const char *token_fault(struct sw_slice token, bool first, bool last, boo
     if (token.size > 1) {
         return "wildcard beside other characters";
     }
-    if (first) {
+    if (literal) {
         return "first token must be literal";
     }
     if (token.data[0] == '>' && !last) {
@@ -46,7 +46,8 @@ static const char *token_fault(struct sw_slice token, bool first, bool last, boo
     return NULL;
 }
 
-static const char *fault(struct sw_slice topic, char separator, bool *pattern)
+/* `literal`: the first token may be no wildcard. */
+static const char *fault(struct sw_slice topic, char separator, bool literal, bool *pattern)
 {
     if (topic.size > SW_TOPIC_BYTES) {
         return "more than 255 bytes";
@@ -61,11 +62,10 @@ static const char *fault(struct sw_slice topic, char separator, bool *pattern)
         return "control byte, space or brace";
     }
     const char *why = NULL;
-    bool first = true;
     do {
         struct sw_slice token = sw_slice_split(&topic, separator);
-        why = token_fault(token, first, !topic.data, pattern);
-        first = false;
+        why = token_fault(token, literal, !topic.data, pattern);
+        literal = false;
     } while (!why && topic.data);
     return why;
 }
@@ -73,7 +73,7 @@ static const char *fault(struct sw_slice topic, char separator, bool *pattern)
 enum sw_topic_kind sw_topic_kind(struct sw_slice topic, char separator, const char **why)
 {
     bool pattern = false;
-    const char *words = fault(topic, separator, &pattern);
+    const char *words = fault(topic, separator, true, &pattern);
     if (why) {
         *why = words;
     }
@@ -81,6 +81,19 @@ enum sw_topic_kind sw_topic_kind(struct sw_slice topic, char separator, const ch
         return SW_TOPIC_BAD;
     }
     return pattern ? SW_TOPIC_PATTERN : SW_TOPIC_CONCRETE;
+}
+
+bool sw_topic_is_grantable(struct sw_slice name, char separator)
+{
+    bool pattern = false;
+    return !fault(name, separator, false, &pattern);
+}
+
+bool sw_topic_is_token(struct sw_slice text, char separator)
+{
+    return text.size > 0 && text.size <= SW_TOPIC_BYTES && sw_utf8_valid(text.data, text.size) &&
+           !has_forbidden(text) && !has_wildcard(text) &&
+           sw_slice_find(text, separator) == text.size;
 }
 
 static bool is_token(struct sw_slice token, char wildcard)

@@ -16,9 +16,14 @@ enum sw_topic_kind { SW_TOPIC_CONCRETE, SW_TOPIC_PATTERN, SW_TOPIC_BAD };
 /* *why (may be NULL) says in words what is wrong with a bad one. Names that begin with '$' are
  * reserved and bad. */
 enum sw_topic_kind sw_topic_kind(struct sw_slice topic, char separator, const char **why);
+/* May a grant name it? Topics and patterns, of which the first token may be a wildcard, too. */
+bool sw_topic_is_grantable(struct sw_slice name, char separator);
+/* Is it one literal token: what may stand between two separators and is no wildcard? */
+bool sw_topic_is_token(struct sw_slice text, char separator);
 /* `pattern` and `topic` must be valid: does the pattern cover the topic? */
 bool sw_topic_match(struct sw_slice pattern, struct sw_slice topic, char separator);
-/* Both valid, either may be concrete: does the pattern cover every topic that `inner` covers? */
+/* Both valid (or grantable), either may be concrete: does the pattern cover every topic that
+ * `inner` covers? */
 bool sw_topic_covers(struct sw_slice pattern, struct sw_slice inner, char separator);
 
 #endif

@@ -74,11 +74,12 @@ static bool last_item(struct walk *walk, struct sw_slice *item)
 
 /* Goes back from proxy to proxy to the first who is none. What is no address, and more items than
  * there are proxies in a row anywhere, ends the walk at the last good one. */
-static struct sw_client walk_back(const struct sw_request *request, const struct sw_client *from,
-                                  const struct sw_networks *trusted)
+static struct sw_http_client walk_back(const struct sw_request *request,
+                                       const struct sw_http_client *from,
+                                       const struct sw_networks *trusted)
 {
     struct walk walk = {.request = request, .header = request->header_count};
-    struct sw_client client = {.peer = from->peer, .local = from->local};
+    struct sw_http_client client = {.peer = from->peer, .local = from->local};
     struct sw_slice item;
     for (unsigned hops = 0; sw_networks_contain(trusted, &client.peer); hops++) {
         if (!last_item(&walk, &item)) {
@@ -96,12 +97,13 @@ static struct sw_client walk_back(const struct sw_request *request, const struct
     return client;
 }
 
-struct sw_client sw_forwarded_client(const struct sw_request *request, const struct sw_client *from,
-                                     const struct sw_networks *trusted, bool *ignored)
+struct sw_http_client sw_forwarded_client(const struct sw_request *request,
+                                          const struct sw_http_client *from,
+                                          const struct sw_networks *trusted, bool *ignored)
 {
     bool named = sw_request_header_count(request, NAMES) > 0;
     bool believed = named && from->known && sw_networks_contain(trusted, &from->peer);
-    struct sw_client client = *from;
+    struct sw_http_client client = *from;
     *ignored = named && !believed;
     if (believed) {
         client = walk_back(request, from, trusted);

@@ -9,7 +9,7 @@
 #include "http/request.h"
 #include "net/network.h"
 
-struct sw_client {
+struct sw_http_client {
     struct sw_peer peer;
     bool known; /* false: `peer` only sent it on, for somebody whom nobody names that is trusted */
     bool local; /* it is on this machine, and so is all that sent it on */
@@ -17,7 +17,8 @@ struct sw_client {
 
 /* `from`: who holds the other end of the connection, as the socket or a PROXY header says.
  * *ignored: there is an X-Forwarded-For that was not read, since `from` is no trusted proxy. */
-struct sw_client sw_forwarded_client(const struct sw_request *request, const struct sw_client *from,
-                                     const struct sw_networks *trusted, bool *ignored);
+struct sw_http_client sw_forwarded_client(const struct sw_request *request,
+                                          const struct sw_http_client *from,
+                                          const struct sw_networks *trusted, bool *ignored);
 
 #endif

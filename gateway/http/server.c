@@ -35,13 +35,14 @@ struct sw_http {
     void (*on_gone)(void *owner);
     void *gone_owner;
     bool *detached; /* told to whoever called the handler */
-    struct sw_client from;
-    struct sw_client client; /* of the request, once somebody has asked */
+    struct sw_http_client from;
+    struct sw_http_client client; /* of the request, once somebody has asked */
     enum phase phase;
     bool serving; /* serve() is on the stack */
     bool counted; /* the request is in the counters */
-    bool asked;   /* for the client */
+    bool looked;  /* for the client */
     bool closes;  /* this reply is the last */
+    bool asked;   /* a request has been answered */
 };
 
 static void serve(struct sw_http *http);
@@ -283,7 +284,8 @@ static void next_request(struct sw_http *http)
 {
     http->route = NULL;
     http->counted = false;
-    http->asked = false;
+    http->looked = false;
+    http->asked = true;
     sw_parser_next(http->parser);
     sw_conn_read(http->conn, true);
     if (sw_parser_rest(http->parser).size > 0) {
@@ -478,6 +480,7 @@ int sw_http_open(const struct sw_site *site, struct sw_conn *conn, int fd)
     struct sw_http *http = sw_zalloc(sizeof(*http));
     http->site = site;
     http->conn = conn;
+    http->closes = site->leaving;
     sw_timer_init(&http->timer, on_timer);
     sw_task_init(&http->resume, on_resume);
     sw_conn_set_owner(conn, http);
@@ -488,7 +491,7 @@ int sw_http_open(const struct sw_site *site, struct sw_conn *conn, int fd)
     return 0;
 }
 
-void sw_http_introduce(struct sw_conn *conn, const struct sw_client *from)
+void sw_http_introduce(struct sw_conn *conn, const struct sw_http_client *from)
 {
     struct sw_http *http = sw_conn_owner(conn);
     http->from = *from;
@@ -496,12 +499,12 @@ void sw_http_introduce(struct sw_conn *conn, const struct sw_client *from)
 
 /* Looked for once: proxies send the requests of many clients over one connection, and one request's
  * lists may be long. */
-struct sw_client sw_http_client(struct sw_conn *conn)
+struct sw_http_client sw_http_client(struct sw_conn *conn)
 {
     struct sw_http *http = sw_conn_owner(conn);
-    if (!http->asked) {
+    if (!http->looked) {
         bool ignored;
-        http->asked = true;
+        http->looked = true;
         http->client =
             sw_forwarded_client(&http->parser->request, &http->from, http->site->trusted, &ignored);
         sw_count(&http->site->counters->forwarded_ignored_total, ignored);
@@ -509,16 +512,26 @@ struct sw_client sw_http_client(struct sw_conn *conn)
     return http->client;
 }
 
-void sw_http_close(struct sw_conn *conn)
+static void finish(struct sw_conn *conn, bool unasked)
 {
     if (conn->events != &events || conn->closing) {
         return;
     }
     struct sw_http *http = sw_conn_owner(conn);
     http->closes = true;
-    if (http->phase == IDLE) {
+    if (http->phase == IDLE && (http->asked || unasked)) {
         sw_conn_close(conn);
     }
+}
+
+void sw_http_finish(struct sw_conn *conn)
+{
+    finish(conn, false);
+}
+
+void sw_http_close(struct sw_conn *conn)
+{
+    finish(conn, true);
 }
 
 struct sw_conn *sw_http_conn(struct sw_http *http)

@@ -48,6 +48,7 @@ struct sw_site {
     char *const *origins;
     /* Headers for every reply ("Name: value\r\n..."), may be NULL. */
     const char *headers;
+    bool leaving; /* the next reply is the last on each connection that is opened from now on */
     /* The connection has closed while it was HTTP: the memory around it is the owner's again. */
     void (*on_closed)(void *context, struct sw_conn *conn);
 };
@@ -56,11 +57,13 @@ struct sw_site {
  * (then the memory is the caller's at once). */
 int sw_http_open(const struct sw_site *site, struct sw_conn *conn, int fd) SW_MUST_CHECK;
 /* Who holds its other end, behind sw_http_open; else nobody knows. */
-void sw_http_introduce(struct sw_conn *conn, const struct sw_client *from);
+void sw_http_introduce(struct sw_conn *conn, const struct sw_http_client *from);
 /* Who sends the request that its handler or guard is asked about. */
-struct sw_client sw_http_client(struct sw_conn *conn);
-/* Closes all that idles between requests or waits for one; used when draining: finishes replies
- * with Connection: close. */
+struct sw_http_client sw_http_client(struct sw_conn *conn);
+/* Draining: the next reply is the last, with Connection: close. Who idles between two requests is
+ * closed; who has not asked yet may. */
+void sw_http_finish(struct sw_conn *conn);
+/* The same, and who has not asked yet is closed, too. */
 void sw_http_close(struct sw_conn *conn);
 struct sw_conn *sw_http_conn(struct sw_http *http);
 

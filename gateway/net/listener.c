@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
@@ -236,6 +237,26 @@ fail:
     sw_free(listener);
     close(fd);
     return status;
+}
+
+/* The kernel asks this program about each segment that comes to the listening socket, the last one
+ * of a handshake included; only those that would begin one (SYN without ACK) are dropped. The
+ * sockets that come of it inherit it, and never see such a segment. */
+void sw_listener_stop(struct sw_listener *listener)
+{
+    enum { FLAGS_AT = 13, SYN = 0x02, ACK = 0x10 };
+    struct sock_filter program[] = {
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, FLAGS_AT),
+        BPF_STMT(BPF_ALU | BPF_AND | BPF_K, SYN | ACK),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYN, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+    };
+    struct sock_fprog filter = {.len = SW_ARRAY_SIZE(program), .filter = program};
+    if (listener &&
+        setsockopt(listener->fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter))) {
+        sw_log(SW_LOG_WARN, "listener_not_stopped", "error=%s", uv_err_name(-errno));
+    }
 }
 
 static void on_closed(uv_handle_t *handle)

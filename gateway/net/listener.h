@@ -22,6 +22,11 @@ int sw_listener_open(struct sw_listener **listener, struct sw_loop *loop,
                      const struct sw_address *address, unsigned user_timeout_ms,
                      void (*on_accept)(void *owner, int fd, const struct sw_address *peer),
                      void *owner) SW_MUST_CHECK;
+/* No new connection begins from now on; those under way are accepted as before. A peer that knocks
+ * hears nothing and asks again, and is refused once the listener is closed: so a storm of them
+ * leaves nobody between the last accept and the close. Closed a round trip later nobody is reset.
+ */
+void sw_listener_stop(struct sw_listener *listener);
 /* Accepts what already waits (closing one of several SO_REUSEPORT sockets resets its backlog),
  * then closes. NULLs *listener, which may be NULL. */
 void sw_listener_close(struct sw_listener **listener);

@@ -75,8 +75,10 @@ static void on_drain(void *context, struct sw_http *http, const struct sw_reques
 {
     (void)request;
     const struct sw_admin_node *node = &((const struct sw_admin *)context)->node;
-    sw_http_reply(http, 202, "application/json", SW_SLICE("{\"status\":\"draining\"}"), "");
-    node->drain(node->node);
+    struct sw_buf body = {0};
+    node->drain(node->node, &body);
+    sw_http_reply(http, 202, "application/json", sw_buf_slice(&body), "");
+    sw_buf_deinit(&body);
 }
 
 static void on_reload(void *context, struct sw_http *http, const struct sw_request *request)

@@ -19,7 +19,8 @@ struct sw_admin_node {
     bool (*bus_up)(struct sw_node *node);
     /* Brings main's own gauges up to date. */
     void (*measure)(struct sw_node *node);
-    void (*drain)(struct sw_node *node);
+    /* Appends the answer. */
+    void (*drain)(struct sw_node *node, struct sw_buf *answer);
     /* Appends the answer; false: something could not be read again. */
     bool (*reload)(struct sw_node *node, struct sw_buf *answer);
     /* A worker's loop sleeps; false: no such worker, or no test build. */

@@ -23,8 +23,7 @@ const struct sw_config_row sw_config_rows[SW_CONFIG_COUNT] = {
 _Static_assert(SW_CONFIG_COUNT < 64, "a bit for each field, and one for the rules");
 
 const char *const sw_config_later[] = {
-    "tls_cert",     "tls_key",        "jwt_secret_file", "jwt_key_file", "jwt_issuer",
-    "jwt_audience", "drain_delay_ms", "service",         "environment",  NULL,
+    "tls_cert", "tls_key", "service", "environment", NULL,
 };
 
 bool sw_config_is_set(const struct sw_config *config, enum sw_config_field field)

@@ -54,6 +54,10 @@ void sw_config_warnings(const struct sw_config *config, struct sw_buf *out);
 bool sw_config_explain(const struct sw_config *config, struct sw_slice name, struct sw_buf *out);
 /* What differs from the defaults and who said so, a line each; without passwords. */
 void sw_config_describe(const struct sw_config *config, struct sw_buf *out);
+/* The names of the settings that the file of --config has changed since it was read, at commas;
+ * what a flag or the environment says is stronger and no change. False: the file is not good any
+ * more, and `error` says why. */
+bool sw_config_changed(const struct sw_config *running, struct sw_buf *names, struct sw_buf *error);
 /* The table as --help text, and as CONFIG.md. */
 void sw_config_help(struct sw_buf *out);
 void sw_config_docs(struct sw_buf *out);

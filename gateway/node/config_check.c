@@ -2,8 +2,10 @@
 /* What a single value cannot tell: words, addresses, and settings that contradict each other. */
 #include "api/guard.h"
 #include "bus/bus.h"
+#include "common/mem.h"
 #include "core/topic.h"
 #include "net/network.h"
+#include "node/config_keys.h"
 #include "node/config_table.h"
 #include "node/listen.h"
 #include "node/worker.h"
@@ -35,6 +37,15 @@ static bool fail(const struct sw_config *config, enum sw_config_field field, str
     return false;
 }
 
+/* The first line of `why`, which ends with its line break. */
+static void fail_line(const struct sw_config *config, enum sw_config_field field,
+                      struct sw_buf *error, const struct sw_buf *why)
+{
+    struct sw_slice line = sw_buf_slice(why);
+    line.size = sw_slice_find(line, '\n');
+    fail(config, field, error, "%.*s", SW_SLICE_ARG(line));
+}
+
 /* ---- addresses ---- */
 
 static bool check_listen(const struct sw_config *config, const char *text, struct sw_buf *error)
@@ -54,10 +65,12 @@ static bool check_listen(const struct sw_config *config, const char *text, struc
                     "for each balancer",
                     text);
     }
-    if (!sw_address_is_loopback(&listen.address) && strcmp(config->auth, "none") != 0) {
+    if (!sw_address_is_loopback(&listen.address) && strcmp(config->auth, "none") != 0 &&
+        !sw_config_wants_tokens(config)) {
         return fail(config, SW_CONFIG_listen, error,
                     "%s is not a loopback address, and nothing says who may connect: "
-                    "add --auth none if anybody may",
+                    "add --auth none if anybody may, or --jwt-key-file FILE.pem if a token is "
+                    "needed",
                     text);
     }
     return true;
@@ -77,7 +90,7 @@ static bool check_listens(const struct sw_config *config, struct sw_buf *error)
     return true;
 }
 
-static bool check_keys(const struct sw_config *config, struct sw_buf *error)
+static bool check_api_keys(const struct sw_config *config, struct sw_buf *error)
 {
     struct sw_guard guard;
     struct sw_buf why = {0};
@@ -124,7 +137,68 @@ static bool check_admin(const struct sw_config *config, struct sw_buf *error)
                     "set " SW_API_KEY_VARIABLE,
                     config->admin_listen);
     }
-    return check_keys(config, error);
+    return check_api_keys(config, error);
+}
+
+/* ---- tokens ---- */
+
+/* Loads what `keys` names and lets it go; `field` is the setting to blame. */
+static bool try_keys(const struct sw_config *config, enum sw_config_field field,
+                     const struct sw_keyring_config *keys, struct sw_buf *error)
+{
+    struct sw_buf why = {0};
+    struct sw_keyring *keyring = sw_keyring_load(keys, &why);
+    bool ok = keyring != NULL;
+    if (!ok) {
+        fail_line(config, field, error, &why);
+    }
+    sw_keyring_unref(&keyring);
+    sw_buf_deinit(&why);
+    return ok;
+}
+
+/* Whatever is wrong with a file is said before a node starts. */
+static bool check_token_keys(const struct sw_config *config, struct sw_buf *error)
+{
+    struct sw_keyring_config all = sw_config_keys(config);
+    struct sw_keyring_config secret = all;
+    secret.key_files = NULL;
+    return (!config->jwt_secret_file[0] ||
+            try_keys(config, SW_CONFIG_jwt_secret_file, &secret, error)) &&
+           (!config->jwt_key_file[0] || try_keys(config, SW_CONFIG_jwt_key_file, &all, error));
+}
+
+/* What is said about tokens, or SW_CONFIG_COUNT. */
+static enum sw_config_field find_token_setting(const struct sw_config *config)
+{
+    static const enum sw_config_field fields[] = {SW_CONFIG_jwt_secret_file, SW_CONFIG_jwt_key_file,
+                                                  SW_CONFIG_jwt_issuer, SW_CONFIG_jwt_audience,
+                                                  SW_CONFIG_jwt_leeway_ms};
+    for (size_t i = 0; i < SW_ARRAY_SIZE(fields); i++) {
+        if (sw_config_is_set(config, fields[i])) {
+            return fields[i];
+        }
+    }
+    return SW_CONFIG_COUNT;
+}
+
+static bool check_tokens(const struct sw_config *config, struct sw_buf *error)
+{
+    static const char fix[] = "add --jwt-secret-file FILE or --jwt-key-file FILE.pem";
+    enum sw_config_field said = find_token_setting(config);
+    if (strcmp(config->auth, "none") == 0 && said != SW_CONFIG_COUNT) {
+        return fail(
+            config, said, error,
+            "says what a token must be, and --auth none that nobody needs one: leave one of "
+            "the two out");
+    }
+    if (!sw_config_has_keys(config) && sw_config_wants_tokens(config)) {
+        return fail(config, SW_CONFIG_auth, error, "jwt needs a key: %s", fix);
+    }
+    if (!sw_config_has_keys(config) && said != SW_CONFIG_COUNT) {
+        return fail(config, said, error, "means nothing without a key: %s", fix);
+    }
+    return check_token_keys(config, error);
 }
 
 /* ---- words ---- */
@@ -144,8 +218,8 @@ static bool check_words(const struct sw_config *config, struct sw_buf *error)
 {
     static const char *const levels[] = {"debug", "info", "warn", "error", NULL};
     static const char *const formats[] = {"auto", "text", "json", NULL};
-    static const char *const auths[] = {"", "none", NULL};
-    if (strcmp(config->auth, "jwt") == 0 || strcmp(config->auth, "callback") == 0) {
+    static const char *const auths[] = {"", "none", "jwt", NULL};
+    if (strcmp(config->auth, "callback") == 0) {
         return fail(config, SW_CONFIG_auth, error, "%s is not supported by this version",
                     config->auth);
     }
@@ -328,5 +402,5 @@ bool sw_config_check(const struct sw_config *config, struct sw_buf *error)
     return check_words(config, error) && check_texts(config, error) && check_bus(config, error) &&
            check_numbers(config, error) && check_rules(config, error) &&
            check_trusted(config, error) && check_listens(config, error) &&
-           check_admin(config, error);
+           check_admin(config, error) && check_tokens(config, error);
 }

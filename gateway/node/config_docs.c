@@ -11,6 +11,8 @@
 
 #define COLUMNS 100
 #define INDENT  32 /* where the words of --help begin */
+/* What Kubernetes gives a pod to end, where nobody says otherwise. */
+#define USUAL_PATIENCE_MS 30000
 
 /* Words from `column` on; further lines begin at INDENT. */
 static void append_wrapped(struct sw_buf *out, size_t column, const char *text)
@@ -313,10 +315,25 @@ static void warn_of_everybody(const struct sw_config *config, struct sw_buf *out
     }
 }
 
+/* Who kills a node before it has left is its orchestrator, whose patience it cannot know. */
+static void warn_of_patience(const struct sw_config *config, struct sw_buf *out)
+{
+    uint64_t ms = config->drain_delay_ms + config->drain_ms + config->linger_ms + SW_DRAIN_GRACE_MS;
+    if (ms > USUAL_PATIENCE_MS) {
+        sw_buf_printf(
+            out,
+            "leaving may take %llu ms (--drain-delay-ms, --drain-ms, --linger-ms and half "
+            "a second): who orchestrates this node must allow it; Kubernetes kills after "
+            "%d s unless terminationGracePeriodSeconds says more\n",
+            (unsigned long long)ms, USUAL_PATIENCE_MS / 1000);
+    }
+}
+
 void sw_config_warnings(const struct sw_config *config, struct sw_buf *out)
 {
     warn_of_keys(config, out);
     warn_of_everybody(config, out);
+    warn_of_patience(config, out);
     const struct sw_rules *rules = &config->rules;
     for (uint32_t i = 0; i + 1 < rules->count; i++) {
         struct sw_slice match = rules->rows[i].match;

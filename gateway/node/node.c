@@ -13,6 +13,7 @@
 #include "node/admin.h"
 #include "node/demo_feed.h"
 #include "node/descriptors.h"
+#include "node/leave.h"
 #include "node/memory_limit.h"
 #include "node/reload.h"
 #include "node/worker.h"
@@ -45,6 +46,7 @@ struct sw_node {
     struct sw_admin admin;
     struct sw_demo_feed demo;
     struct sw_reload reload;
+    struct sw_leave leave;
     uv_signal_t signals[3];
 
     struct sw_listen listen[SW_LISTENERS];
@@ -70,7 +72,7 @@ struct sw_node {
     _Atomic uint32_t connections;
     uint32_t max_connections;
     unsigned drained;
-    bool draining;
+    bool signalled; /* asked by a signal to leave: the second one ends it at once */
     bool serving;
 };
 
@@ -83,7 +85,7 @@ static bool bus_has_thread(const struct sw_node *node)
 
 static enum sw_readiness readiness(struct sw_node *node)
 {
-    if (node->draining) {
+    if (node->leave.phase != SW_LEAVE_NOT) {
         return SW_DRAINING;
     }
     if (!sw_bus_ever_up(node->bus)) {
@@ -105,17 +107,19 @@ static bool bus_up(struct sw_node *node)
     return sw_bus_is_up(node->bus);
 }
 
-static void start_drain(struct sw_node *node)
+static void drain_workers(void *owner)
 {
-    if (node->draining) {
-        return;
-    }
-    node->draining = true;
-    sw_log(SW_LOG_INFO, "draining", "drain_ms=%llu", (unsigned long long)node->config->drain_ms);
-    sw_demo_feed_stop(&node->demo);
+    struct sw_node *node = owner;
     for (unsigned i = 0; i < node->worker_count; i++) {
-        sw_note_send(&node->workers[i].inbox, SW_POST_DRAIN, node->config->drain_ms);
+        sw_note_send(&node->workers[i].inbox, SW_POST_DRAIN, 0);
     }
+}
+
+/* Asked again, it says how far it is. */
+static void drain(struct sw_node *node, struct sw_buf *answer)
+{
+    sw_leave_start(&node->leave, false);
+    sw_leave_tell(&node->leave, answer);
 }
 
 static bool reload(struct sw_node *node, struct sw_buf *answer)
@@ -145,14 +149,20 @@ static void quit_all(struct sw_node *node)
     sw_loop_stop(node->loop);
 }
 
+static void stop_bus(struct sw_node *node)
+{
+    sw_leave_done(&node->leave, node->blocks);
+    sw_demo_feed_stop(&node->demo);
+    struct sw_inbox *bus = bus_has_thread(node) ? &node->bus_control : &node->workers[0].inbox;
+    sw_note_send(bus, SW_POST_STOP_BUS, 0);
+}
+
 static void on_note(struct sw_node *node, const struct sw_note *note)
 {
     switch ((enum sw_node_post)note->post.kind) {
     case SW_POST_DRAINED:
         if (++node->drained == node->worker_count) {
-            struct sw_inbox *bus =
-                bus_has_thread(node) ? &node->bus_control : &node->workers[0].inbox;
-            sw_note_send(bus, SW_POST_STOP_BUS, 0);
+            stop_bus(node);
         }
         return;
     case SW_POST_BUS_STOPPED:
@@ -360,7 +370,7 @@ static bool open_listeners(struct sw_node *node)
                                   .readiness = readiness,
                                   .bus_up = bus_up,
                                   .measure = measure,
-                                  .drain = start_drain,
+                                  .drain = drain,
                                   .reload = reload,
                                   .hold = hold,
                                   .blocks = node->blocks,
@@ -414,11 +424,12 @@ static void on_signal(uv_signal_t *handle, int number)
         sw_buf_deinit(&answer);
         return;
     }
-    if (node->draining) { /* a second time: at once */
+    if (node->signalled) { /* a second time: at once */
         sw_log_stop();
         _exit(1);
     }
-    start_drain(node);
+    node->signalled = true;
+    sw_leave_start(&node->leave, number == SIGINT);
 }
 
 static void watch_signals(struct sw_node *node)
@@ -538,25 +549,12 @@ static void start_demo(struct sw_node *node)
 
 /* ---- what is read again at SIGHUP and POST /v1/reload ---- */
 
-static bool read_keys_again(void *owner, struct sw_buf *why)
-{
-    struct sw_node *node = owner;
-    struct sw_guard fresh;
-    if (!sw_guard_init(&fresh, node->config->api_key_file, node->config->api_key,
-                       node->admin.guard.loopback, why)) {
-        sw_guard_deinit(&fresh);
-        return false;
-    }
-    sw_guard_deinit(&node->admin.guard);
-    node->admin.guard = fresh;
-    return true;
-}
-
 /* A row for each thing that this node has. */
 static void add_reloads(struct sw_node *node)
 {
+    node->reload.config = node->config;
     if (node->admin.guard.keys) {
-        sw_reload_add(&node->reload, "api_keys", read_keys_again, node);
+        sw_reload_add(&node->reload, "api_keys", sw_guard_read_again, &node->admin.guard);
     }
 }
 
@@ -567,6 +565,13 @@ static void create_loops(struct sw_node *node)
     SW_ASSERT(status == 0);
     node->turn = (struct sw_turn){.run = on_turn, .owner = node};
     sw_loop_add_turn(node->loop, &node->turn);
+    node->leave = (struct sw_leave){.loop = node->loop,
+                                    .config = node->config,
+                                    .connections = &node->connections,
+                                    .counters = &node->counters,
+                                    .on_drain = drain_workers,
+                                    .owner = node};
+    sw_leave_init(&node->leave);
     node->thread_count = node->worker_count + (bus_has_thread(node) ? 1 : 0);
     node->threads = sw_zalloc(node->thread_count * sizeof(*node->threads));
     node->workers = sw_zalloc(node->worker_count * sizeof(*node->workers));
@@ -585,6 +590,7 @@ static void create_loops(struct sw_node *node)
 static void destroy(struct sw_node *node)
 {
     sw_demo_feed_stop(&node->demo);
+    sw_leave_deinit(&node->leave);
     sw_admin_close(&node->admin);
     for (unsigned i = 0; node->serving && i < SW_ARRAY_SIZE(node->signals); i++) {
         uv_close((uv_handle_t *)&node->signals[i], NULL);

@@ -5,7 +5,7 @@
 #ifndef SW_NODE_RELOAD_H
 #define SW_NODE_RELOAD_H
 
-#include "common/buf.h"
+#include "node/config.h"
 
 #define SW_RELOADS 8
 
@@ -20,14 +20,17 @@ struct sw_reload_row {
 struct sw_reload {
     struct sw_reload_row rows[SW_RELOADS];
     unsigned count;
+    const struct sw_config *config; /* what runs; NULL: not looked at */
 };
 
 /* Where the node starts: only what it has is added. */
 void sw_reload_add(struct sw_reload *reload, const char *what,
                    bool (*read_again)(void *owner, struct sw_buf *why), void *owner);
 /* Reads all of it again, one after another, with a log line for each: `reloaded` or
- * `reload_failed`. Appends {"reloaded":["api_keys"],"failed":[{"what","message"}]}. False: one
- * failed at least; then "error" stands in front. */
+ * `reload_failed`; one more where the config file has changed, which only a restart applies.
+ * Appends
+ * {"reloaded":["api_keys"],"failed":[{"what","message"}],"restart":["workers"]?}. False: one failed
+ * at least; then "error" stands in front. */
 bool sw_reload_run(const struct sw_reload *reload, struct sw_buf *answer);
 
 #endif

@@ -16,7 +16,6 @@
 /* Room for a batch of SW_PUBLISH_BATCH small messages, or a few large ones. */
 #define PUBLISH_BODY_BYTES (8u << 20)
 #define FULL_RETRY_MS      5000
-#define DRAIN_RETRY_MS     1000
 #define OFTEN_RETRY_MS     1000
 /* Between two log lines about connections that came from no balancer, or said nothing sensible. */
 #define COMPLAIN_MS 10000
@@ -50,7 +49,7 @@ static bool may_shake_hands(struct sw_worker *worker, struct sw_http *http)
     if (!sw_networks_contain(&addresses->trusted, &peer)) {
         return true;
     }
-    struct sw_client client = sw_http_client(sw_http_conn(http));
+    struct sw_http_client client = sw_http_client(sw_http_conn(http));
     uint32_t retry_ms =
         sw_quota_knock(&addresses->quota, &client.peer, sw_loop_now_ms(worker->loop));
     if (retry_ms) {
@@ -61,15 +60,9 @@ static bool may_shake_hands(struct sw_worker *worker, struct sw_http *http)
     return retry_ms == 0;
 }
 
-/* Who was at the door when the drain began goes elsewhere. */
 static void upgrade(struct sw_worker *worker, struct sw_http *http,
                     const struct sw_request *request, bool echo)
 {
-    if (worker->draining) {
-        sw_http_reply_error(http, SW_ERROR_OVERLOADED, "the node is draining", DRAIN_RETRY_MS,
-                            NULL);
-        return;
-    }
     if (may_shake_hands(worker, http)) {
         sw_ws_upgrade(&worker->door, http, request, echo);
     }
@@ -230,7 +223,7 @@ static void write_refusals(struct sw_worker *worker)
 }
 
 /* The connection of `client` becomes a session, if there is room for one. */
-static void admit(struct sw_worker_listener *listener, int fd, const struct sw_client *client)
+static void admit(struct sw_worker_listener *listener, int fd, const struct sw_http_client *client)
 {
     struct sw_worker *worker = listener->worker;
     struct sw_session *session = NULL;
@@ -290,12 +283,12 @@ static void greet(struct sw_worker_listener *listener, int fd, const struct sw_p
 
 static void on_greeted(struct sw_worker_listener *listener, const struct sw_greeting_end *end)
 {
-    struct sw_client client = {.peer = end->peer};
+    struct sw_http_client client = {.peer = end->peer};
     if (end->named) {
-        client = (struct sw_client){.peer = end->client,
-                                    .known = true,
-                                    .local = sw_peer_is_loopback(&end->peer) &&
-                                             sw_peer_is_loopback(&end->client)};
+        client = (struct sw_http_client){.peer = end->client,
+                                         .known = true,
+                                         .local = sw_peer_is_loopback(&end->peer) &&
+                                                  sw_peer_is_loopback(&end->client)};
     }
     if (comes_too_often(listener->worker, &client.peer)) {
         refuse(listener->worker, end->fd, SW_REFUSED_ADDRESS);
@@ -343,7 +336,7 @@ static void on_accept(void *owner, int fd, const struct sw_address *address)
     } else if (proxy) {
         greet(listener, fd, &peer);
     } else {
-        struct sw_client client = {
+        struct sw_http_client client = {
             .peer = peer, .known = true, .local = sw_peer_is_loopback(&peer)};
         admit(listener, fd, &client);
     }
@@ -373,7 +366,7 @@ static void on_note(struct sw_worker *worker, const struct sw_note *note)
 {
     switch ((enum sw_node_post)note->post.kind) {
     case SW_POST_DRAIN:
-        sw_worker_drain(worker, note->value);
+        sw_worker_drain(worker);
         return;
     case SW_POST_STOP_BUS: /* the bus lives on this loop */
         sw_bus_stop(worker->bus);

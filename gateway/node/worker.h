@@ -58,6 +58,19 @@ struct sw_worker_listener {
     const struct sw_listen *listen;
 };
 
+/* How far a worker is with leaving. */
+struct sw_drain {
+    struct sw_timer timer;
+    uint64_t begun_ms;
+    uint32_t told_slot;  /* sessions below it have been told */
+    uint32_t asked_slot; /* ... asked to go */
+    uint32_t total;      /* that were there when the closing began */
+    uint32_t asked;      /* of them */
+    bool shut;           /* the listeners are closed */
+    bool closing;        /* who has not left by itself is closed */
+    bool over;           /* nobody is left */
+};
+
 struct sw_worker {
     struct sw_worker_config config;
     struct sw_loop *loop;
@@ -84,12 +97,7 @@ struct sw_worker {
     struct sw_bucket accepts; /* this worker's share of new connections */
     struct sw_bucket answers; /* ... and as many more that are refused in words */
     uint64_t complain_at_ms;  /* when the next line about a balancer may be written */
-    /* draining */
-    struct sw_timer drain_timer;
-    uint64_t drain_until_ms;
-    uint32_t drain_slot; /* sessions below it have been asked to go */
-    bool draining;
-    bool drained;
+    struct sw_drain drain;
 };
 
 /* On main's thread, before the loop runs; `bus` is created already. */
@@ -100,8 +108,8 @@ int sw_worker_listen(struct sw_worker *worker) SW_MUST_CHECK;
 /* The loop has stopped, nobody is connected. */
 void sw_worker_deinit(struct sw_worker *worker);
 
-/* drain.c: no new clients; everybody goes over `drain_ms`, at a pace, each after its data. */
-void sw_worker_drain(struct sw_worker *worker, uint64_t drain_ms);
+/* drain.c: no new clients; everybody goes over drain_ms, at a pace, each after its data. Once. */
+void sw_worker_drain(struct sw_worker *worker);
 /* A connection has gone. */
 void sw_worker_check_drained(struct sw_worker *worker);
 

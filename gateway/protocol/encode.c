@@ -298,6 +298,15 @@ void sw_encode_hb(struct sw_buf *out)
     sw_buf_append_slice(out, SW_SLICE("{\"type\":\"hb\"}"));
 }
 
+void sw_encode_drain(struct sw_buf *out, uint64_t from_ms, uint64_t to_ms, uint64_t close_ms)
+{
+    sw_buf_printf(out,
+                  "{\"type\":\"drain\",\"reason\":\"shutdown\",\"reconnect_ms\":[%llu,%llu],"
+                  "\"close_ms\":%llu}",
+                  (unsigned long long)from_ms, (unsigned long long)to_ms,
+                  (unsigned long long)close_ms);
+}
+
 void sw_encode_error_object(struct sw_buf *out, const struct sw_encode_error *error)
 {
     const struct sw_error_row *row = sw_error_row(error->error);

@@ -41,6 +41,9 @@ void sw_encode_ended(struct sw_buf *out, struct sw_slice topic, enum sw_error er
 void sw_encode_published(struct sw_buf *out, uint64_t id);
 void sw_encode_pong(struct sw_buf *out, uint64_t id);
 void sw_encode_hb(struct sw_buf *out);
+/* The node leaves: come back elsewhere at a moment drawn from the window; it closes from close_ms
+ * on. */
+void sw_encode_drain(struct sw_buf *out, uint64_t from_ms, uint64_t to_ms, uint64_t close_ms);
 
 struct sw_encode_error {
     enum sw_error error;

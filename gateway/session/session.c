@@ -264,6 +264,9 @@ void sw_session_open(struct sw_session *session, const struct sw_transport *tran
                                            .publish = sw_session_publishes(session)});
     sw_session_say(session, sw_buf_slice(&text));
     sw_buf_deinit(&text);
+    if (all->leaving_ms) {
+        sw_session_say_drain(session, sw_loop_now_ms(all->loop) - all->leaving_ms);
+    }
 }
 
 void sw_session_heard(struct sw_session *session)
@@ -367,6 +370,38 @@ void sw_session_lost(struct sw_session *session)
     session->after_data = false;
     session->close_heard = true;
     sw_conn_close(&session->conn);
+}
+
+void sw_sessions_leave(struct sw_sessions *all, struct sw_farewell farewell)
+{
+    all->farewell = farewell;
+    all->leaving_ms = sw_loop_now_ms(all->loop);
+}
+
+void sw_session_say_drain(struct sw_session *session, uint64_t late_ms)
+{
+    if (session->drain_said || session->echo) {
+        return;
+    }
+    session->drain_said = true;
+    struct sw_farewell left = sw_farewell_late(session->all->farewell, late_ms);
+    struct sw_buf text = {0};
+    sw_encode_drain(&text, left.from_ms, left.to_ms, left.close_ms);
+    sw_session_say(session, sw_buf_slice(&text));
+    sw_buf_deinit(&text);
+}
+
+/* How a session left a node that leaves, too. */
+static enum sw_departure departure(const struct sw_session *session)
+{
+    if (session->reason == SW_REASON_CLIENT || session->reason == SW_REASON_GONE) {
+        return SW_DEPARTURE_LEFT;
+    }
+    if (session->reason != SW_REASON_DRAIN) {
+        return SW_DEPARTURE_OTHER;
+    }
+    /* without the peer's close frame or its end there is only a reset */
+    return session->close_heard ? SW_DEPARTURE_CLOSED : SW_DEPARTURE_RESET;
 }
 
 uint16_t sw_session_code(const struct sw_session *session)
@@ -499,6 +534,9 @@ void sw_session_closed(struct sw_session *session)
     sw_reader_close(&all->fanout, session->slot);
     sw_session_enter(session, SW_CLOSED);
     sw_count(&all->counters->closed_total[session->reason], 1);
+    if (all->leaving_ms) {
+        sw_count(&all->counters->drained_total[departure(session)], 1);
+    }
     sw_recorder_close(session);
     log_end(session, behind);
     if (session->counted) {

@@ -17,6 +17,7 @@
 #include "common/random.h"
 #include "fanout/fanout.h"
 #include "net/quota.h"
+#include "session/farewell.h"
 
 enum sw_session_state { SW_FREE, SW_HANDSHAKE, SW_OPEN, SW_CLOSING_STATE, SW_CLOSED };
 
@@ -81,6 +82,7 @@ struct sw_session {
     bool retired : 1;     /* CLOSING: given up its subscriptions, the last frame is in the lane */
     bool close_heard : 1; /* the peer's close frame has come */
     bool hb_sent : 1;
+    bool drain_said : 1;
     bool echo : 1; /* on the echo path */
     bool ipv4 : 1;
     bool ipv6 : 1;
@@ -134,6 +136,8 @@ struct sw_sessions {
     uint32_t closing_head;  /* slot + 1 */
     struct sw_list news;    /* requests whose entries wait to be told */
     struct sw_quota *quota; /* of the node; NULL: nobody is counted */
+    struct sw_farewell farewell;
+    uint64_t leaving_ms; /* since when the node leaves; 0: it stays */
     /* A cell's connection has closed. */
     void (*on_free)(void *owner);
     void *owner;
@@ -204,6 +208,11 @@ void sw_session_close_heard(struct sw_session *session, uint16_t code);
 void sw_session_closed(struct sw_session *session);
 /* The peer is gone: no close frame can reach it. */
 void sw_session_lost(struct sw_session *session);
+/* The node leaves: whoever is welcomed from now on hears `drain` behind it. Who is there already is
+ * told by sw_session_say_drain, a bounded number in a turn. */
+void sw_sessions_leave(struct sw_sessions *all, struct sw_farewell farewell);
+/* Says `drain`, once; `late_ms`: so much of the farewell is over. */
+void sw_session_say_drain(struct sw_session *session, uint64_t late_ms);
 
 /* ---- the turn ---- */
 

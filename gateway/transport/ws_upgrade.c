@@ -291,7 +291,7 @@ void sw_ws_upgrade(const struct sw_ws_door *door, struct sw_http *http,
     }
     session->may_publish = sw_door_may_publish(door, &session->conn, request);
     session->echo = echo;
-    struct sw_client client = sw_http_client(&session->conn);
+    struct sw_http_client client = sw_http_client(&session->conn);
     bool room = sw_session_admit(session, &client.peer);
     struct sw_conn *conn = sw_http_detach(http, &early);
     sw_buf_append_slice(&session->lane, sw_buf_slice(&reply));

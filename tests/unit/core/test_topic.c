@@ -228,6 +228,36 @@ static void random_patterns_match_like_the_model(void **state)
     sw_buf_deinit(&topic_text);
 }
 
+static void a_grant_may_begin_with_a_wildcard(void **state)
+{
+    (void)state;
+    static const char *const good[] = {"a", "a.*", "a.>", ">", "*", "*.a", "*.>", "a.$b"};
+    static const char *const bad[] = {"",     "a..b", ">.a",   "a.>.b", "a*",   "*a",
+                                      "$a.b", "a b",  "a.{b}", "a.b\n", "\x80", "a."};
+    for (size_t i = 0; i < SW_ARRAY_SIZE(good); i++) {
+        assert_true(sw_topic_is_grantable(sw_slice_of(good[i]), '.'));
+    }
+    for (size_t i = 0; i < SW_ARRAY_SIZE(bad); i++) {
+        assert_false(sw_topic_is_grantable(sw_slice_of(bad[i]), '.'));
+    }
+}
+
+static void a_token_is_what_stands_between_separators(void **state)
+{
+    (void)state;
+    static const char *const good[] = {"a", "42", "a:b", "$a", "gr\xc3\xb6\xc3\x9f", "a-b_c"};
+    static const char *const bad[] = {"",   "a.b", ".",  "*",    ">",     "a*",        "a>",
+                                      "{a", "a}",  "a ", "a\tb", "a\x7f", "a\xc2\x85", "\xff"};
+    for (size_t i = 0; i < SW_ARRAY_SIZE(good); i++) {
+        assert_true(sw_topic_is_token(sw_slice_of(good[i]), '.'));
+    }
+    for (size_t i = 0; i < SW_ARRAY_SIZE(bad); i++) {
+        assert_false(sw_topic_is_token(sw_slice_of(bad[i]), '.'));
+    }
+    assert_true(sw_topic_is_token(SW_SLICE("a.b"), ':'));
+    assert_false(sw_topic_is_token(SW_SLICE("a:b"), ':'));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -239,6 +269,8 @@ int main(void)
         cmocka_unit_test(star_is_one_token_and_the_end_sign_one_or_more),
         cmocka_unit_test(pattern_covers_all_or_nothing_of_another),
         cmocka_unit_test(random_patterns_match_like_the_model),
+        cmocka_unit_test(a_grant_may_begin_with_a_wildcard),
+        cmocka_unit_test(a_token_is_what_stands_between_separators),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

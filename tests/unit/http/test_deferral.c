@@ -189,6 +189,22 @@ static void draining_closes_who_waits_and_finishes_who_asked(void **state)
     expect_last_heard(world, OK("Connection: close\r\nX-Extra: 1\r\n\r\n/", "1"));
 }
 
+static void finishing_waits_for_who_has_not_asked_and_for_nobody_else(void **state)
+{
+    struct world *world = *state;
+    sw_http_finish(&world->conn);
+    turning_for(&world->turning, 20);
+    assert_false(world->conn.closing);
+    say(world, SW_SLICE(GET("/")));
+    expect_last_heard(world, OK("Connection: close\r\nX-Extra: 1\r\n\r\n/", "1"));
+    hang_up(world);
+    open_connection(world);
+    say(world, SW_SLICE(GET("/")));
+    expect_heard(world, OK("X-Extra: 1\r\n\r\n/", "1"));
+    sw_http_finish(&world->conn);
+    expect_last_heard(world, "");
+}
+
 static void request_in_pieces_is_served(void **state)
 {
     struct world *world = *state;
@@ -274,6 +290,7 @@ int main(void)
         CASE(large_answer_reaches_a_slow_reader_whole),
         CASE(who_asks_and_never_reads_costs_one_answer),
         CASE(draining_closes_who_waits_and_finishes_who_asked),
+        CASE(finishing_waits_for_who_has_not_asked_and_for_nobody_else),
         CASE(request_in_pieces_is_served),
         CASE(who_takes_too_long_is_told_and_closed),
     };

@@ -28,9 +28,9 @@ static int tear_down(void **state)
     return 0;
 }
 
-static struct sw_client from_peer(const char *text)
+static struct sw_http_client from_peer(const char *text)
 {
-    struct sw_client client = {.known = true};
+    struct sw_http_client client = {.known = true};
     assert_true(sw_peer_parse(sw_slice_of(text), &client.peer));
     client.local = sw_peer_is_loopback(&client.peer);
     return client;
@@ -52,9 +52,9 @@ static struct sw_request request_of(const char *const *lines)
 static const char *walk(const char *peer, const char *const *lines, char out[SW_ADDRESS_TEXT + 1])
 {
     struct sw_request request = request_of(lines);
-    struct sw_client from = from_peer(peer);
+    struct sw_http_client from = from_peer(peer);
     bool ignored;
-    struct sw_client client = sw_forwarded_client(&request, &from, &trusted, &ignored);
+    struct sw_http_client client = sw_forwarded_client(&request, &from, &trusted, &ignored);
     assert_int_equal(ignored, lines[0] && !sw_networks_contain(&trusted, &from.peer));
     sw_peer_text(&client.peer, out + 1);
     out[0] = '?';
@@ -160,7 +160,7 @@ static void only_so_many_are_looked_at(void **state)
     sw_buf_deinit(&commas);
 }
 
-static bool is_local(struct sw_client from, const char *name, const char *value)
+static bool is_local(struct sw_http_client from, const char *name, const char *value)
 {
     struct sw_request request = {
         .headers = {{sw_slice_of(name), sw_slice_of(value)}},
@@ -198,10 +198,10 @@ static void a_list_of_nobody_is_not_believed(void **state)
     (void)state;
     static const char *const lines[LINES] = {"203.0.113.9"};
     struct sw_request request = request_of(lines);
-    struct sw_client from = from_peer("10.0.0.1");
+    struct sw_http_client from = from_peer("10.0.0.1");
     bool ignored;
     from.known = false;
-    struct sw_client client = sw_forwarded_client(&request, &from, &trusted, &ignored);
+    struct sw_http_client client = sw_forwarded_client(&request, &from, &trusted, &ignored);
     assert_true(ignored);
     assert_false(client.known);
     assert_memory_equal(&client.peer, &from.peer, sizeof(from.peer));
@@ -212,9 +212,9 @@ static void without_trusted_proxies_nothing_is_believed(void **state)
     (void)state;
     static const char *const lines[LINES] = {"203.0.113.9"};
     struct sw_request request = request_of(lines);
-    struct sw_client from = from_peer("10.0.0.1");
+    struct sw_http_client from = from_peer("10.0.0.1");
     bool ignored;
-    struct sw_client client = sw_forwarded_client(&request, &from, NULL, &ignored);
+    struct sw_http_client client = sw_forwarded_client(&request, &from, NULL, &ignored);
     assert_true(ignored);
     assert_memory_equal(&client.peer, &from.peer, sizeof(from.peer));
 }

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -189,6 +190,54 @@ static void close_accepts_the_backlog_first(void **state)
     close_all(clients, 100);
 }
 
+/* Begins to connect, and does not wait. */
+static int knock(const struct sw_address *address)
+{
+    int fd = socket(address->u.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(connect(fd, &address->u.any, address->size), -1);
+    assert_int_equal(errno, EINPROGRESS);
+    return fd;
+}
+
+static bool answered(int fd, int within_ms)
+{
+    struct pollfd wait = {.fd = fd, .events = POLLOUT};
+    return poll(&wait, 1, within_ms) > 0;
+}
+
+static void after_stop_nobody_begins_and_who_has_begun_is_accepted(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"127.0.0.1:0", "[::1]:0"};
+    for (size_t i = 0; i < SW_ARRAY_SIZE(texts); i++) {
+        struct door door = {.wanted = 1};
+        int claimed = -1;
+        struct sw_address address = claim(texts[i], &claimed);
+        assert_int_equal(
+            sw_listener_open(&door.listener, turning.loop, &address, 0, on_accept, &door), 0);
+        close(claimed);
+        int early = connect_to(&address);
+        sw_listener_stop(door.listener);
+        int late = knock(&address);
+        assert_true(turning_until(&turning, 5000, has_all, &door));
+        turning_for(&turning, 100);
+        assert_false(answered(late, 0));
+        assert_int_equal(door.count, 1);
+        assert_int_equal(send(door.fds[0], "served", 6, MSG_NOSIGNAL), 6);
+        char heard[8];
+        assert_int_equal(recv(early, heard, sizeof(heard), 0), 6);
+        sw_listener_close(&door.listener);
+        assert_int_equal(door.count, 1);
+        assert_true(answered(late, 10000)); /* when it asks again */
+        assert_int_equal(option(late, SOL_SOCKET, SO_ERROR), ECONNREFUSED);
+        close(early);
+        close(late);
+        close_all(door.fds, door.count);
+    }
+    sw_listener_stop(NULL);
+}
+
 static void listener_may_be_closed_while_it_accepts(void **state)
 {
     (void)state;
@@ -257,6 +306,7 @@ int main(void)
         cmocka_unit_test(accepted_connections_inherit_their_options),
         cmocka_unit_test(storm_is_accepted_in_slices),
         cmocka_unit_test(close_accepts_the_backlog_first),
+        cmocka_unit_test(after_stop_nobody_begins_and_who_has_begun_is_accepted),
         cmocka_unit_test(listener_may_be_closed_while_it_accepts),
         cmocka_unit_test(without_descriptors_guests_are_turned_away_and_later_ones_served),
     };

@@ -2,6 +2,8 @@
 /* The settings: order of strength, what is refused and in which words, places in the file. */
 #include "attempt.h"
 
+#include "node/config_keys.h"
+
 static void assert_list(char **list, const char *first, const char *second)
 {
     assert_non_null(list);
@@ -215,9 +217,7 @@ static void test_bad_numbers(void **state)
 static void test_later_versions(void **state)
 {
     (void)state;
-    static const char *const flags[] = {"tls-cert",       "tls-key",    "jwt-secret-file",
-                                        "jwt-key-file",   "jwt-issuer", "jwt-audience",
-                                        "drain-delay-ms", "service",    "environment"};
+    static const char *const flags[] = {"tls-cert", "tls-key", "service", "environment"};
     for (size_t i = 0; i < SW_ARRAY_SIZE(flags); i++) {
         char word[64];
         char words[128];
@@ -231,7 +231,6 @@ static void test_later_versions(void **state)
     refuse(ATTEMPT(.file = "{\"topics\": [{\"retain_key\": \"k\"}]}"),
            "\"retain_key\" is not supported");
     refuse(ATTEMPT(ENVIRONMENT("SPILLWAY_TLS_CERT=x")), "SPILLWAY_TLS_CERT is not supported");
-    refuse(ATTEMPT(FLAGS("--auth", "jwt")), "--auth jwt is not supported");
     refuse(ATTEMPT(FLAGS("--auth", "callback")), "--auth callback is not supported");
     refuse(ATTEMPT(FLAGS("--listen", "127.0.0.1:0,tls")), "is not supported");
     refuse(ATTEMPT(FLAGS("--listen", "127.0.0.1:0,tsl")), "may stand ,tls and ,proxy, once each");
@@ -263,7 +262,7 @@ static void test_bad_values(void **state)
         {"--prefix", "a b", "no braces"},
         {"--prefix", "a\x7f", "no braces"},
         {"--bus", "reddis://h", "--bus cannot be used"},
-        {"--auth", "maybe", "--auth is none"},
+        {"--auth", "maybe", "--auth is none|jwt"},
         {"--log-level", "loud", "debug|info|warn|error"},
         {"--log-format", "xml", "auto|text|json"},
         {"--echo-path", "echo", "a path like /echo"},
@@ -288,6 +287,110 @@ static void test_bad_values(void **state)
                cases[i].flag + (strcmp(cases[i].flag, "--config") == 0 ? 2 : 0));
     }
     refuse(ATTEMPT(.file = "{\"listen\": [\"0.0.0.0:1\"]}"), "\"listen\" 0.0.0.0:1");
+}
+
+/* ---- tokens ---- */
+
+static char secret_path[] = "/tmp/spillway-secret-XXXXXX";
+
+static int make_secret(void **state)
+{
+    static const char secret[] = "0123456789abcdef0123456789abcdef\n";
+    int fd = mkstemp(secret_path);
+    if (fd < 0 || write(fd, secret, sizeof(secret) - 1) != sizeof(secret) - 1 || close(fd)) {
+        return -1;
+    }
+    return make_file(state);
+}
+
+static int remove_secret(void **state)
+{
+    unlink(secret_path);
+    return remove_file(state);
+}
+
+/* What a config says about tokens: the word of --auth, or the keys. */
+static void test_who_needs_a_token(void **state)
+{
+    (void)state;
+    static const struct {
+        bool secret;
+        const char *auth;
+        bool wanted;
+    } rows[] = {
+        {false, NULL, false}, {false, "none", false}, {true, NULL, true}, {true, "jwt", true}};
+    for (size_t i = 0; i < SW_ARRAY_SIZE(rows); i++) {
+        struct attempt attempt = {0};
+        struct outcome outcome;
+        char secret[80];
+        char auth[32];
+        size_t n = 0;
+        if (rows[i].secret) {
+            snprintf(secret, sizeof(secret), "--jwt-secret-file=%s", secret_path);
+            attempt.flags[n++] = secret;
+        }
+        if (rows[i].auth) {
+            snprintf(auth, sizeof(auth), "--auth=%s", rows[i].auth);
+            attempt.flags[n++] = auth;
+        }
+        accept_it(&outcome, &attempt);
+        assert_int_equal(sw_config_wants_tokens(&outcome.config), rows[i].wanted);
+        assert_int_equal(sw_config_has_keys(&outcome.config), rows[i].secret);
+        forget(&outcome);
+    }
+}
+
+static void test_settings_of_tokens(void **state)
+{
+    (void)state;
+    struct outcome outcome;
+    accept_it(&outcome, ATTEMPT(FLAGS("--jwt-secret-file", secret_path, "--jwt-issuer",
+                                      "https://id", "--jwt-audience", "gw", "--jwt-leeway-ms", "0",
+                                      "--topic-separator", ":", "--listen", "0.0.0.0:0")));
+    struct sw_keyring_config keys = sw_config_keys(&outcome.config);
+    assert_string_equal(keys.secret_file, secret_path);
+    assert_null(keys.key_files[0]);
+    assert_string_equal(keys.issuer, "https://id");
+    assert_string_equal(keys.audience, "gw");
+    assert_int_equal(keys.leeway_ms, 0);
+    assert_int_equal(keys.separator, ':');
+    forget(&outcome);
+    char file[128];
+    snprintf(file, sizeof(file), "{\"jwt_secret_file\": \"%s\", \"auth\": \"jwt\"}", secret_path);
+    accept_it(&outcome, ATTEMPT(.file = file));
+    assert_int_equal(sw_config_keys(&outcome.config).leeway_ms, 5000);
+    forget(&outcome);
+}
+
+static void test_tokens_that_contradict(void **state)
+{
+    (void)state;
+    char fix[] = "add --jwt-secret-file FILE or --jwt-key-file FILE.pem";
+    refuse(ATTEMPT(FLAGS("--auth", "jwt")), "--auth jwt needs a key");
+    refuse(ATTEMPT(FLAGS("--auth", "jwt")), fix);
+    refuse(ATTEMPT(FLAGS("--jwt-issuer", "x")), "--jwt-issuer means nothing without a key");
+    refuse(ATTEMPT(FLAGS("--jwt-audience", "x")), fix);
+    refuse(ATTEMPT(FLAGS("--jwt-leeway-ms", "5000")), "--jwt-leeway-ms means nothing");
+    refuse(ATTEMPT(ENVIRONMENT("SPILLWAY_JWT_ISSUER=x")), "SPILLWAY_JWT_ISSUER means nothing");
+    refuse(ATTEMPT(FLAGS("--auth", "none", "--jwt-secret-file", secret_path)),
+           "--jwt-secret-file says what a token must be, and --auth none that nobody needs one");
+    refuse(ATTEMPT(FLAGS("--auth", "none", "--jwt-issuer", "x")), "leave one of the two out");
+    refuse(ATTEMPT(FLAGS("--jwt-leeway-ms", "300001")), "from 0 to 300000");
+    refuse(ATTEMPT(FLAGS("--jwt-key-file", "")), "--jwt-key-file: the value is empty");
+    refuse(ATTEMPT(FLAGS("--listen", "0.0.0.0:1")), "or --jwt-key-file FILE.pem");
+}
+
+static void test_keys_are_read_at_the_check(void **state)
+{
+    (void)state;
+    write_file("too short\n");
+    refuse(ATTEMPT(FLAGS("--jwt-secret-file", file_path)), "--jwt-secret-file the secret in ");
+    refuse(ATTEMPT(FLAGS("--jwt-secret-file", file_path)), "at least 32 are needed");
+    refuse(ATTEMPT(FLAGS("--jwt-key-file", file_path)), "--jwt-key-file /tmp/spillway-config-");
+    refuse(ATTEMPT(FLAGS("--jwt-secret-file", secret_path, "--jwt-key-file", file_path)),
+           "--jwt-key-file /tmp/spillway-config-");
+    refuse(ATTEMPT(.file = "{\"jwt_key_file\": [\"/nonexistent/a.pem\"]}"),
+           "\"jwt_key_file\" cannot read the key file /nonexistent/a.pem: No such file");
 }
 
 static void test_too_many_listeners(void **state)
@@ -352,6 +455,62 @@ static void test_short_keys_of_a_file_are_a_warning(void **state)
     assert_null(strstr(sw_buf_text(&text), "hush"));
     sw_buf_deinit(&text);
     forget(&outcome);
+}
+
+static void test_a_long_leave_is_a_warning(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *flag;
+        bool warned;
+    } rows[] = {{"--drain-ms=24500", false}, {"--drain-ms=24501", true}};
+    for (size_t i = 0; i < SW_ARRAY_SIZE(rows); i++) {
+        struct outcome outcome;
+        struct sw_buf text = {0};
+        char word[32];
+        snprintf(word, sizeof(word), "%s", rows[i].flag);
+        accept_it(&outcome, ATTEMPT(FLAGS(word)));
+        sw_config_warnings(&outcome.config, &text);
+        assert_int_equal(text.size > 0, rows[i].warned);
+        assert_true(!rows[i].warned || strstr(sw_buf_text(&text), "leaving may take 30001 ms"));
+        sw_buf_deinit(&text);
+        forget(&outcome);
+    }
+}
+
+static void assert_changed(const struct outcome *running, const char *file, const char *expected)
+{
+    struct sw_buf names = {0};
+    struct sw_buf error = {0};
+    write_file(file);
+    bool ok = sw_config_changed(&running->config, &names, &error);
+    assert_int_equal(ok, expected != NULL);
+    assert_int_equal(ok, error.size == 0);
+    if (expected) {
+        assert_string_equal(sw_buf_text(&names), expected);
+    }
+    sw_buf_deinit(&names);
+    sw_buf_deinit(&error);
+}
+
+static void test_what_the_file_has_changed(void **state)
+{
+    (void)state;
+    struct outcome running;
+    static const char before[] =
+        "{\"workers\": 2, \"bus\": \"redis://u:one@h:1\", \"origin\": [\"https://a.example\"], "
+        "\"ping_ms\": 5000, \"topics\": [{\"match\": \"a\"}]}";
+    accept_it(&running, ATTEMPT(.file = before, FLAGS("--ping-ms", "6000")));
+    assert_changed(&running, before, "");
+    assert_changed(&running,
+                   "{\"bus\": \"redis://u:two@h:1\", \"origin\": [\"https://b.example\"], "
+                   "\"drain_ms\": 7, \"ping_ms\": 7000, \"topics\": [{\"match\": \"b\"}]}",
+                   "bus,workers,origin,drain_ms,topics");
+    assert_changed(&running, "{\"workers\": }", NULL);
+    forget(&running);
+    accept_it(&running, ATTEMPT(0));
+    assert_changed(&running, "{\"workers\": 2}", "");
+    forget(&running);
 }
 
 static void test_places_in_the_file(void **state)
@@ -475,14 +634,20 @@ int main(void)
         cmocka_unit_test(test_bad_numbers),
         cmocka_unit_test(test_later_versions),
         cmocka_unit_test(test_bad_values),
+        cmocka_unit_test(test_who_needs_a_token),
+        cmocka_unit_test(test_settings_of_tokens),
+        cmocka_unit_test(test_tokens_that_contradict),
+        cmocka_unit_test(test_keys_are_read_at_the_check),
         cmocka_unit_test(test_too_many_listeners),
         cmocka_unit_test(test_no_password_in_words),
         cmocka_unit_test(test_api_key_of_the_environment),
+        cmocka_unit_test(test_what_the_file_has_changed),
+        cmocka_unit_test(test_a_long_leave_is_a_warning),
         cmocka_unit_test(test_short_keys_of_a_file_are_a_warning),
         cmocka_unit_test(test_places_in_the_file),
         cmocka_unit_test(test_marks_may_be_equal),
         cmocka_unit_test(test_nearest),
         cmocka_unit_test(test_help_and_docs),
     };
-    return cmocka_run_group_tests(tests, make_file, remove_file);
+    return cmocka_run_group_tests(tests, make_secret, remove_secret);
 }

@@ -242,6 +242,9 @@ static void short_replies_are_these_bytes(void **state)
     assert_text(&out, "{\"type\":\"pong\"}");
     sw_encode_hb(&out);
     assert_text(&out, "{\"type\":\"hb\"}");
+    sw_encode_drain(&out, 500, 8000, 10000);
+    assert_text(&out, "{\"type\":\"drain\",\"reason\":\"shutdown\",\"reconnect_ms\":[500,8000],"
+                      "\"close_ms\":10000}");
     sw_encode_ended(&out, SW_SLICE("a.b"), SW_ERROR_BUS_UNAVAILABLE);
     assert_text(&out, "{\"type\":\"unsubscribed\",\"topics\":[\"a.b\"],"
                       "\"reason\":\"bus_unavailable\",\"retry\":true}");
