@@ -9,9 +9,9 @@ import { chmodSync, closeSync, cpSync, mkdirSync, mkdtempSync, openSync, readFil
 import http from 'node:http';
 import net from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import tls from 'node:tls';
-import { selfSigned } from './certificate.mjs';
+import { Certificate } from './certificate.mjs';
 import { Client } from './client.mjs';
 import { send } from './http.mjs';
 import { freePort } from './redis.mjs';
@@ -48,7 +48,7 @@ class Balancer {
     Object.assign(balancer, { nodes, edit, passthrough, port: await freePort() });
     balancer.directory = mkdtempSync(join(tmpdir(), 'spillway-balancer-'));
     chmodSync(balancer.directory, 0o755);
-    balancer.certificate = selfSigned(balancer.directory);
+    balancer.certificate = new Certificate(t);
     balancer.ca = ca ?? balancer.certificate.ca;
     balancer.agent = new TlsAgent(balancer.ca);
     balancer.#openLog(t);
@@ -177,6 +177,13 @@ export class Nginx extends Balancer {
   }
 }
 
+// Certificate and key in one file, as HAProxy wants them.
+export function inOneFile({ cert, key }) {
+  const path = join(dirname(cert), 'both.pem');
+  writeFileSync(path, readFileSync(cert, 'utf8') + readFileSync(key, 'utf8'), { mode: 0o600 });
+  return path;
+}
+
 export class Haproxy extends Balancer {
   static listen(port = 0) {
     return ['--listen', `127.0.0.1:${port},proxy`, '--trusted-proxy', '127.0.0.1'];
@@ -190,7 +197,7 @@ export class Haproxy extends Balancer {
     const file = edited === text ? shipped : join(directory, 'haproxy.cfg');
     if (file !== shipped) writeFileSync(file, edited);
     this.control = join(directory, 'control');
-    const env = { LISTEN: `127.0.0.1:${port}`, CERTIFICATE: certificate.both, CONTROL: this.control };
+    const env = { LISTEN: `127.0.0.1:${port}`, CERTIFICATE: inOneFile(certificate), CONTROL: this.control };
     nodes.forEach((node, at) => {
       env[`NODE_${at + 1}`] = `127.0.0.1:${node.port}`;
       env[`NODE_${at + 1}_ADMIN`] = String(node.adminPort);

@@ -5,13 +5,11 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import http from 'node:http';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { Haproxy, Nginx } from '../harness/balancer.mjs';
-import { selfSigned } from '../harness/certificate.mjs';
+import { Haproxy, inOneFile, Nginx } from '../harness/balancer.mjs';
+import { Certificate } from '../harness/certificate.mjs';
 import { FakeNode } from '../harness/fake_node.mjs';
 import { Gateway, run } from '../harness/gateway.mjs';
 import { Redis } from '../harness/redis.mjs';
@@ -334,9 +332,7 @@ test('the shipped patience is longer than that of a node', async () => {
 });
 
 test('HAProxy takes the files with no more than a certificate', (t) => {
-  const directory = mkdtempSync(join(tmpdir(), 'spillway-certificate-'));
-  t.after(() => rmSync(directory, { recursive: true }));
-  const env = { PATH: `${process.env.PATH}:/usr/sbin:/sbin`, CERTIFICATE: selfSigned(directory).both };
+  const env = { PATH: `${process.env.PATH}:/usr/sbin:/sbin`, CERTIFICATE: inOneFile(new Certificate(t)) };
   for (const name of ['haproxy', 'passthrough']) {
     execFileSync('haproxy', ['-c', '-q', '-f', `${ROOT}deploy/haproxy/${name}.cfg`], { env, stdio: 'pipe' });
   }
