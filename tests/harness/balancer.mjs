@@ -90,7 +90,6 @@ class Balancer {
       throw new Error(`${words[0]} ended: ${this.said.slice(-2000)}`);
     });
     await Promise.race([reached, ended]);
-    ended.catch(() => {});
     return this;
   }
 
@@ -111,6 +110,7 @@ class Balancer {
       if (!this.exit) this.child.kill('SIGTERM');
       await within(this.exited, 10000, () => `the end of the balancer\n${this.said.slice(-2000)}`);
     } finally {
+      if (!this.exit) this.child?.kill('SIGKILL');
       if (this.directory) rmSync(this.directory, { recursive: true });
     }
   }
@@ -119,10 +119,8 @@ class Balancer {
 function connects(port) {
   return new Promise((resolve) => {
     const socket = net.connect(port, '127.0.0.1');
-    socket.on('connect', () => resolve(true));
+    socket.on('connect', () => resolve(Boolean(socket.destroy())));
     socket.on('error', () => resolve(false));
-    socket.on('close', () => resolve(false));
-    socket.on('connect', () => socket.destroy());
   });
 }
 
