@@ -75,7 +75,7 @@ class Newcomers {
   }
 }
 
-// Ends one node and starts another in its place: {name, told, shut, code}, at which moments it was told to leave and refused to connect.
+// Ends one node and starts another in its place: when it was told to leave, refused connections and ended, and what it says of it.
 async function replace(node, start) {
   const told = Date.now();
   node.signal('SIGTERM');
@@ -83,7 +83,8 @@ async function replace(node, start) {
   const deadline = DRAIN_MS + 10_000;
   const { code } = await within(node.exited, deadline, () => `the end of a drain\n${node.stderr.slice(-2000)}`);
   const ended = Date.now();
-  return { name: node.name, told, shut, code, ended, next: await start(node.port, node.adminPort) };
+  const departures = await node.log(({ event }) => event === 'drained');
+  return { name: node.name, told, shut, code, ended, departures, next: await start(node.port, node.adminPort) };
 }
 
 // No second has more than twice the mean of the window, where there are enough to have a mean.
@@ -121,7 +122,7 @@ for (const { Kind, delayMs } of KINDS) {
     assert.equal(report.open, CLIENTS, 'everybody is there');
     assert.equal(report.handover, 0, 'nothing was missed between two nodes');
     let busiest = 0;
-    for (const { name, told, shut, ended, code } of left) {
+    for (const { name, told, shut, ended, code, departures } of left) {
       assert.equal(code, 0);
       assert.ok(shut - told >= delayMs - 50, `the door was shut after ${shut - told} ms`);
       assert.ok(ended - told <= delayMs + DRAIN_MS + patience(4000), `ended after ${ended - told} ms`);
@@ -130,6 +131,7 @@ for (const { Kind, delayMs } of KINDS) {
       const moves = of(report.moves, 'from');
       assert.ok(drains.length >= Math.floor(CLIENTS / 3 / 2), `only ${drains.length} were on this node`);
       assert.equal(moves.length, drains.length, 'whoever was told moved, once');
+      assert.ok(departures.left + departures.closed >= drains.length && departures.reset === 0, JSON.stringify(departures));
       assert.ok(moves.every(({ first }) => first), 'each was connected elsewhere before it left');
       assert.ok(moves.every(({ to }) => to !== name), 'nobody came back to it');
       assert.deepEqual(of(report.closes, 'node').filter(({ drained, moved }) => !drained || !moved), []);
