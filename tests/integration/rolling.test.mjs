@@ -58,6 +58,7 @@ class Newcomers {
   constructor(balancer) {
     this.balancer = balancer;
     this.coming = this.#come();
+    this.coming.catch(() => {}); // it is looked at in the end
   }
   async #come() {
     while (this.going) {
@@ -79,7 +80,7 @@ class Newcomers {
 async function replace(node, start) {
   const told = Date.now();
   node.signal('SIGTERM');
-  const shut = await until(() => node.exit || refuses(node.port).then((yes) => yes && Date.now()), 15000, 'the door shut');
+  const shut = await until(() => refuses(node.port).then((yes) => yes && Date.now()), 15000, 'the door shut');
   const deadline = DRAIN_MS + 10_000;
   const { code } = await within(node.exited, deadline, () => `the end of a drain\n${node.stderr.slice(-2000)}`);
   const ended = Date.now();
