@@ -20,8 +20,8 @@ bench_build() {
         }
     fi
     [ -x "$binary" ] || die "no binary at $binary"
-    cc "${c_flags[@]}" -o "$out/load" bench/load/{load,client,dialect}.c
-    cc "${c_flags[@]}" -o "$out/floor" bench/floor/floor.c -lcrypto
+    cc "${c_flags[@]}" -o "$out/load" bench/load/{load,client,dialect}.c -lssl -lcrypto
+    cc "${c_flags[@]}" -o "$out/floor" bench/floor/floor.c -lssl -lcrypto
     cc "${c_flags[@]}" -shared -fPIC -o "$out/slow_clock.so" bench/load/slow_clock.c
     ulimit -n "$(ulimit -Hn)"
 }

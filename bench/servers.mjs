@@ -212,9 +212,35 @@ async function nchanCommand(redisPort) {
 
 const redisFlags = (redisPort) => (redisPort ? ["--redis", String(redisPort)] : []);
 
+// Made once, in build/bench.
+function certificate() {
+  const files = [`${out}/cert.pem`, `${out}/key.pem`];
+  if (!existsSync(files[0])) {
+    const failure = run([
+      "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "3650",
+      "-subj", "/CN=bench", "-out", files[0], "-keyout", files[1],
+    ]);
+    if (failure) {
+      throw new Error(failure);
+    }
+  }
+  return files;
+}
+
+// What speaks TLS listens twice: the publisher's port comes first, and is plain.
 const families = {
   floor: { command: () => [`${out}/floor`] },
   "batch floor": { command: () => [`${out}/floor`, "--batch"] },
+  "tls floor": { command: () => [`${out}/floor`, "--tls", ...certificate()] },
+  "spillway over tls": {
+    command: () => {
+      const [cert, key] = certificate();
+      return [
+        binary, "--listen", "127.0.0.1:0", "--listen", "127.0.0.1:0,tls", "--tls-cert", cert, "--tls-key", key,
+        "--admin-listen", "127.0.0.1:0", "--workers", "1", "--drain-ms", "0",
+      ];
+    },
+  },
   spillway: {
     command: (redisPort, { workers = 1, flags = [] }) => [
       binary, "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--workers", String(workers),
@@ -297,8 +323,9 @@ async function startNode(kind, cpus, redisPort, options) {
   }
   const child = new Process(cpus, made);
   const line = await child.line();
-  const port = Number(line.match(/(?:port=| listen=[^ ]*:)(\d+)/)[1]);
-  return { child, port, admin: line.match(/ admin=(\S+)/)?.[1] };
+  const port = Number(line.match(/(?: port=| listen=[^ ]*:)(\d+)/)[1]);
+  const publish = line.match(/ (?:publish=|listen=[^ ,]*:)(\d+)/)?.[1];
+  return { child, port, publishPort: publish ? Number(publish) : port, admin: line.match(/ admin=(\S+)/)?.[1] };
 }
 
 // options: workers, flags (Spillway's), cpus.
@@ -312,7 +339,7 @@ export async function start(name, options = {}) {
     admin: node.admin,
     dialect: kind.dialect ?? "native",
     publish: kind.publish ?? "ws",
-    publishPort: node.port,
+    publishPort: node.publishPort ?? node.port,
   });
   if (redis) {
     server.others.push(redis.child);

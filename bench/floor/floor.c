@@ -2,15 +2,19 @@
 /* The least that a fan-out server can do: epoll, one shared buffer with the finished frame, and one
  * send() to each subscriber. With --batch what one read brought for topics that everybody reads
  * stands in one buffer, and each subscriber gets it by one send(). Same bytes, same protocol as far
- * as the load generator speaks it, and the same socket options as the gateway's listener.
+ * as the load generator speaks it, and the same socket options as the gateway's listener. With
+ * --tls it is the batch floor over TLS: one SSL_write() for each subscriber, and a second port for
+ * the publisher, who is plain.
  *
  * It trusts who connects, keeps nothing about a connection but its descriptor, and waits for a
  * socket that is full. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/evp.h>
+#include <openssl/ssl.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -41,6 +45,8 @@ enum place { NOBODY, UPGRADING, OPEN };
 
 static struct topic topics[MAX_TOPICS];
 static uint8_t places[MAX_FDS];
+static SSL_CTX *tls;
+static SSL *secure[MAX_FDS]; /* NULL: plain */
 static bool batch;
 static unsigned subscribers; /* that read something */
 static int epoll_fd;
@@ -58,13 +64,38 @@ static _Noreturn void die(const char *what)
 
 /* ---- out ---- */
 
+static void wait_for_room(int fd)
+{
+    struct pollfd room = {.fd = fd, .events = POLLOUT};
+    poll(&room, 1, -1);
+}
+
+/* In records as large as there are. */
+static void seal_all(int fd, const char *data, size_t size)
+{
+    while (size) {
+        int n = SSL_write(secure[fd], data, size < 16384 ? (int)size : 16384);
+        if (n > 0) {
+            data += n;
+            size -= (size_t)n;
+        } else if (SSL_get_error(secure[fd], n) == SSL_ERROR_WANT_WRITE) {
+            wait_for_room(fd);
+        } else {
+            return; /* it is gone, and epoll will say so */
+        }
+    }
+}
+
 static void send_all(int fd, const char *data, size_t size)
 {
+    if (secure[fd]) {
+        seal_all(fd, data, size);
+        return;
+    }
     while (size) {
         ssize_t n = send(fd, data, size, MSG_NOSIGNAL);
         if (n < 0 && errno == EAGAIN) {
-            struct pollfd room = {.fd = fd, .events = POLLOUT};
-            poll(&room, 1, -1);
+            wait_for_room(fd);
             continue;
         }
         if (n < 0) {
@@ -229,13 +260,29 @@ static void forget(int fd)
     }
     subscribers -= reads;
     places[fd] = NOBODY;
+    SSL_free(secure[fd]);
+    secure[fd] = NULL;
     close(fd);
+}
+
+/* As recv. */
+static ssize_t receive(int fd, char *out, size_t size)
+{
+    if (!secure[fd]) {
+        return recv(fd, out, size, 0);
+    }
+    int n = SSL_read(secure[fd], out, (int)size);
+    if (n <= 0 && SSL_get_error(secure[fd], n) == SSL_ERROR_WANT_READ) {
+        errno = EAGAIN;
+        return -1;
+    }
+    return n;
 }
 
 static void on_readable(int fd)
 {
     size_t before = places[fd] == OPEN ? kept : 0;
-    ssize_t n = recv(fd, input + before, READ_BYTES - before, 0);
+    ssize_t n = receive(fd, input + before, READ_BYTES - before);
     if (n < 0 && errno == EAGAIN) {
         return;
     }
@@ -259,7 +306,20 @@ static void on_readable(int fd)
     }
 }
 
-static void on_accept(int listener)
+/* The client waits for nothing else meanwhile. */
+static void shake_hands(int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+    secure[fd] = SSL_new(tls);
+    SSL_set_fd(secure[fd], fd);
+    fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
+    if (SSL_accept(secure[fd]) != 1) {
+        die("SSL_accept");
+    }
+    fcntl(fd, F_SETFL, flags);
+}
+
+static void on_accept(int listener, bool plain)
 {
     for (;;) {
         int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -271,6 +331,9 @@ static void on_accept(int listener)
             die("epoll_ctl");
         }
         places[fd] = UPGRADING;
+        if (!plain) {
+            shake_hands(fd);
+        }
     }
 }
 
@@ -300,27 +363,58 @@ static int listen_on(struct sockaddr_in *address)
     return fd;
 }
 
-int main(int argc, char **argv)
+/* Listens and polls for who comes; returns the descriptor. */
+static int open_listener(unsigned *port)
 {
     struct sockaddr_in address = {.sin_family = AF_INET,
                                   .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
-    batch = argc == 2 && strcmp(argv[1], "--batch") == 0;
+    int fd = listen_on(&address);
+    struct epoll_event event = {.events = EPOLLIN, .data = {.fd = fd}};
+    epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event);
+    *port = ntohs(address.sin_port);
+    return fd;
+}
+
+static void load_certificate(const char *cert, const char *key)
+{
+    tls = SSL_CTX_new(TLS_server_method());
+    if (SSL_CTX_use_certificate_chain_file(tls, cert) != 1 ||
+        SSL_CTX_use_PrivateKey_file(tls, key, SSL_FILETYPE_PEM) != 1) {
+        die("certificate");
+    }
+    SSL_CTX_set_num_tickets(tls, 1);
+    SSL_CTX_set_mode(tls, SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 4 && strcmp(argv[1], "--tls") == 0) {
+        load_certificate(argv[2], argv[3]);
+    }
+    batch = tls || (argc == 2 && strcmp(argv[1], "--batch") == 0);
     if (argc > 1 && !batch) {
-        fputs("usage: floor [--batch]\n", stderr);
+        fputs("usage: floor [--batch | --tls CERT KEY]\n", stderr);
         return 2;
     }
-    int listener = listen_on(&address);
+    unsigned port, secure_port;
+    int secure_listener = -1;
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    struct epoll_event event = {.events = EPOLLIN, .data = {.fd = listener}};
-    epoll_ctl(epoll_fd, EPOLL_CTL_ADD, listener, &event);
-    printf("ready port=%u\n", ntohs(address.sin_port));
+    int listener = open_listener(&port);
+    if (tls) {
+        secure_listener = open_listener(&secure_port);
+        printf("ready publish=%u port=%u\n", port, secure_port);
+    } else {
+        printf("ready port=%u\n", port);
+    }
     fflush(stdout);
     for (;;) {
         struct epoll_event events[EVENTS];
         int n = epoll_wait(epoll_fd, events, EVENTS, -1);
         for (int i = 0; i < n; i++) {
             if (events[i].data.fd == listener) {
-                on_accept(listener);
+                on_accept(listener, true);
+            } else if (events[i].data.fd == secure_listener) {
+                on_accept(secure_listener, false);
             } else {
                 on_readable(events[i].data.fd);
             }

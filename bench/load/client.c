@@ -3,8 +3,10 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/ssl.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -35,6 +37,7 @@ uint64_t *readers;
 uint64_t *times_ns;
 
 static int epoll_fd;
+static SSL_CTX *tls;
 static unsigned opening;
 static uint64_t read_at_ns;
 static char input[READ_BYTES];
@@ -138,6 +141,34 @@ void write_all(int fd, const char *data, size_t size)
     }
 }
 
+static void client_write(const struct client *client, const char *data, size_t size)
+{
+    if (!client->ssl) {
+        write_all(client->fd, data, size);
+    } else if (SSL_write(client->ssl, data, (int)size) != (int)size) {
+        die("SSL_write to client %u failed", client->number);
+    }
+}
+
+/* As recv. Over TLS all that is there, since what OpenSSL holds back wakes nobody. */
+static ssize_t client_read(const struct client *client, char *out, size_t size)
+{
+    if (!client->ssl) {
+        return recv(client->fd, out, size, MSG_DONTWAIT);
+    }
+    size_t got = 0;
+    int n = 1;
+    while (n > 0 && got < size) {
+        n = SSL_read(client->ssl, out + got, (int)(size - got));
+        got += n > 0 ? (size_t)n : 0;
+    }
+    if (got == 0 && SSL_get_error(client->ssl, n) == SSL_ERROR_WANT_READ) {
+        errno = EAGAIN;
+        return -1;
+    }
+    return (ssize_t)got;
+}
+
 /* The head of a client's frame; the mask is all zeros, which RFC 6455 leaves to the client. */
 static size_t put_head(char *out, unsigned opcode, size_t size)
 {
@@ -164,7 +195,7 @@ static void say(const struct client *client, unsigned opcode, const char *text, 
     }
     size_t head = put_head(frame, opcode, size);
     memcpy(frame + head, text, size);
-    write_all(client->fd, frame, head + size);
+    client_write(client, frame, head + size);
 }
 
 static uint32_t digits(const char **at, const char *end)
@@ -400,7 +431,7 @@ static void on_readable(struct client *client)
     if (client->kept) {
         memcpy(input, client->keep, client->kept);
     }
-    ssize_t n = recv(client->fd, input + client->kept, READ_BYTES - client->kept, MSG_DONTWAIT);
+    ssize_t n = client_read(client, input + client->kept, READ_BYTES - client->kept);
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
         return;
     }
@@ -487,8 +518,17 @@ static void send_upgrade(const struct client *client)
                            "Sec-WebSocket-Version: 13\r\n"
                            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
                            opt.host);
-    write_all(client->fd, text, at);
+    client_write(client, text, at);
     free(text);
+}
+
+static void shake_hands(struct client *client)
+{
+    client->ssl = SSL_new(tls);
+    if (!client->ssl || SSL_set_fd(client->ssl, client->fd) != 1 || SSL_connect(client->ssl) != 1) {
+        die("no TLS handshake with client %u", client->number);
+    }
+    fcntl(client->fd, F_SETFL, O_NONBLOCK);
 }
 
 static void watch(struct client *client)
@@ -516,6 +556,9 @@ void client_open(struct client *client, unsigned number)
     }
     unsigned port = client->publishes && opt.publish_port ? opt.publish_port : opt.port;
     client->fd = open_socket(number, port);
+    if (opt.tls && !client->publishes) {
+        shake_hands(client);
+    }
     watch(client);
     opening++;
     if (publishes_aside(client)) {
@@ -536,6 +579,8 @@ void client_drop(struct client *client)
     struct linger reset = {.l_onoff = 1};
     setsockopt(client->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
     close(client->fd);
+    SSL_free(client->ssl);
+    client->ssl = NULL;
     client->phase = CLOSED;
     ready--;
     for (unsigned i = 0; i < opt.each; i++) {
@@ -592,6 +637,7 @@ void clients_init(void)
     readers = allocate(opt.topics, sizeof(*readers));
     times_ns = allocate((size_t)opt.topics * TIMES, sizeof(*times_ns));
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    tls = SSL_CTX_new(TLS_client_method());
 }
 
 /* ---- publishing ---- */

@@ -30,12 +30,14 @@ struct options {
     unsigned window;   /* bursts under way at a time */
     unsigned room;     /* connections that `handshakes` may add */
     unsigned patience; /* seconds without any delivery */
+    unsigned tls;      /* 1: subscribers speak it; the publisher does not */
 };
 
 enum phase { CLOSED, UPGRADING, TALKING, READY };
 
 struct client {
     int fd;
+    struct ssl_st *ssl; /* NULL: plain */
     enum phase phase;
     bool publishes;
     bool paused;     /* is not read, or was not until just now: it may have missed something */

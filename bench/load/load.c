@@ -300,6 +300,7 @@ static const struct {
     {"--window", offsetof(struct options, window), "bursts under way at a time (1)"},
     {"--room", offsetof(struct options, room), "connections that `handshakes` may add (0)"},
     {"--patience", offsetof(struct options, patience), "seconds without any delivery (60)"},
+    {"--tls", offsetof(struct options, tls), "1: subscribers speak TLS, --publish-port is plain"},
 };
 #define FLAGS (sizeof(flags) / sizeof(flags[0]))
 

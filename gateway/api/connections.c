@@ -91,7 +91,12 @@ static void write_row(struct sw_buf *out, const struct sw_connection_row *row)
     char id[SW_SESSION_ID_BYTES + 1];
     char address[SW_ADDRESS_TEXT];
     char time[SW_CLOCK_TEXT];
-    sw_buf_printf(out, "{\"session\":\"%s\",\"user\":null", sw_session_id_text(row->session, id));
+    sw_buf_printf(out, "{\"session\":\"%s\",\"user\":", sw_session_id_text(row->session, id));
+    if (row->user_size) {
+        sw_json_append_string(out, sw_slice(row->user, row->user_size));
+    } else {
+        sw_buf_append_slice(out, SW_SLICE("null"));
+    }
     write_text(out, "address", sw_peer_text(&row->peer, address));
     write_text(out, "transport", row->transport);
     sw_buf_printf(out, ",\"topics\":%u,\"queued_bytes\":%u,\"lag_ms\":%u,\"dropped\":%llu",

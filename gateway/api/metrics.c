@@ -26,7 +26,21 @@ static const char *const labels_REFUSALS[] = {"reason=\"full\"",      "reason=\"
 static const char *const labels_DEPARTURES[] = {"how=\"left\"", "how=\"closed\"", "how=\"reset\"",
                                                 "how=\"other\""};
 static const char *const labels_PARTS[] = {"part=\"blocks\"", "part=\"messages\"",
-                                           "part=\"kernel\""};
+                                           "part=\"kernel\"", "part=\"tls\""};
+static const char *const labels_OUTCOMES[] = {
+    "outcome=\"good\"",      "outcome=\"too_large\"",     "outcome=\"malformed\"",
+    "outcome=\"no_key\"",    "outcome=\"bad_signature\"", "outcome=\"expired\"",
+    "outcome=\"not_yet\"",   "outcome=\"wrong_issuer\"",  "outcome=\"wrong_audience\"",
+    "outcome=\"bad_grant\"",
+};
+static const char *const labels_HANDSHAKES[] = {
+    "outcome=\"ok\",version=\"1.2\"",
+    "outcome=\"ok\",version=\"1.3\"",
+    "outcome=\"failed\"",
+    "outcome=\"plain\"",
+    "outcome=\"gone\"",
+    "outcome=\"timeout\"",
+};
 
 /* One row of counters.def. */
 struct metric {

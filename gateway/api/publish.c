@@ -21,7 +21,6 @@ struct call {
     struct sw_http *http; /* NULL: the client has left */
     char *topic;          /* of POST /v1/topics/{topic}, else NULL */
     bool batch;
-    bool allowed; /* what the node says of the client */
     uint32_t count;
     uint32_t waiting;
     struct outcome outcomes[];
@@ -112,11 +111,13 @@ static void on_published(void *context, struct sw_publish *publish)
 }
 
 /* What the topic's rule says. */
-static enum sw_error judge_rule(const struct sw_publisher *publisher, bool allowed,
-                                struct sw_slice topic, size_t size, const char **why)
+static enum sw_error judge_rule(const struct sw_publisher *publisher,
+                                const struct sw_permit *permit, struct sw_slice topic, size_t size,
+                                const char **why)
 {
-    const struct sw_rule *rule = sw_rules_find(publisher->rules, topic, false);
-    if (!publisher->backend && !sw_rule_may_publish(rule, allowed, why)) {
+    const struct sw_rules *rules = publisher->rules;
+    const struct sw_rule *rule = sw_rules_find(rules, topic, false);
+    if (!publisher->backend && !sw_permit_publish(permit, rules, rule, topic, why)) {
         return SW_ERROR_FORBIDDEN;
     }
     if (size > rule->max_message_bytes) {
@@ -126,7 +127,7 @@ static enum sw_error judge_rule(const struct sw_publisher *publisher, bool allow
     return SW_ERROR_NONE;
 }
 
-static struct outcome judge(const struct sw_publisher *publisher, bool allowed,
+static struct outcome judge(const struct sw_publisher *publisher, const struct sw_permit *permit,
                             struct sw_slice topic, struct sw_slice key, size_t size)
 {
     struct outcome outcome = {.error = SW_ERROR_NONE};
@@ -146,7 +147,7 @@ static struct outcome judge(const struct sw_publisher *publisher, bool allowed,
         outcome.message = "a key is 1 to 64 of '!' to '~' without ';'";
         return outcome;
     }
-    outcome.error = judge_rule(publisher, allowed, topic, size, &outcome.message);
+    outcome.error = judge_rule(publisher, permit, topic, size, &outcome.message);
     return outcome;
 }
 
@@ -192,7 +193,7 @@ void sw_api_publish_topic(const struct sw_publisher *publisher, struct sw_http *
     struct sw_slice key = sw_request_header(request, "Spillway-Key");
     struct call *call = call_create(http, 1);
     call->topic = sw_strndup(sw_buf_text(&topic), topic.size);
-    call->outcomes[0] = judge(publisher, true, sw_buf_slice(&topic), key, request->body.size);
+    call->outcomes[0] = judge(publisher, NULL, sw_buf_slice(&topic), key, request->body.size);
     if (call->outcomes[0].error == SW_ERROR_NONE) {
         hand_over(publisher, call, 0, sw_buf_slice(&topic), key, request->body);
     }
@@ -221,8 +222,8 @@ static const char *check_shape(const struct sw_json_value *fields)
     return NULL;
 }
 
-static void publish_one(const struct sw_publisher *publisher, struct call *call, uint32_t index,
-                        struct sw_json_value value)
+static void publish_one(const struct sw_publisher *publisher, const struct sw_permit *permit,
+                        struct call *call, uint32_t index, struct sw_json_value value)
 {
     struct outcome *outcome = &call->outcomes[index];
     struct sw_json_value fields[FIELD_COUNT];
@@ -252,8 +253,7 @@ static void publish_one(const struct sw_publisher *publisher, struct call *call,
         sw_json_unescape(&key, fields[KEY].raw);
         key_slice = sw_slice(sw_buf_text(&key), key.size);
     }
-    *outcome =
-        judge(publisher, call->allowed, sw_buf_slice(&topic), key_slice, fields[DATA].raw.size);
+    *outcome = judge(publisher, permit, sw_buf_slice(&topic), key_slice, fields[DATA].raw.size);
     if (outcome->error == SW_ERROR_NONE) {
         hand_over(publisher, call, index, sw_buf_slice(&topic), key_slice, fields[DATA].raw);
     }
@@ -272,8 +272,8 @@ static uint32_t count_elements(struct sw_slice array)
     return count;
 }
 
-static void publish_batch(const struct sw_publisher *publisher, struct sw_http *http,
-                          struct sw_slice array, bool allowed)
+static void publish_batch(const struct sw_publisher *publisher, const struct sw_permit *permit,
+                          struct sw_http *http, struct sw_slice array)
 {
     uint32_t count = count_elements(array);
     if (count > SW_PUBLISH_BATCH) {
@@ -285,15 +285,14 @@ static void publish_batch(const struct sw_publisher *publisher, struct sw_http *
     struct sw_json_walk walk = sw_json_walk(array);
     struct sw_json_member member;
     call->batch = true;
-    call->allowed = allowed;
     for (uint32_t i = 0; sw_json_next(&walk, &member); i++) {
-        publish_one(publisher, call, i, member.value);
+        publish_one(publisher, permit, call, i, member.value);
     }
     await(call);
 }
 
 void sw_api_publish(const struct sw_publisher *publisher, struct sw_http *http,
-                    const struct sw_request *request, bool allowed)
+                    const struct sw_request *request, const struct sw_permit *permit)
 {
     struct sw_slice body = request->body;
     if (sw_json_validate(body.data, body.size, SW_PAYLOAD_DEPTH, NULL) != SW_JSON_OK) {
@@ -302,11 +301,10 @@ void sw_api_publish(const struct sw_publisher *publisher, struct sw_http *http,
     }
     struct sw_json_value value = sw_json_value(body);
     if (value.type == SW_JSON_ARRAY) {
-        publish_batch(publisher, http, value.raw, allowed);
+        publish_batch(publisher, permit, http, value.raw);
         return;
     }
     struct call *call = call_create(http, 1);
-    call->allowed = allowed;
-    publish_one(publisher, call, 0, value);
+    publish_one(publisher, permit, call, 0, value);
     await(call);
 }

@@ -5,6 +5,7 @@
 #ifndef SW_API_PUBLISH_H
 #define SW_API_PUBLISH_H
 
+#include "auth/permit.h"
 #include "bus/bus.h"
 #include "http/server.h"
 
@@ -19,9 +20,9 @@ struct sw_publisher {
 /* The body's bytes are the payload; the topic is what follows "/v1/topics/". */
 void sw_api_publish_topic(const struct sw_publisher *publisher, struct sw_http *http,
                           const struct sw_request *request);
-/* One {"topic","data","key"?} or an array of up to SW_PUBLISH_BATCH. `allowed`: what the node says
- * of this client; the rule of a topic may say otherwise. */
+/* One {"topic","data","key"?} or an array of up to SW_PUBLISH_BATCH. `permit`: of this client (NULL
+ * for a backend); the rule of a topic may say otherwise. */
 void sw_api_publish(const struct sw_publisher *publisher, struct sw_http *http,
-                    const struct sw_request *request, bool allowed);
+                    const struct sw_request *request, const struct sw_permit *permit);
 
 #endif

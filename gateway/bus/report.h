@@ -37,8 +37,10 @@ struct sw_connection_row {
     uint32_t queued_bytes;
     uint32_t lag_ms;
     uint16_t topics;
-    uint16_t code;  /* of the close frame of who has ended */
-    uint8_t reason; /* enum sw_reason, likewise */
+    uint16_t code;     /* of the close frame of who has ended */
+    uint8_t reason;    /* enum sw_reason, likewise */
+    uint8_t user_size; /* 0: nobody knows */
+    char user[SW_USER_BYTES];
 };
 
 struct sw_topic_row {

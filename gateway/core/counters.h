@@ -38,12 +38,39 @@ enum sw_departure {
     SW_DEPARTURE_OTHER,  /* for a reason of its own (spillway_closed_total) */
     SW_DEPARTURE_COUNT
 };
+
+/* How a TLS handshake went. */
+enum sw_tls_outcome {
+    SW_TLS_OK_12,
+    SW_TLS_OK_13,
+    SW_TLS_FAILED,  /* no version or cipher in common, not TLS, an alert, ... */
+    SW_TLS_PLAIN,   /* HTTP came in its place */
+    SW_TLS_GONE,    /* the peer left before it was done */
+    SW_TLS_TIMEOUT, /* this node left: its time was over, or the node drains */
+    SW_TLS_OUTCOME_COUNT
+};
 /* What is charged to the memory budget (common/budget.h). */
 enum sw_budget_part {
     SW_PART_BLOCKS,   /* fanout's, with those that are kept for the next burst */
     SW_PART_MESSAGES, /* the bus's */
     SW_PART_KERNEL,   /* what the kernel holds for sessions under pressure, heads left out */
+    SW_PART_TLS,      /* TLS connections, and records that wait for their sockets */
     SW_PART_COUNT
+};
+
+/* What became of a token (auth/token.h). */
+enum sw_token_outcome {
+    SW_OUTCOME_GOOD,
+    SW_OUTCOME_TOO_LARGE,
+    SW_OUTCOME_MALFORMED,
+    SW_OUTCOME_NO_KEY,
+    SW_OUTCOME_BAD_SIGNATURE,
+    SW_OUTCOME_EXPIRED,
+    SW_OUTCOME_NOT_YET,
+    SW_OUTCOME_WRONG_ISSUER,
+    SW_OUTCOME_WRONG_AUDIENCE,
+    SW_OUTCOME_BAD_GRANT,
+    SW_OUTCOME_COUNT
 };
 
 #define SW_FAMILY_SIZE_CONNECTIONS SW_CONNECTION_KIND_COUNT
@@ -52,7 +79,9 @@ enum sw_budget_part {
 #define SW_FAMILY_SIZE_BUSES       SW_BUS_KIND_COUNT
 #define SW_FAMILY_SIZE_REFUSALS    SW_REFUSAL_COUNT
 #define SW_FAMILY_SIZE_PARTS       SW_PART_COUNT
+#define SW_FAMILY_SIZE_OUTCOMES    SW_OUTCOME_COUNT
 #define SW_FAMILY_SIZE_DEPARTURES  SW_DEPARTURE_COUNT
+#define SW_FAMILY_SIZE_HANDSHAKES  SW_TLS_OUTCOME_COUNT
 
 struct sw_counters {
 #define SW_COUNTER(field, type, help)      _Atomic int64_t field;

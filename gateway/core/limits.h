@@ -74,6 +74,16 @@
  * never reads costs this twice (once with the socket), one answer, and the one read (16 KB) that
  * was under way. */
 #define SW_LANE_BYTES 16384
+/* How long who showed no token may take to say hello with one. */
+#define SW_HELLO_MS 10000
+/* So long before a token ends its client is told, or at half of a shorter life. */
+#define SW_EXPIRING_MS 60000
+/* Time that one turn may spend verifying tokens; the rest is verified beside the loop, where it
+ * holds up nobody who is connected: 20 of ES256, 70 of RS256, 500 of HS256. */
+#define SW_VERIFY_BUDGET_NS 2000000u
+/* Tokens of one worker that are being verified there: at 100 us each half a second of one core, and
+ * at most 32 MB. Who comes above it is answered 503. */
+#define SW_VERIFYING 4096
 /* The subscription of a topic that the bus does not acknowledge. */
 #define SW_SUBSCRIBE_TIMEOUT_MS 5000
 /* How long such an interest stays registered after its last client heard `bus_unavailable`. */
@@ -100,6 +110,9 @@
 
 /* Accepts per wake-up of a listener, so a storm of reconnects does not starve the connected. */
 #define SW_ACCEPTS_PER_TURN 64
+/* Time for TLS handshakes in one turn, at 0.3 ms each: a storm of them delays the connected by no
+ * more. Those that are left wait for the next turn, in order. */
+#define SW_HANDSHAKE_BUDGET_NS 2000000u
 /* Posts taken from an inbox per turn. */
 #define SW_POSTS_PER_TURN 1024
 /* Bytes taken from an inbox per turn; then the clients get theirs, and have a chance to read them.
@@ -119,7 +132,7 @@
 /* One bulk string from Redis; above it the link ends. */
 #define SW_REDIS_BULK_BYTES (16u << 20)
 
-/* Sessions that a worker remembers after their end: an incident's worth, in 20 KB. */
+/* Sessions that a worker remembers after their end: an incident's worth, in 90 KB. */
 #define SW_ENDED_SESSIONS 256
 /* Rows of one report (sessions and their cursors, topics) that a worker looks at in one turn: about
  * 0.1 ms. */

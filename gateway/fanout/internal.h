@@ -152,10 +152,41 @@ struct sw_piece {
     struct sw_block *block;
 };
 
-/* `taken` bytes of the pieces were taken: cursors move, accounts follow, the rest of the frame in
- * flight goes to a write request. True: all were taken. */
+/* What was written of some pieces, in bytes. */
+struct sw_taken {
+    size_t left;              /* the socket has them */
+    size_t begun;             /* and these; or, over TLS, they wait in a record (else: == left) */
+    struct sw_flight *flight; /* which this is about; NULL: none waits */
+};
+
+/* So much of the pieces was taken: cursors move, accounts follow, the rest of the frame in flight
+ * goes to a write request. True: nothing of them is left, or waits. */
 bool sw_pieces_advance(struct sw_fanout *fanout, uint32_t slot, const struct sw_piece *pieces,
-                       unsigned count, size_t taken);
+                       unsigned count, struct sw_taken taken);
+
+/* That many deliveries under topic rule `rule` have left. */
+static inline void sw_reader_sent(struct sw_fanout *fanout, struct sw_reader *reader, unsigned rule,
+                                  uint32_t count)
+{
+    reader->sent += count;
+    sw_count(&fanout->counters->sent_total, count);
+    sw_count(&fanout->counters->rule_sent_total[rule], count);
+}
+
+/* So many came at `born_ms` and leave now. */
+void sw_latency_add(struct sw_fanout *fanout, uint64_t born_ms, uint32_t count);
+
+/* ---- flights: records of TLS that wait for their sockets (flight.c) ---- */
+
+struct sw_flight;
+
+/* Seals and sends the pieces, of which the first `front` bytes are no cursor's, until the socket
+ * takes no more. `taken` is zeroed. Returns 0 or a negative errno. */
+int sw_flight_send(struct sw_fanout *fanout, uint32_t slot, const struct iovec *pieces,
+                   unsigned count, size_t front, struct sw_taken *taken);
+/* Frames of the block, from `frame` on, are in the record; that many deliveries. */
+void sw_flight_add(struct sw_flight *flight, const struct sw_block *block, uint32_t frame,
+                   uint32_t deliveries);
 
 /* ---- policy (policy.c) ---- */
 

@@ -19,10 +19,13 @@ static void count_left(struct sw_fanout *fanout, struct sw_reader *reader,
     if (block->gap) {
         sw_reader_lose(fanout, reader, block->rule, block->count, (enum sw_shed)block->shed);
     } else {
-        reader->sent += frames;
-        sw_count(&fanout->counters->sent_total, frames);
-        sw_count(&fanout->counters->rule_sent_total[block->rule], frames);
+        sw_reader_sent(fanout, reader, block->rule, frames);
     }
+}
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
 }
 
 /* Positions that `frames` frames of the block stand for. */
@@ -45,16 +48,19 @@ static void books(struct sw_fanout *fanout, const struct sw_cursor *cursor,
     }
 }
 
+void sw_latency_add(struct sw_fanout *fanout, uint64_t born_ms, uint32_t count)
+{
+    uint64_t now_ms = sw_clock_ms();
+    uint64_t us = now_ms > born_ms ? (now_ms - born_ms) * 1000 : 0;
+    sw_histogram_add(&fanout->counters->deliver, us, count);
+}
+
 static void count_latency(struct sw_fanout *fanout, const struct sw_block *block, uint32_t frame,
                           uint32_t frames)
 {
-    if (block->gap) {
-        return;
+    if (!block->gap) {
+        sw_latency_add(fanout, sw_block_time_ms(block, frame), frames);
     }
-    uint64_t now_ms = sw_clock_ms();
-    uint64_t born_ms = sw_block_time_ms(block, frame);
-    uint64_t us = now_ms > born_ms ? (now_ms - born_ms) * 1000 : 0;
-    sw_histogram_add(&fanout->counters->deliver, us, frames);
 }
 
 /* ---- the frame in flight ---- */
@@ -96,9 +102,11 @@ static void write_rest(struct sw_fanout *fanout, uint32_t slot, struct sw_block 
 {
     struct sw_reader *reader = sw_reader(fanout, slot);
     block->pins++;
+    if (!(reader->flags & SW_WRITE_PENDING)) { /* else a record before it waits longer */
+        reader->since = (uint32_t)sw_block_time_ms(block, frame);
+    }
     reader->flags |= SW_WRITE_PENDING;
     sw_gate_watch(fanout, slot); /* else nobody would see how long it waits */
-    reader->since = (uint32_t)sw_block_time_ms(block, frame);
     struct sw_rest request = {
         .done = rest_done, .owner = fanout, .pin = block, .bytes = bytes, .tag = slot};
     sw_conn_write_rest(fanout->events->conn(fanout->owner, slot), sw_block_data(block) + at,
@@ -123,29 +131,58 @@ static void frames_left(struct sw_fanout *fanout, struct sw_reader *reader,
     sw_cursor_move(fanout, cursor, block, frame + frames);
 }
 
-/* The frame that the socket cut. */
-static void frames_cut(struct sw_fanout *fanout, uint32_t slot, struct sw_cursor *cursor,
-                       const struct sw_piece *piece, size_t taken)
+/* They wait in a record; their bytes are its flight's. */
+static void frames_fly(struct sw_fanout *fanout, struct sw_reader *reader, struct sw_cursor *cursor,
+                       struct sw_block *block, uint32_t frame, uint32_t frames,
+                       struct sw_flight *flight)
 {
-    struct sw_block *block = piece->block;
-    struct sw_reader *reader = sw_reader(fanout, slot);
-    uint32_t at = sw_block_start(block, piece->frame) + (uint32_t)taken;
+    if (frames == 0) {
+        return;
+    }
+    uint32_t bytes = sw_block_end(block, frame + frames - 1) - sw_block_start(block, frame);
+    sw_reader_settle(fanout, reader, (struct sw_owed){.bytes = bytes});
+    books(fanout, cursor, block, frames, true);
+    sw_flight_add(flight, block, frame, (uint32_t)positions(block, frames));
+    sw_cursor_move(fanout, cursor, block, frame + frames);
+}
+
+/* The first `bytes` bytes of the piece end in this frame, or in front of it. */
+static uint32_t frame_at(const struct sw_piece *piece, size_t bytes)
+{
+    uint32_t at = sw_block_start(piece->block, piece->frame) + (uint32_t)bytes;
     uint32_t low = piece->frame;
-    uint32_t high = piece->frame + piece->frames - 1;
+    uint32_t high = piece->frame + piece->frames;
     while (low < high) {
         uint32_t middle = (low + high) / 2;
-        if (sw_block_end(block, middle) > at) {
+        if (sw_block_end(piece->block, middle) > at) {
             high = middle;
         } else {
             low = middle + 1;
         }
     }
-    frames_left(fanout, reader, cursor, block, piece->frame, low - piece->frame);
-    sw_reader_settle(fanout, reader, (struct sw_owed){.bytes = at - sw_block_start(block, low)});
+    return low;
+}
+
+/* A part of the piece: what has left, what waits in a record, and the frame that was cut. */
+static void frames_cut(struct sw_fanout *fanout, uint32_t slot, struct sw_cursor *cursor,
+                       const struct sw_piece *piece, struct sw_taken taken)
+{
+    struct sw_block *block = piece->block;
+    struct sw_reader *reader = sw_reader(fanout, slot);
+    uint32_t flies = frame_at(piece, taken.left);
+    uint32_t cut = frame_at(piece, taken.begun);
+    frames_left(fanout, reader, cursor, block, piece->frame, flies - piece->frame);
+    frames_fly(fanout, reader, cursor, block, flies, cut - flies, taken.flight);
+    uint32_t at = sw_block_start(block, piece->frame) + (uint32_t)taken.begun;
+    uint32_t start = sw_block_start(block, cut);
+    if (taken.flight && at == start) {
+        return; /* nothing of it was begun, and the record will tell when it has left */
+    }
+    sw_reader_settle(fanout, reader, (struct sw_owed){.bytes = at - start});
     books(fanout, cursor, block, 1, true);
-    write_rest(fanout, slot, block, low, at, sw_block_end(block, low) - at);
-    bool skips = low + 1 < block->frames && sw_fanout_faulty(SW_FAULT_FLUSH);
-    sw_cursor_move(fanout, cursor, block, low + 1 + skips);
+    write_rest(fanout, slot, block, cut, at, sw_block_end(block, cut) - at);
+    bool skips = cut + 1 < block->frames && sw_fanout_faulty(SW_FAULT_FLUSH);
+    sw_cursor_move(fanout, cursor, block, cut + 1 + skips);
 }
 
 /* Positions that a reader of a board goes past. */
@@ -160,13 +197,13 @@ static void pass(struct sw_fanout *fanout, struct sw_reader *reader, struct sw_c
     cursor->position += count;
 }
 
-/* An entry of the board has left, or its first `taken` bytes. */
+/* An entry of the board has left, or a part of it. */
 static void entry_left(struct sw_fanout *fanout, uint32_t slot, struct sw_cursor *cursor,
-                       const struct sw_piece *piece, size_t taken)
+                       const struct sw_piece *piece, struct sw_taken taken)
 {
     struct sw_reader *reader = sw_reader(fanout, slot);
     struct sw_block *block = piece->block;
-    bool whole = taken == block->bytes;
+    bool whole = taken.left == block->bytes;
     uint64_t n = positions(block, 1);
     sw_cursor_begin(fanout, cursor);
     pass(fanout, reader, cursor, piece->passed);
@@ -178,14 +215,17 @@ static void entry_left(struct sw_fanout *fanout, uint32_t slot, struct sw_cursor
         sw_reader_settle(fanout, reader, (struct sw_owed){.behind = n});
         count_left(fanout, reader, block, 1);
         count_latency(fanout, block, 0, 1);
+    } else if (taken.begun == block->bytes) {
+        sw_reader_owe(fanout, reader, (struct sw_owed){.queued = n});
+        sw_flight_add(taken.flight, block, 0, (uint32_t)n);
     } else {
-        uint32_t rest = block->bytes - (uint32_t)taken;
+        uint32_t rest = block->bytes - (uint32_t)taken.begun;
         sw_reader_owe(fanout, reader, (struct sw_owed){.queued = n, .bytes = rest});
-        write_rest(fanout, slot, block, 0, (uint32_t)taken, rest);
+        write_rest(fanout, slot, block, 0, (uint32_t)taken.begun, rest);
     }
 }
 
-/* A told gap has left, or its first `taken` bytes. */
+/* A told gap has left or is in a record, or its first `taken` bytes; it counts for nothing. */
 static void told_left(struct sw_fanout *fanout, uint32_t slot, struct sw_cursor *cursor,
                       const struct sw_piece *piece, size_t taken)
 {
@@ -220,16 +260,17 @@ static size_t piece_bytes(const struct sw_piece *piece)
 }
 
 /* `taken`: of its bytes. If not all, what is left of the frame that was cut goes to the socket;
- * also of one that was not begun, since nobody tells of room without having something to write. */
+ * also of one that was not begun, unless a record waits: nobody tells of room without having
+ * something to write. */
 static void piece_left(struct sw_fanout *fanout, uint32_t slot, const struct sw_piece *piece,
-                       size_t taken)
+                       struct sw_taken taken)
 {
     struct sw_cursor *cursor = &fanout->cursors[piece->cursor];
     if (piece->kind == SW_PIECE_ENTRY) {
         entry_left(fanout, slot, cursor, piece, taken);
     } else if (is_told(piece)) {
-        told_left(fanout, slot, cursor, piece, taken);
-    } else if (taken < piece_bytes(piece)) {
+        told_left(fanout, slot, cursor, piece, taken.begun);
+    } else if (taken.left < piece_bytes(piece)) {
         frames_cut(fanout, slot, cursor, piece, taken);
     } else {
         frames_left(fanout, sw_reader(fanout, slot), cursor, piece->block, piece->frame,
@@ -248,21 +289,31 @@ static void forget(struct sw_fanout *fanout, const struct sw_piece *pieces, unsi
 }
 
 bool sw_pieces_advance(struct sw_fanout *fanout, uint32_t slot, const struct sw_piece *pieces,
-                       unsigned count, size_t taken)
+                       unsigned count, struct sw_taken taken)
 {
-    sw_gate_wrote(fanout, slot, sw_reader(fanout, slot), taken);
+    struct sw_reader *reader = sw_reader(fanout, slot);
+    sw_gate_wrote(fanout, slot, reader, taken.left);
     for (unsigned i = 0; i < count; i++) {
         size_t bytes = piece_bytes(&pieces[i]);
-        size_t of = taken < bytes ? taken : bytes;
-        piece_left(fanout, slot, &pieces[i], of);
-        if (of < bytes) {
-            forget(fanout, &pieces[i + 1], count - i - 1);
-            sw_reader(fanout, slot)->cursors = pieces[i].cursor; /* the next one is served next */
+        struct sw_taken of = {.left = least(taken.left, bytes),
+                              .begun = least(taken.begun, bytes),
+                              .flight = taken.flight};
+        if (of.begun == 0 && taken.flight) {
+            forget(fanout, &pieces[i], count - i);
             return false;
         }
-        taken -= of;
+        piece_left(fanout, slot, &pieces[i], of);
+        if (of.left < bytes) {
+            reader->cursors = pieces[i].cursor; /* the next one is served next */
+        }
+        if (of.begun < bytes) {
+            forget(fanout, &pieces[i + 1], count - i - 1);
+            return false;
+        }
+        taken.left -= of.left;
+        taken.begun -= of.begun;
     }
-    return true;
+    return taken.flight == NULL;
 }
 
 /* ---- what a reader is owed ---- */
@@ -512,12 +563,21 @@ static void collect(struct sw_fanout *fanout, struct sw_reader *reader, struct c
 
 /* ---- the flush ---- */
 
-static ssize_t write_pieces(struct sw_fanout *fanout, const struct sw_reader *reader,
-                            struct collecting *from)
+/* 0, or a negative errno. */
+static int write_pieces(struct sw_fanout *fanout, uint32_t slot, struct collecting *from,
+                        size_t front, struct sw_taken *taken)
 {
+    const struct sw_reader *reader = sw_reader(fanout, slot);
+    *taken = (struct sw_taken){0};
+    if (reader->flags & SW_NEVER_DIRECT && fanout->events->conn(fanout->owner, slot)->tls) {
+        return sw_flight_send(fanout, slot, from->iov, from->count, front, taken);
+    }
     sw_count(&fanout->counters->writes_total,
              from->count > from->lead); /* the lane's own are no deliveries */
-    return sw_conn_send_pieces(reader->fd, from->iov, from->count);
+    ssize_t n = sw_conn_send_pieces(reader->fd, from->iov, from->count);
+    taken->left = n < 0 ? 0 : (size_t)n;
+    taken->begun = taken->left;
+    return n < 0 ? (int)n : 0;
 }
 
 enum wrote {
@@ -540,21 +600,24 @@ static enum wrote write_some(struct sw_fanout *fanout, uint32_t slot, struct sw_
         sw_cursors_tidy(fanout, reader); /* who came here with nothing to read is at TOP */
         return WROTE_NOTHING;
     }
-    ssize_t w = write_pieces(fanout, reader, to);
+    struct sw_taken wrote;
+    int status = write_pieces(fanout, slot, to, front.size, &wrote);
     struct sw_piece *pieces = to->pieces + to->lead;
     unsigned count = to->count - to->lead;
-    *taken = w < 0 ? 0 : (size_t)w < front.size ? (size_t)w : front.size;
+    *taken = least(wrote.begun, front.size);
     sw_gate_wrote(fanout, slot, reader, *taken);
-    if (w < 0 || *taken < front.size) {
+    if (status || *taken < front.size) {
         forget(fanout, pieces, count);
-        if (w < 0) {
-            fanout->events->on_broken(fanout->owner, slot, (int)w);
+        if (status) {
+            fanout->events->on_broken(fanout->owner, slot, status);
         } else {
             sw_gate_watch(fanout, slot);
         }
         return WROTE_PART;
     }
-    bool all = sw_pieces_advance(fanout, slot, pieces, count, (size_t)w - *taken);
+    wrote.left -= least(wrote.left, front.size);
+    wrote.begun -= *taken;
+    bool all = sw_pieces_advance(fanout, slot, pieces, count, wrote);
     if (count && all) {
         /* who got something goes to the end of the ring, so that the next one is served next */
         reader->cursors = pieces[count - 1].cursor;

@@ -119,7 +119,8 @@ static void direct_cut(struct sw_fanout *fanout, struct walk *walk, uint32_t pla
         pieces[i] = walk->pieces[i];
         pieces[i].cursor = id;
     }
-    sw_pieces_advance(fanout, slot, pieces, walk->count, (size_t)w);
+    sw_pieces_advance(fanout, slot, pieces, walk->count,
+                      (struct sw_taken){.left = (size_t)w, .begun = (size_t)w});
     sw_cursors_tidy(fanout, reader);
     if (sw_policy_over_high(fanout, reader)) {
         sw_fanout_due(fanout, slot); /* a policy has a look, though nothing can be written */
@@ -579,7 +580,7 @@ static void items_cut(struct sw_fanout *fanout, uint32_t slot, size_t taken)
         const struct sw_tape *tape = fanout->tapes[pieces[i].block->tape];
         pieces[i].cursor = tape->hub[pieces[i].cursor].cursor;
     }
-    sw_pieces_advance(fanout, slot, pieces, n, taken);
+    sw_pieces_advance(fanout, slot, pieces, n, (struct sw_taken){.left = taken, .begun = taken});
     sw_cursors_tidy(fanout, reader);
     sw_policy_since(fanout, slot);
     sw_policy_look(fanout, slot, true);

@@ -103,11 +103,13 @@ void sw_http_reply_error(struct sw_http *http, enum sw_error error, const char *
     struct sw_buf body = {0};
     append_body(&body, error, message, retry_ms, outcome);
     char headers[48] = "";
+    unsigned status = sw_error_row(error)->status;
     if (retry_ms) {
         snprintf(headers, sizeof(headers), "Retry-After: %u\r\n", (retry_ms - 1) / 1000 + 1);
+    } else if (status == 401) { /* which must say how one authenticates (RFC 9110, 15.5.2) */
+        snprintf(headers, sizeof(headers), "WWW-Authenticate: Bearer\r\n");
     }
-    sw_http_reply(http, sw_error_row(error)->status, "application/json", sw_buf_slice(&body),
-                  headers);
+    sw_http_reply(http, status, "application/json", sw_buf_slice(&body), headers);
     sw_buf_deinit(&body);
 }
 

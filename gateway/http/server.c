@@ -5,6 +5,7 @@
  *     IDLE     the client may begin a request            idle (at first: the head's deadline)
  *     HEAD     the client is in a head                   408
  *     BODY     the client is in a body                   408
+ *     HELD     a guard cannot say yet                none
  *     HANDLING a handler runs, and replies, defers or detaches before it returns
  *     DEFERRED a handler replies later                   none
  *     REPLIED  the reply is out, its handler may still run
@@ -23,7 +24,7 @@
 /* How long a client may take to take a reply. */
 #define WRITING_MS 60000
 
-enum phase { IDLE, HEAD, BODY, HANDLING, DEFERRED, REPLIED, WRITING, LINGER };
+enum phase { IDLE, HEAD, HELD, BODY, HANDLING, DEFERRED, REPLIED, WRITING, LINGER };
 
 struct sw_http {
     const struct sw_site *site;
@@ -34,6 +35,8 @@ struct sw_http {
     struct sw_task resume;
     void (*on_gone)(void *owner);
     void *gone_owner;
+    void *kept; /* of a guard, for the handler */
+    void (*drop_kept)(void *kept);
     bool *detached; /* told to whoever called the handler */
     struct sw_http_client from;
     struct sw_http_client client; /* of the request, once somebody has asked */
@@ -225,23 +228,34 @@ static bool passes(struct sw_http *http, sw_head_guard *guard)
     if (!guard || guard(http->site->context, http, &http->parser->request)) {
         return true;
     }
-    SW_ASSERT(http->phase == REPLIED || http->conn->closing);
+    SW_ASSERT(http->phase == REPLIED || http->phase == HELD || http->conn->closing);
     return false;
+}
+
+/* The guards and the route let it in; else it has been answered, or is held. */
+static bool may_enter(struct sw_http *http)
+{
+    const struct sw_parser *parser = http->parser;
+    /* A reply before the body has come leaves no way to the next request. */
+    bool keep_alive = parser->request.keep_alive && !http->closes;
+    http->closes = !keep_alive || parser->has_body;
+    http->phase = HANDLING;
+    bool passed = passes(http, http->site->guard) && find_route(http, &parser->request) &&
+                  passes(http, http->route->guard);
+    if (passed || http->phase == HELD) {
+        http->closes = !keep_alive;
+    }
+    return passed;
 }
 
 static void on_head(struct sw_http *http)
 {
     struct sw_parser *parser = http->parser;
     count_request(http);
-    /* A reply before the body has come leaves no way to the next request. */
-    bool keep_alive = parser->request.keep_alive && !http->closes;
-    http->closes = !keep_alive || parser->has_body;
-    http->phase = HANDLING;
-    if (!passes(http, http->site->guard) || !find_route(http, &parser->request) ||
-        !passes(http, http->route->guard)) {
+    if (!may_enter(http)) {
         return;
     }
-    http->closes = !keep_alive;
+    sw_conn_read(http->conn, true); /* it may have sent more than is kept while it was held */
     parser->max_body = http->route->max_body;
     set_phase(http, BODY, SW_HTTP_DEADLINE_MS);
     if (parser->wants_continue && parser->body_size <= parser->max_body &&
@@ -268,6 +282,14 @@ static bool handle(struct sw_http *http)
 
 /* ---- between requests ---- */
 
+static void drop_kept(struct sw_http *http)
+{
+    if (http->kept) {
+        http->drop_kept(http->kept);
+        http->kept = NULL;
+    }
+}
+
 static void linger(struct sw_http *http)
 {
     if (http->conn->ended) {
@@ -286,6 +308,7 @@ static void next_request(struct sw_http *http)
     http->counted = false;
     http->looked = false;
     http->asked = true;
+    drop_kept(http);
     sw_parser_next(http->parser);
     sw_conn_read(http->conn, true);
     if (sw_parser_rest(http->parser).size > 0) {
@@ -324,9 +347,10 @@ static void after_reply(struct sw_http *http)
 /* Takes what has come as far as it leads. */
 static void serve(struct sw_http *http)
 {
+    bool held = http->phase == HELD; /* then its guard is asked again */
     http->serving = true;
-    while (!http->conn->closing && (http->phase == HEAD || http->phase == BODY)) {
-        switch (sw_parser_step(http->parser)) {
+    while (!http->conn->closing && (held || http->phase == HEAD || http->phase == BODY)) {
+        switch (held ? SW_PARSER_HEAD : sw_parser_step(http->parser)) {
         case SW_PARSER_MORE:
             http->serving = false;
             if (http->conn->ended) {
@@ -345,6 +369,7 @@ static void serve(struct sw_http *http)
             refuse(http, http->parser->status, http->parser->why);
             break;
         }
+        held = false;
         if (http->phase == REPLIED && !http->conn->closing) {
             after_reply(http);
         }
@@ -376,6 +401,7 @@ static void destroy(struct sw_http *http)
     sw_loop_timer_stop(http->site->loop, &http->timer);
     sw_task_cancel(&http->resume);
     sw_parser_destroy(&http->parser);
+    drop_kept(http);
     sw_conn_set_owner(http->conn, NULL);
     sw_free(http);
 }
@@ -411,7 +437,8 @@ static void on_end(struct sw_conn *conn, int status)
         http->closes = http->closes || sw_parser_rest(http->parser).size == 0;
         return;
     }
-    if (status == 0 && http->phase == HEAD && !sw_list_empty(&http->resume.link)) {
+    if (status == 0 && (http->phase == HEAD || http->phase == HELD) &&
+        !sw_list_empty(&http->resume.link)) {
         return; /* what came before the end is yet to be served */
     }
     tell_gone(http);
@@ -454,6 +481,7 @@ static void on_timer(struct sw_timer *timer)
     case LINGER:
         sw_conn_close(http->conn);
         return;
+    case HELD:
     case HANDLING:
     case DEFERRED:
     case REPLIED:
@@ -588,6 +616,25 @@ void sw_http_defer(struct sw_http *http, void (*on_gone)(void *owner), void *own
     http->on_gone = on_gone;
     http->gone_owner = owner;
     set_phase(http, DEFERRED, 0);
+}
+
+void sw_http_hold(struct sw_http *http)
+{
+    SW_ASSERT(http->phase == HANDLING && !http->parser->done);
+    set_phase(http, HELD, 0);
+    sw_loop_later(http->site->loop, &http->resume);
+}
+
+void sw_http_keep(struct sw_http *http, void *kept, void (*drop)(void *kept))
+{
+    SW_ASSERT(!http->kept);
+    http->kept = kept;
+    http->drop_kept = drop;
+}
+
+void *sw_http_kept(const struct sw_http *http)
+{
+    return http->kept;
 }
 
 struct sw_conn *sw_http_detach(struct sw_http *http, struct sw_buf *rest)

@@ -19,8 +19,8 @@ struct sw_http;
 
 /* Must reply (sw_http_reply*), upgrade (sw_http_detach) or defer before it returns. */
 typedef void sw_handler(void *context, struct sw_http *http, const struct sw_request *request);
-/* Replies itself and returns false to refuse. Asked before the body is read; behind a refusal it is
- * thrown away, and the connection closes. */
+/* Replies itself (or holds the request) and returns false to refuse. Asked before the body is read;
+ * behind a refusal it is thrown away, and the connection closes. */
 typedef bool sw_head_guard(void *context, struct sw_http *http, const struct sw_request *request);
 
 struct sw_route {
@@ -84,6 +84,14 @@ void sw_http_append_error(struct sw_buf *out, enum sw_error error, const char *m
  * the handler must not use `http` any more. A peer that only ends its side waits for its reply. The
  * request's slices are invalid as soon as the handler returns. */
 void sw_http_defer(struct sw_http *http, void (*on_gone)(void *owner), void *owner);
+/* In a head guard, which then returns false: it cannot say yet, and is asked again in the next
+ * turn.
+ */
+void sw_http_hold(struct sw_http *http);
+/* What a guard found out, for the handler: `drop` takes it when the request is over. */
+void sw_http_keep(struct sw_http *http, void *kept, void (*drop)(void *kept));
+/* NULL: nothing. */
+void *sw_http_kept(const struct sw_http *http);
 /* Hands the connection on after an upgrade: frees the HTTP side, returns the connection; its next
  * owner calls sw_conn_adopt. `rest` gets the bytes that came behind the request (the caller frees
  * it). */

@@ -8,6 +8,7 @@
 
 #include "common/assert.h"
 #include "net/loop_internal.h"
+#include "net/tls_conn.h"
 
 #include <string.h>
 
@@ -32,8 +33,8 @@ static void on_poll(uv_poll_t *poll, int status, int events);
 
 static unsigned wanted(const struct sw_conn *conn)
 {
-    unsigned events = conn->waiting ? UV_WRITABLE : 0;
-    if (conn->reading) {
+    unsigned events = sw_conn_has_unsent(conn) ? UV_WRITABLE : 0;
+    if (conn->reading && !(conn->tls && sw_tls_holds(conn))) {
         events |= UV_READABLE;
     } else if (!conn->ended && !conn->hung) {
         events |= UV_DISCONNECT;
@@ -61,12 +62,14 @@ void sw_conn_watch(struct sw_conn *conn)
     }
 }
 
-/* The answer: was it more than fits? */
+/* The answer: is there more, and is it worth going on? */
 static bool read_once(struct sw_conn *conn)
 {
     char *buffer = sw_loop_of_conn(conn)->read_buffer;
     ssize_t n = recv(conn->fd, buffer, SW_CONN_READ_BYTES, MSG_DONTWAIT);
-    if (n > 0) {
+    if (n > 0 && conn->tls) {
+        return sw_tls_take(conn, buffer, (size_t)n) && n == SW_CONN_READ_BYTES;
+    } else if (n > 0) {
         conn->events->on_read(conn, buffer, (size_t)n);
     } else if (n == 0) {
         sw_conn_broke(conn, 0);
@@ -79,9 +82,19 @@ static bool read_once(struct sw_conn *conn)
 static void read_some(struct sw_conn *conn)
 {
     for (unsigned i = 0; i < SW_CONN_READS_PER_WAKE && conn->reading; i++) {
-        if (!read_once(conn)) {
+        if ((conn->tls && !sw_tls_may_read(conn)) || !read_once(conn)) {
             return;
         }
+    }
+}
+
+void sw_conn_go_on(struct sw_conn *conn)
+{
+    if (conn->reading) {
+        read_once(conn);
+    }
+    if (!conn->closing) {
+        sw_conn_watch(conn);
     }
 }
 
@@ -108,7 +121,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     if (told & UV_READABLE) {
         read_some(conn);
     }
-    if (!conn->closing && conn->waiting && told & UV_WRITABLE) {
+    if (!conn->closing && told & UV_WRITABLE && sw_conn_has_unsent(conn)) {
         sw_conn_send_waiting(conn);
     }
     if (status < 0 && !(before & (UV_READABLE | UV_WRITABLE)) && !conn->closing) {
@@ -134,6 +147,9 @@ void sw_conn_broke(struct sw_conn *conn, int status)
     conn->ended = true;
     conn->broken = status != 0;
     conn->reading = false;
+    if (conn->tls) {
+        sw_tls_give_up(conn, SW_TLS_GONE);
+    }
     conn->events->on_end(conn, status);
 }
 
@@ -180,7 +196,22 @@ static void on_closed(uv_handle_t *handle)
 {
     struct sw_conn *conn = conn_of(handle);
     sw_conn_fail_waiting(conn, UV_ECANCELED);
+    if (conn->tls) {
+        sw_tls_close(conn);
+    }
     conn->events->on_closed(conn);
+}
+
+static void end(struct sw_conn *conn)
+{
+    if (conn->tls) {
+        sw_tls_give_up(conn, SW_TLS_TIMEOUT);
+    }
+    conn->closing = true;
+    conn->reading = false;
+    uv_close((uv_handle_t *)poll_of(conn), on_closed);
+    close(conn->fd);
+    conn->fd = -1; /* the number may soon be another's */
 }
 
 void sw_conn_close(struct sw_conn *conn)
@@ -188,11 +219,10 @@ void sw_conn_close(struct sw_conn *conn)
     if (conn->closing) {
         return;
     }
-    conn->closing = true;
-    conn->reading = false;
-    uv_close((uv_handle_t *)poll_of(conn), on_closed);
-    close(conn->fd);
-    conn->fd = -1; /* the number may soon be another's */
+    if (conn->tls && !sw_conn_has_unsent(conn)) {
+        sw_tls_say_end(conn); /* in one try */
+    }
+    end(conn);
 }
 
 void sw_conn_reset(struct sw_conn *conn)
@@ -202,7 +232,7 @@ void sw_conn_reset(struct sw_conn *conn)
     }
     struct linger linger = {.l_onoff = 1, .l_linger = 0};
     (void)setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
-    sw_conn_close(conn);
+    end(conn);
 }
 
 int sw_conn_peer(const struct sw_conn *conn, struct sw_address *address)

@@ -17,9 +17,11 @@
 #include <sys/uio.h>
 
 struct sw_conn;
+struct sw_tls_conn;
 
 struct sw_conn_events {
-    /* Bytes came. May close the connection, not free it. */
+    /* Bytes came. May close the connection, not free it. Over TLS what one read brought is
+     * delivered whole, up to 32 KB, also behind a pause. */
     void (*on_read)(struct sw_conn *conn, const char *data, size_t size);
     /* The peer ended its side (status 0) or the connection broke (negative errno). Comes once,
      * at most; the owner closes it in answer. An end is heard behind all bytes, so only while
@@ -38,6 +40,7 @@ struct sw_conn {
     _Alignas(8) unsigned char handle[SW_CONN_HANDLE_BYTES]; /* uv_poll_t */
     const struct sw_conn_events *events;
     struct sw_write *waiting; /* a ring, by its last one; NULL: nothing waits for the socket */
+    struct sw_tls_conn *tls;  /* net/tls_conn.h; NULL: plain */
     int fd;
     uint8_t polled; /* what libuv is asked to tell */
     bool closing : 1;
@@ -62,6 +65,11 @@ void sw_conn_read(struct sw_conn *conn, bool on);
 /* Copies what the socket does not take at once; in order with everything written before. Returns
  * 0 or a negative errno (on_end comes too, later, if the connection is not closed by then). */
 int sw_conn_write(struct sw_conn *conn, const void *data, size_t size);
+/* Does anything wait for the socket that somebody is to be told of? */
+static inline bool sw_conn_waits(const struct sw_conn *conn)
+{
+    return conn->waiting != NULL;
+}
 /* Bytes of sw_conn_write that wait for the socket. */
 size_t sw_conn_unwritten(const struct sw_conn *conn);
 /* Sends a FIN when what waits is written; on_end and on_closed still come. */

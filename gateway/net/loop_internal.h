@@ -4,9 +4,9 @@
 #ifndef SW_NET_LOOP_INTERNAL_H
 #define SW_NET_LOOP_INTERNAL_H
 
-#include "net/conn_write.h"
 #include "net/inbox.h"
 #include "net/loop.h"
+#include "net/tls_conn.h"
 
 #include <stdatomic.h>
 #include <uv.h>
@@ -24,11 +24,12 @@
 /* Write requests that one connection may send in one wake-up. */
 #define SW_CONN_WRITES_PER_WAKE 16
 
-/* What waits for a socket: the rest of a frame (rest.done is set) or a copy, which it owns. */
+/* What waits for a socket: the rest of a frame (rest.done is set) or a copy, which it owns. Over
+ * TLS it has left when it is sealed, and nothing sealed waits. */
 struct sw_write {
     struct sw_write *next; /* of the same connection, a ring; or in the pool */
     const char *data;
-    uint32_t sent; /* of rest.bytes */
+    uint32_t sent; /* of rest.bytes; over TLS: sealed */
     struct sw_rest rest;
 };
 
@@ -73,11 +74,36 @@ static inline struct sw_loop *sw_loop_of_conn(const struct sw_conn *conn)
 /* The connection ended (status 0) or broke below its owner: tells it once, unless it closes
  * already. */
 void sw_conn_broke(struct sw_conn *conn, int status);
+/* Reads once more, though it was not told to: what put it off is over. May close the connection. */
+void sw_conn_go_on(struct sw_conn *conn);
 /* Polls for what is wanted now, if that is more than before. */
 void sw_conn_watch(struct sw_conn *conn);
 /* The socket is writable: sends what waits. May close the connection. */
 void sw_conn_send_waiting(struct sw_conn *conn);
 /* Gives all that waits back to its owners, as failed with `status`. */
 void sw_conn_fail_waiting(struct sw_conn *conn, int status);
+
+/* ---- tls_conn.c, of a connection that has conn->tls ---- */
+
+/* Is the socket not to be read now? */
+bool sw_tls_holds(const struct sw_conn *conn);
+/* The same, just before it is: a handshake that has to wait for its turn is put into the queue. */
+bool sw_tls_may_read(struct sw_conn *conn);
+/* Bytes came. False: there was nothing in them for the owner. May close the connection. */
+bool sw_tls_take(struct sw_conn *conn, const char *data, size_t size);
+/* Sends of what is sealed and waits what the socket takes. 0, or a negative errno. */
+ssize_t sw_tls_send_sealed(struct sw_conn *conn);
+/* Our side is over: seals a close_notify. Harmless where there is no way to. */
+void sw_tls_say_end(struct sw_conn *conn);
+/* Nothing more is read; if there was no handshake, there will be none. */
+void sw_tls_give_up(struct sw_conn *conn, enum sw_tls_outcome outcome);
+/* The connection has closed: frees its part. */
+void sw_tls_close(struct sw_conn *conn);
+
+/* Does anything wait for the socket, be it only OpenSSL's own words? */
+static inline bool sw_conn_has_unsent(const struct sw_conn *conn)
+{
+    return conn->waiting || (conn->tls && sw_conn_sealed_waits(conn));
+}
 
 #endif

@@ -27,7 +27,7 @@ static void on_topic(void *context, struct sw_http *http, const struct sw_reques
 static void on_publish(void *context, struct sw_http *http, const struct sw_request *request)
 {
     const struct sw_admin *admin = context;
-    sw_api_publish(&admin->publisher, http, request, true);
+    sw_api_publish(&admin->publisher, http, request, NULL);
 }
 
 static void on_topics(void *context, struct sw_http *http, const struct sw_request *request)

@@ -23,7 +23,9 @@ const struct sw_config_row sw_config_rows[SW_CONFIG_COUNT] = {
 _Static_assert(SW_CONFIG_COUNT < 64, "a bit for each field, and one for the rules");
 
 const char *const sw_config_later[] = {
-    "tls_cert", "tls_key", "service", "environment", NULL,
+    "service",
+    "environment",
+    NULL,
 };
 
 bool sw_config_is_set(const struct sw_config *config, enum sw_config_field field)
@@ -366,4 +368,21 @@ void sw_config_deinit(struct sw_config *config)
     sw_rules_deinit(&config->rules);
     sw_free(config->api_key);
     *config = (struct sw_config){0};
+}
+
+enum sw_log_level sw_config_log_level(const struct sw_config *config)
+{
+    const char *word = config->log_level;
+    return strcmp(word, "debug") == 0   ? SW_LOG_DEBUG
+           : strcmp(word, "warn") == 0  ? SW_LOG_WARN
+           : strcmp(word, "error") == 0 ? SW_LOG_ERROR
+                                        : SW_LOG_INFO;
+}
+
+enum sw_log_format sw_config_log_format(const struct sw_config *config)
+{
+    const char *word = config->log_format;
+    return strcmp(word, "json") == 0   ? SW_LOG_JSON
+           : strcmp(word, "text") == 0 ? SW_LOG_TEXT
+                                       : SW_LOG_AUTO;
 }

@@ -6,6 +6,7 @@
 #define SW_NODE_CONFIG_H
 
 #include "common/buf.h"
+#include "common/log.h"
 #include "core/rule.h"
 
 /* Types of config.def. A list is NULL-terminated and owned like every string. */
@@ -36,6 +37,9 @@ bool sw_config_is_set(const struct sw_config *config, enum sw_config_field field
 /* The defaults. Never fails. */
 void sw_config_init(struct sw_config *config);
 void sw_config_deinit(struct sw_config *config);
+/* Its words for the log; config_check.c has looked at them. */
+enum sw_log_level sw_config_log_level(const struct sw_config *config);
+enum sw_log_format sw_config_log_format(const struct sw_config *config);
 /* Reads the file that --config or SPILLWAY_CONFIG names (if any), the environment (as `environ`)
  * and the flags, in that order of strength, and checks the whole. `argc`/`argv`: without the names
  * of the program and the subcommand. False: `error` holds lines for a person: what is wrong, where,

@@ -5,6 +5,7 @@
 #include "common/mem.h"
 #include "core/topic.h"
 #include "net/network.h"
+#include "net/tls_context.h"
 #include "node/config_keys.h"
 #include "node/config_table.h"
 #include "node/listen.h"
@@ -55,8 +56,9 @@ static bool check_listen(const struct sw_config *config, const char *text, struc
     if (!sw_listen_parse(sw_slice_of(text), &listen, &why)) {
         return fail(config, SW_CONFIG_listen, error, "%s: %s", text, why);
     }
-    if (listen.tls) {
-        return fail(config, SW_CONFIG_listen, error, "%s: ,tls is not supported by this version",
+    if (listen.tls && !config->tls_cert[0]) {
+        return fail(config, SW_CONFIG_listen, error,
+                    "%s: it has no certificate to show: add --tls-cert FILE and --tls-key FILE",
                     text);
     }
     if (listen.proxy && !config->trusted_proxy[0]) {
@@ -88,6 +90,39 @@ static bool check_listens(const struct sw_config *config, struct sw_buf *error)
         return fail(config, SW_CONFIG_listen, error, "takes 1 to %d addresses", SW_LISTENERS);
     }
     return true;
+}
+
+/* Is the line about that file? */
+static bool is_about(struct sw_slice line, const char *file)
+{
+    struct sw_slice name = sw_slice_of(file);
+    return sw_slice_starts_with(line, name) && line.size > name.size && line.data[name.size] == ' ';
+}
+
+static bool check_tls(const struct sw_config *config, struct sw_buf *error)
+{
+    if (!config->tls_cert[0] && !config->tls_key[0]) {
+        return true;
+    }
+    if (!config->tls_key[0]) {
+        return fail(config, SW_CONFIG_tls_cert, error, "comes with its key: add --tls-key FILE");
+    }
+    if (!config->tls_cert[0]) {
+        return fail(config, SW_CONFIG_tls_key, error,
+                    "comes with its certificate: add --tls-cert FILE");
+    }
+    struct sw_buf why = {0};
+    struct sw_tls_context *context = sw_tls_context_create(config->tls_cert, config->tls_key, &why);
+    bool ok = context != NULL;
+    if (!ok) {
+        struct sw_slice rest = sw_buf_slice(&why);
+        struct sw_slice line = sw_slice_split(&rest, '\n');
+        fail(config, is_about(line, config->tls_key) ? SW_CONFIG_tls_key : SW_CONFIG_tls_cert,
+             error, "%.*s", SW_SLICE_ARG(line));
+    }
+    sw_tls_context_unref(&context);
+    sw_buf_deinit(&why);
+    return ok;
 }
 
 static bool check_api_keys(const struct sw_config *config, struct sw_buf *error)
@@ -402,5 +437,5 @@ bool sw_config_check(const struct sw_config *config, struct sw_buf *error)
     return check_words(config, error) && check_texts(config, error) && check_bus(config, error) &&
            check_numbers(config, error) && check_rules(config, error) &&
            check_trusted(config, error) && check_listens(config, error) &&
-           check_admin(config, error) && check_tokens(config, error);
+           check_tls(config, error) && check_admin(config, error) && check_tokens(config, error);
 }

@@ -3,6 +3,7 @@
 #include "api/guard.h"
 #include "core/topic.h"
 #include "net/network.h"
+#include "net/tls_context.h"
 #include "node/config.h"
 #include "node/config_table.h"
 
@@ -329,8 +330,21 @@ static void warn_of_patience(const struct sw_config *config, struct sw_buf *out)
     }
 }
 
+static void warn_of_certificate(const struct sw_config *config, struct sw_buf *out)
+{
+    struct sw_buf why = {0};
+    struct sw_tls_context *context =
+        config->tls_cert[0] ? sw_tls_context_create(config->tls_cert, config->tls_key, &why) : NULL;
+    if (context) { /* else sw_config_check says so */
+        sw_tls_context_warn(context, out);
+    }
+    sw_tls_context_unref(&context);
+    sw_buf_deinit(&why);
+}
+
 void sw_config_warnings(const struct sw_config *config, struct sw_buf *out)
 {
+    warn_of_certificate(config, out);
     warn_of_keys(config, out);
     warn_of_everybody(config, out);
     warn_of_patience(config, out);

@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "protocol/encode.h"
+#include "session/guest.h"
 #include "session/report.h"
 #include "transport/ws.h"
 
@@ -78,13 +79,43 @@ static void on_echo(void *context, struct sw_http *http, const struct sw_request
     upgrade(context, http, request, true);
 }
 
+static void drop_identity(void *kept)
+{
+    struct sw_identity *identity = kept;
+    sw_identity_destroy(&identity);
+}
+
+/* Whoever publishes over HTTP is known by each request's own token. Where this turn has verified
+ * enough it waits for the next. */
+static bool admit_publisher(struct sw_worker *worker, struct sw_http *http,
+                            const struct sw_request *request)
+{
+    struct sw_slice token = sw_door_token(request);
+    struct sw_verdict verdict;
+    if (!token.data) {
+        sw_http_reply_error(http, SW_ERROR_UNAUTHORIZED, "a token is needed", 0, NULL);
+        return false;
+    }
+    if (!sw_verifier_try(&worker->verifier, token, &verdict)) {
+        sw_http_hold(http);
+        return false;
+    }
+    if (verdict.verdict != SW_TOKEN_GOOD) {
+        bool expired = verdict.verdict == SW_TOKEN_EXPIRED;
+        sw_http_reply_error(http, expired ? SW_ERROR_TOKEN_EXPIRED : SW_ERROR_UNAUTHORIZED,
+                            sw_token_verdict_text(verdict.verdict), 0, NULL);
+        return false;
+    }
+    sw_http_keep(http, verdict.identity, drop_identity);
+    return true;
+}
+
 /* Before the body: who may not publish has none of it read. */
 static bool guard_publish(void *context, struct sw_http *http, const struct sw_request *request)
 {
-    const struct sw_worker *worker = context;
+    struct sw_worker *worker = context;
     const char *why = NULL;
-    if (sw_door_shows_token(request)) {
-        sw_http_reply_error(http, SW_ERROR_UNSUPPORTED, "this node takes no tokens", 0, NULL);
+    if (!sw_door_takes_token(&worker->door, http, request)) {
         return false;
     }
     if (!sw_door_origin_allowed(&worker->door, request)) {
@@ -95,15 +126,20 @@ static bool guard_publish(void *context, struct sw_http *http, const struct sw_r
     }
     if (why) {
         sw_http_reply_error(http, SW_ERROR_FORBIDDEN, why, 0, NULL);
+        return false;
     }
-    return why == NULL;
+    return !worker->door.tokens || admit_publisher(worker, http, request);
 }
 
 static void on_publish(void *context, struct sw_http *http, const struct sw_request *request)
 {
     const struct sw_worker *worker = context;
-    bool allowed = sw_door_may_publish(&worker->door, sw_http_conn(http), request);
-    sw_api_publish(&worker->publisher, http, request, allowed);
+    const struct sw_identity *identity = sw_http_kept(http);
+    struct sw_permit permit = {
+        .node = sw_door_may_publish(&worker->door, sw_http_conn(http), request),
+        .grant = identity ? &identity->grant : NULL,
+    };
+    sw_api_publish(&worker->publisher, http, request, &permit);
 }
 
 /* Backends publish on the other listener; say where that is. */
@@ -167,14 +203,25 @@ static void init_site(struct sw_worker *worker)
 
 /* ---- accepting ---- */
 
-/* In words, or by a RST where even these are too many: a storm shall cost the connected nothing. */
-static void refuse(struct sw_worker *worker, int fd, enum sw_refusal why)
+/* What it hears: over TLS an alert, since there was no handshake to say more. */
+static struct sw_slice refusal(const struct sw_worker_listener *listener, enum sw_refusal why)
 {
+    const struct sw_worker *worker = listener->worker;
+    if (listener->listen->tls) {
+        return SW_SLICE(SW_TLS_REFUSAL);
+    }
+    return why == SW_REFUSED_ADDRESS ? sw_slice(worker->often, worker->often_size)
+                                     : sw_slice(worker->full, worker->full_size);
+}
+
+/* In words, or by a RST where even these are too many: a storm shall cost the connected nothing. */
+static void refuse(struct sw_worker_listener *listener, int fd, enum sw_refusal why)
+{
+    struct sw_worker *worker = listener->worker;
     sw_count(&worker->counters.refused_total[why], 1);
     if (sw_bucket_take(&worker->answers, sw_loop_now_ms(worker->loop))) {
-        bool often = why == SW_REFUSED_ADDRESS;
-        (void)!write(fd, often ? worker->often : worker->full,
-                     often ? worker->often_size : worker->full_size);
+        struct sw_slice words = refusal(listener, why);
+        (void)!write(fd, words.data, words.size);
         /* a request that lies unread would be answered by a RST, which may overtake the words */
         char unread[SW_HTTP_HEAD_BYTES];
         (void)!recv(fd, unread, sizeof(unread), MSG_TRUNC | MSG_DONTWAIT);
@@ -232,7 +279,7 @@ static void admit(struct sw_worker_listener *listener, int fd, const struct sw_h
     }
     if (!session) {
         atomic_fetch_sub(worker->config.connections, 1);
-        refuse(worker, fd, SW_REFUSED_FULL);
+        refuse(listener, fd, SW_REFUSED_FULL);
         return;
     }
     sw_count(&worker->counters.accepted_total, 1);
@@ -242,6 +289,9 @@ static void admit(struct sw_worker_listener *listener, int fd, const struct sw_h
         return;
     }
     sw_http_introduce(&session->conn, client);
+    if (listener->listen->tls) {
+        sw_conn_start_tls(&session->conn, worker->tls);
+    }
 }
 
 /* Does its address come too often? Trusted proxies come for others, who are known later. */
@@ -275,7 +325,7 @@ static void greet(struct sw_worker_listener *listener, int fd, const struct sw_p
     struct sw_worker *worker = listener->worker;
     if (atomic_fetch_add(worker->config.connections, 1) >= worker->config.max_sessions) {
         atomic_fetch_sub(worker->config.connections, 1);
-        refuse(worker, fd, SW_REFUSED_FULL);
+        refuse(listener, fd, SW_REFUSED_FULL);
     } else if (sw_greeting_open(&worker->greetings, fd, peer, listener)) {
         atomic_fetch_sub(worker->config.connections, 1);
     }
@@ -291,7 +341,7 @@ static void on_greeted(struct sw_worker_listener *listener, const struct sw_gree
                                                   sw_peer_is_loopback(&end->client)};
     }
     if (comes_too_often(listener->worker, &client.peer)) {
-        refuse(listener->worker, end->fd, SW_REFUSED_ADDRESS);
+        refuse(listener, end->fd, SW_REFUSED_ADDRESS);
     } else {
         admit(listener, end->fd, &client);
     }
@@ -328,11 +378,11 @@ static void on_accept(void *owner, int fd, const struct sw_address *address)
     if (proxy && !sw_networks_contain(&worker->config.addresses->trusted, &peer)) {
         turn_away(worker, fd, SW_REFUSED_UNTRUSTED, &peer, "it is in no --trusted-proxy");
     } else if (!proxy && comes_too_often(worker, &peer)) {
-        refuse(worker, fd, SW_REFUSED_ADDRESS);
+        refuse(listener, fd, SW_REFUSED_ADDRESS);
     } else if (sw_purse_look(&worker->purse) == SW_BUDGET_FULL) {
-        refuse(worker, fd, SW_REFUSED_BUDGET);
+        refuse(listener, fd, SW_REFUSED_BUDGET);
     } else if (!may_come_now(worker, address)) {
-        refuse(worker, fd, SW_REFUSED_RATE);
+        refuse(listener, fd, SW_REFUSED_RATE);
     } else if (proxy) {
         greet(listener, fd, &peer);
     } else {
@@ -383,8 +433,46 @@ static void on_note(struct sw_worker *worker, const struct sw_note *note)
     }
     case SW_POST_DRAINED:
     case SW_POST_BUS_STOPPED:
+    case SW_POST_KEYS: /* are no notes */
+    case SW_POST_TLS:
         SW_UNREACHABLE();
     }
+}
+
+void sw_worker_set_keys(struct sw_worker *worker, struct sw_keyring *keys)
+{
+    struct sw_keys_post *post = sw_zalloc(sizeof(*post));
+    post->post.kind = SW_POST_KEYS;
+    post->keys = sw_keyring_ref(keys);
+    sw_inbox_post(&worker->inbox, &post->post);
+}
+
+static void on_keys(struct sw_worker *worker, struct sw_keys_post *post)
+{
+    SW_ASSERT(worker->door.tokens);
+    sw_verifier_set_keys(&worker->verifier, post->keys);
+    sw_keyring_unref(&post->keys);
+    sw_free(post);
+}
+
+/* A certificate on its way to a worker. */
+struct tls_post {
+    struct sw_post post;
+    struct sw_tls_context *context;
+};
+
+void sw_worker_set_tls(struct sw_worker *worker, struct sw_tls_context *context)
+{
+    struct tls_post *post = sw_zalloc(sizeof(*post));
+    post->post.kind = SW_POST_TLS;
+    post->context = sw_tls_context_ref(context);
+    sw_inbox_post(&worker->inbox, &post->post);
+}
+
+static void on_tls(struct sw_worker *worker, struct tls_post *post)
+{
+    sw_tls_set_context(worker->tls, post->context);
+    sw_free(post);
 }
 
 static void on_post(void *role, struct sw_post *post)
@@ -396,6 +484,14 @@ static void on_post(void *role, struct sw_post *post)
     }
     if (post->kind < SW_POST_NODE) {
         sw_sessions_on_post(&worker->sessions, post);
+        return;
+    }
+    if (post->kind == SW_POST_KEYS) {
+        on_keys(worker, SW_CONTAINER_OF(post, struct sw_keys_post, post));
+        return;
+    }
+    if (post->kind == SW_POST_TLS) {
+        on_tls(worker, SW_CONTAINER_OF(post, struct tls_post, post));
         return;
     }
     struct sw_note *note = SW_CONTAINER_OF(post, struct sw_note, post);
@@ -463,9 +559,18 @@ static void init_sessions(struct sw_worker *worker)
     worker->sessions.fanout.pool.purse = &worker->purse;
     worker->sessions.fanout.pool.keep_bytes = kept_bytes(worker);
     worker->sessions.codecs = worker->codec;
+    if (worker->config.tls) {
+        worker->tls = sw_tls_create(worker->loop, sw_tls_context_ref(worker->config.tls),
+                                    &worker->counters, &worker->purse);
+    }
     worker->sessions.quota = &worker->config.addresses->quota;
     worker->sessions.on_free = on_session_free;
     worker->sessions.owner = worker;
+    if (worker->config.keys) {
+        sw_verifier_init(&worker->verifier, worker->config.keys, worker->loop, &worker->counters,
+                         sw_sessions_on_verdict, &worker->sessions);
+        worker->sessions.verifier = &worker->verifier;
+    }
 }
 
 void sw_worker_init(struct sw_worker *worker, const struct sw_worker_config *config,
@@ -477,10 +582,10 @@ void sw_worker_init(struct sw_worker *worker, const struct sw_worker_config *con
     SW_ASSERT(status == 0);
     init_sessions(worker);
     worker->door =
-        (struct sw_ws_door){.all = &worker->sessions,
-                            .origins = settings->origin,
-                            .publish_set = sw_config_is_set(settings, SW_CONFIG_client_publish),
-                            .publish = settings->client_publish};
+        (struct sw_door){.origins = settings->origin,
+                         .publish_set = sw_config_is_set(settings, SW_CONFIG_client_publish),
+                         .publish = settings->client_publish,
+                         .tokens = config->keys != NULL};
     worker->publisher =
         (struct sw_publisher){.bus = bus, .inbox = &worker->inbox, .rules = &settings->rules};
     uint64_t rate = settings->accept_rate * 1000 / config->workers;
@@ -501,6 +606,10 @@ void sw_worker_deinit(struct sw_worker *worker)
         sw_listener_close(&worker->listeners[i].socket);
     }
     sw_greetings_close(&worker->greetings);
+    if (worker->config.keys) {
+        sw_verifier_deinit(&worker->verifier);
+    }
     sw_sessions_deinit(&worker->sessions);
+    sw_tls_destroy(&worker->tls);
     sw_ws_codec_destroy(&worker->codec);
 }

@@ -5,9 +5,11 @@
 #define SW_NODE_WORKER_H
 
 #include "api/publish.h"
+#include "auth/verifier.h"
 #include "common/bucket.h"
 #include "net/greeting.h"
 #include "net/listener.h"
+#include "net/tls_conn.h"
 #include "node/addresses.h"
 #include "node/config.h"
 #include "node/listen.h"
@@ -21,6 +23,14 @@ enum sw_node_post {
     SW_POST_BUS_STOPPED,          /* to main */
     SW_POST_QUIT,                 /* to every loop but main's: it ends */
     SW_POST_HOLD,                 /* to a worker, in test builds: it sleeps for `value` ms */
+    SW_POST_TLS,                  /* to a worker: sw_worker_set_tls */
+    SW_POST_KEYS,                 /* to a worker: struct sw_keys_post */
+};
+
+/* Tokens are verified with these from now on. Owns a reference. */
+struct sw_keys_post {
+    struct sw_post post;
+    struct sw_keyring *keys;
 };
 
 /* A post that carries a number. */
@@ -42,11 +52,13 @@ struct sw_worker_config {
     const char *node; /* its id */
     const struct sw_listen *listens;
     unsigned listen_count;
+    struct sw_keyring *keys;       /* NULL: no tokens are asked for */
     struct sw_budget *budget;      /* of the node */
     uint32_t workers;              /* how many share it */
     uint32_t max_sessions;         /* of the node */
     _Atomic uint32_t *connections; /* of the node: all workers count in it */
     struct sw_addresses *addresses;
+    struct sw_tls_context *tls; /* NULL: no listener has one */
     uint32_t id;
     const char *admin; /* where the admin listener is, for those who knock at the wrong door */
 };
@@ -81,14 +93,16 @@ struct sw_worker {
     struct sw_counters counters;
     struct sw_purse purse;
     struct sw_sessions sessions;
+    struct sw_verifier verifier; /* where tokens are asked for */
     struct sw_ws_codec *codec;
     struct sw_framing framing;
     struct sw_encoding encodings[SW_ENCODINGS];
-    struct sw_ws_door door;
+    struct sw_door door;
     struct sw_publisher publisher;
     struct sw_site site;
     struct sw_route routes[8];
     struct sw_worker_listener listeners[SW_LISTENERS];
+    struct sw_tls *tls;            /* NULL: no listener has one */
     struct sw_greetings greetings; /* connections whose PROXY header is still to come */
     char full[512];                /* the whole answer to who comes when the node is full */
     size_t full_size;
@@ -103,8 +117,14 @@ struct sw_worker {
 /* On main's thread, before the loop runs; `bus` is created already. */
 void sw_worker_init(struct sw_worker *worker, const struct sw_worker_config *config,
                     struct sw_loop *loop, struct sw_bus *bus, struct sw_inbox *main);
+/* Any thread, where tokens are asked for: takes a reference to `keys`. Who is connected stays so
+ * until its token expires. */
+void sw_worker_set_keys(struct sw_worker *worker, struct sw_keyring *keys);
 /* Opens the listeners. Returns 0 or a negative errno. */
 int sw_worker_listen(struct sw_worker *worker) SW_MUST_CHECK;
+/* Any thread: who comes from now on sees the certificate of `context`, which it takes another
+ * reference of. */
+void sw_worker_set_tls(struct sw_worker *worker, struct sw_tls_context *context);
 /* The loop has stopped, nobody is connected. */
 void sw_worker_deinit(struct sw_worker *worker);
 

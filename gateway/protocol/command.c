@@ -131,11 +131,13 @@ static void read_publish(struct sw_command *command, const struct sw_json_value 
 static void read_token(struct sw_command *command, const struct sw_json_value *fields,
                        enum sw_command_kind kind)
 {
+    const char *expected = kind == SW_COMMAND_HELLO ? EXPECT_HELLO : EXPECT_REFRESH;
     command->kind = kind;
-    command->token = present(&fields[TOKEN]);
-    if (command->token && !is_string(&fields[TOKEN])) {
-        bad(command, "\"token\" is a string",
-            kind == SW_COMMAND_HELLO ? EXPECT_HELLO : EXPECT_REFRESH);
+    command->token = fields[TOKEN].raw;
+    if (present(&fields[TOKEN]) && !is_string(&fields[TOKEN])) {
+        bad(command, "\"token\" is a string", expected);
+    } else if (kind == SW_COMMAND_REFRESH && !present(&fields[TOKEN])) {
+        bad(command, "refresh needs a \"token\"", expected);
     }
 }
 

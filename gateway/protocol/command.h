@@ -24,9 +24,9 @@ struct sw_command {
     uint64_t id;          /* 0: none */
     struct sw_slice type; /* between its quotes */
     const char *problem;
-    const char *expected; /* a line that would have been right */
-    bool token;           /* hello, refresh: one came with it */
-    struct sw_slice list; /* subscribe, unsubscribe: the array, or the one object or string */
+    const char *expected;  /* a line that would have been right */
+    struct sw_slice token; /* hello, refresh: the string's raw form; data == NULL: none */
+    struct sw_slice list;  /* subscribe, unsubscribe: the array, or the one object or string */
     bool single;
     struct sw_slice topic; /* publish: the string's raw form */
     struct sw_slice data;  /* publish: raw */

@@ -203,12 +203,14 @@ void sw_encode_welcome(struct sw_buf *out, const struct sw_welcome *welcome)
     sw_json_append_string(out, welcome->session);
     sw_buf_append_slice(out, SW_SLICE(",\"node\":"));
     sw_json_append_string(out, welcome->node);
+    sw_buf_printf(out, ",\"heartbeat_ms\":%llu", (unsigned long long)welcome->heartbeat_ms);
+    if (welcome->tokens) {
+        sw_buf_printf(out, ",\"expires_in\":%llu", (unsigned long long)welcome->expires_in);
+    }
     sw_buf_printf(
-        out,
-        ",\"heartbeat_ms\":%llu,\"limits\":{\"frame\":%llu,\"topics\":%llu},"
-        "\"features\":[\"patterns\"%s]}",
-        (unsigned long long)welcome->heartbeat_ms, (unsigned long long)welcome->frame_limit,
-        (unsigned long long)welcome->topics_limit, welcome->publish ? ",\"publish\"" : "");
+        out, ",\"limits\":{\"frame\":%llu,\"topics\":%llu},\"features\":[\"patterns\"%s%s]}",
+        (unsigned long long)welcome->frame_limit, (unsigned long long)welcome->topics_limit,
+        welcome->publish ? ",\"publish\"" : "", welcome->tokens ? ",\"refresh\"" : "");
 }
 
 void sw_encode_subscribed_begin(struct sw_buf *out, uint64_t id, bool done)
@@ -277,6 +279,23 @@ void sw_encode_ended(struct sw_buf *out, struct sw_slice topic, enum sw_error er
     sw_json_append_string(out, topic);
     sw_buf_printf(out, "],\"reason\":\"%s\",\"retry\":%s}", row->code,
                   row->retry ? "true" : "false");
+}
+
+void sw_encode_revoked_end(struct sw_buf *out)
+{
+    sw_buf_append_slice(out, SW_SLICE("],\"reason\":\"revoked\",\"retry\":false}"));
+}
+
+void sw_encode_refreshed(struct sw_buf *out, uint64_t id, uint64_t expires_in)
+{
+    sw_buf_append_slice(out, SW_SLICE("{\"type\":\"refreshed\""));
+    append_id(out, id);
+    sw_buf_printf(out, ",\"expires_in\":%llu}", (unsigned long long)expires_in);
+}
+
+void sw_encode_expiring(struct sw_buf *out, uint64_t in_ms)
+{
+    sw_buf_printf(out, "{\"type\":\"expiring\",\"in_ms\":%llu}", (unsigned long long)in_ms);
 }
 
 void sw_encode_published(struct sw_buf *out, uint64_t id)

@@ -15,9 +15,11 @@ struct sw_welcome {
     struct sw_slice node;
     uint64_t id; /* of the hello it answers; 0: unasked */
     uint64_t heartbeat_ms;
+    uint64_t expires_in; /* seconds, where `tokens` */
     uint64_t frame_limit;
     uint64_t topics_limit;
     bool publish; /* this client may */
+    bool tokens;  /* are asked for: its own expires, and can be refreshed */
 };
 
 void sw_encode_welcome(struct sw_buf *out, const struct sw_welcome *welcome);
@@ -38,6 +40,12 @@ void sw_encode_unsubscribed_end(struct sw_buf *out);
 /* {"type":"unsubscribed","topics":[..],"reason":"..","retry":..}: the server ended it. */
 void sw_encode_ended(struct sw_buf *out, struct sw_slice topic, enum sw_error error);
 
+/* The end of sw_encode_unsubscribed_begin and its names where a new grant covers them no more. */
+void sw_encode_revoked_end(struct sw_buf *out);
+
+/* `expires_in` in seconds. */
+void sw_encode_refreshed(struct sw_buf *out, uint64_t id, uint64_t expires_in);
+void sw_encode_expiring(struct sw_buf *out, uint64_t in_ms);
 void sw_encode_published(struct sw_buf *out, uint64_t id);
 void sw_encode_pong(struct sw_buf *out, uint64_t id);
 void sw_encode_hb(struct sw_buf *out);

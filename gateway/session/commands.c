@@ -4,6 +4,7 @@
 #include "common/assert.h"
 #include "common/mem.h"
 #include "core/topic.h"
+#include "session/guest.h"
 #include "session/internal.h"
 
 #include <stdio.h>
@@ -18,17 +19,9 @@ void sw_session_error(struct sw_session *session, const struct sw_encode_error *
     sw_buf_deinit(&text);
 }
 
-/* The connection stays; the tenth within a minute ends it. */
-static void bad_request(struct sw_session *session, const struct sw_command *command)
+void sw_session_count_bad(struct sw_session *session)
 {
-    struct sw_sessions *all = session->all;
-    char message[256];
-    snprintf(message, sizeof(message), "%s; expected: %s", command->problem, command->expected);
-    sw_count(&all->counters->bad_requests_total, 1);
-    sw_session_error(session, &(struct sw_encode_error){.error = SW_ERROR_BAD_REQUEST,
-                                                        .id = command->id,
-                                                        .message = message});
-    uint32_t now = sw_sessions_tick(all);
+    uint32_t now = sw_sessions_tick(session->all);
     if (session->bad_count == 0 || now - session->bad_since > MINUTE_MS / SW_WHEEL_TICK_MS) {
         session->bad_since = now;
         session->bad_count = 0;
@@ -38,32 +31,43 @@ static void bad_request(struct sw_session *session, const struct sw_command *com
     }
 }
 
+/* The connection stays. */
+static void bad_request(struct sw_session *session, const struct sw_command *command)
+{
+    struct sw_sessions *all = session->all;
+    char message[256];
+    snprintf(message, sizeof(message), "%s; expected: %s", command->problem, command->expected);
+    sw_count(&all->counters->bad_requests_total, 1);
+    sw_session_error(session, &(struct sw_encode_error){.error = SW_ERROR_BAD_REQUEST,
+                                                        .id = command->id,
+                                                        .message = message});
+    sw_session_count_bad(session);
+}
+
 static void unsupported(struct sw_session *session, uint64_t id, const char *message)
 {
     sw_session_error(session, &(struct sw_encode_error){
                                   .error = SW_ERROR_UNSUPPORTED, .id = id, .message = message});
 }
 
-/* Who this is was settled at the upgrade, so a hello acts as a refresh. */
 static void hello(struct sw_session *session, const struct sw_command *command)
 {
-    const struct sw_sessions *all = session->all;
-    if (command->token) {
+    if (session->guest) {
+        sw_guest_hello(session, command);
+    } else if (command->token.data) {
         unsupported(session, command->id, "this node takes no tokens");
-        return;
+    } else {
+        sw_session_welcome(session, command->id);
     }
-    char id[SW_SESSION_ID_BYTES + 1];
-    struct sw_buf text = {0};
-    sw_encode_welcome(&text,
-                      &(struct sw_welcome){.session = sw_slice_of(sw_session_id(session, id)),
-                                           .node = sw_slice_of(all->config.node),
-                                           .id = command->id,
-                                           .heartbeat_ms = all->config.ping_ms,
-                                           .frame_limit = SW_FRAME_BYTES,
-                                           .topics_limit = SW_SESSION_TOPICS,
-                                           .publish = sw_session_publishes(session)});
-    sw_session_say(session, sw_buf_slice(&text));
-    sw_buf_deinit(&text);
+}
+
+static void refresh(struct sw_session *session, const struct sw_command *command)
+{
+    if (session->guest) {
+        sw_guest_refresh(session, command);
+    } else {
+        unsupported(session, command->id, "this node takes no tokens");
+    }
 }
 
 static void pong(struct sw_session *session, const struct sw_command *command)
@@ -84,6 +88,11 @@ static void unknown(struct sw_session *session, const struct sw_command *command
 
 /* ---- publish ---- */
 
+struct sw_permit sw_session_permit(const struct sw_session *session)
+{
+    return (struct sw_permit){.node = session->may_publish, .grant = sw_session_grant(session)};
+}
+
 static enum sw_error judge_publish(const struct sw_session *session, struct sw_slice topic,
                                    struct sw_slice key, struct sw_slice data, const char **why)
 {
@@ -98,7 +107,8 @@ static enum sw_error judge_publish(const struct sw_session *session, struct sw_s
         break;
     }
     const struct sw_rule *rule = sw_rules_find(all->config.rules, topic, false);
-    if (!sw_rule_may_publish(rule, session->may_publish, why)) {
+    struct sw_permit permit = sw_session_permit(session);
+    if (!sw_permit_publish(&permit, all->config.rules, rule, topic, why)) {
         return SW_ERROR_FORBIDDEN;
     }
     if (key.data && !sw_envelope_key_valid(key)) {
@@ -112,21 +122,12 @@ static enum sw_error judge_publish(const struct sw_session *session, struct sw_s
     return session->publishes < SW_SESSION_PUBLISHES ? SW_ERROR_NONE : SW_ERROR_RATE_LIMITED;
 }
 
-/* The session that sent it, if it is still there. */
-static struct sw_session *publisher(struct sw_sessions *all, uint64_t owner)
-{
-    uint32_t slot = (uint32_t)(owner >> 32);
-    const struct sw_reader *reader = sw_reader(&all->fanout, slot);
-    bool alive = reader->generation == (uint32_t)owner && reader->state == SW_OPEN;
-    return alive ? sw_session_at(all, slot) : NULL;
-}
-
 /* It has come back from the bus. */
 static void on_published(void *context, struct sw_publish *publish)
 {
     struct sw_sessions *all = context;
-    struct sw_session *session = publisher(all, publish->owner);
-    if (session) {
+    struct sw_session *session = sw_session_named(all, publish->owner);
+    if (session && sw_session_state(session) == SW_OPEN) {
         session->publishes--;
         if (publish->error != SW_ERROR_NONE) {
             sw_session_error(
@@ -164,7 +165,7 @@ static void publish(struct sw_session *session, const struct sw_command *command
                          .error = error, .id = command->id, .message = why, .retry_ms = retry_ms});
     } else {
         struct sw_publish *item = sw_publish_create(sw_buf_slice(&topic), key_slice, command->data);
-        item->owner = (uint64_t)session->slot << 32 | sw_session_reader(session)->generation;
+        item->owner = sw_session_name(session);
         item->id = command->id;
         item->done = on_published;
         item->context = session->all;
@@ -175,10 +176,27 @@ static void publish(struct sw_session *session, const struct sw_command *command
     sw_buf_deinit(&key);
 }
 
+/* Before it is known who this is nothing else is served. */
+static bool turned_away(struct sw_session *session, const struct sw_command *command)
+{
+    if (sw_session_known(session) || command->kind == SW_COMMAND_HELLO ||
+        command->kind == SW_COMMAND_BAD) {
+        return false;
+    }
+    sw_session_error(session, &(struct sw_encode_error){.error = SW_ERROR_UNAUTHORIZED,
+                                                        .id = command->id,
+                                                        .message = "say hello with a token first"});
+    sw_session_count_bad(session);
+    return true;
+}
+
 void sw_session_receive(struct sw_session *session, struct sw_slice text)
 {
     sw_count(&session->all->counters->requests_total, 1);
     struct sw_command command = sw_command_parse(text);
+    if (turned_away(session, &command)) {
+        return;
+    }
     switch (command.kind) {
     case SW_COMMAND_BAD:
         bad_request(session, &command);
@@ -190,7 +208,7 @@ void sw_session_receive(struct sw_session *session, struct sw_slice text)
         hello(session, &command);
         return;
     case SW_COMMAND_SUBSCRIBE:
-        sw_session_subscribe(session, &command);
+        (void)sw_session_subscribe(session, &command);
         return;
     case SW_COMMAND_UNSUBSCRIBE:
         sw_session_unsubscribe(session, &command);
@@ -199,7 +217,7 @@ void sw_session_receive(struct sw_session *session, struct sw_slice text)
         publish(session, &command);
         return;
     case SW_COMMAND_REFRESH:
-        unsupported(session, command.id, "this node takes no tokens");
+        refresh(session, &command);
         return;
     case SW_COMMAND_PING:
         pong(session, &command);

@@ -39,8 +39,7 @@ static bool find_target(struct sw_sessions *all, const struct sw_disconnect *ord
 
 bool sw_session_matches_user(const struct sw_session *session, struct sw_slice user)
 {
-    (void)session, (void)user;
-    return false; /* nobody says who he is */
+    return user.size > 0 && sw_slice_equal(sw_session_user(session), user);
 }
 
 static bool reads_one_of(const struct sw_session *session, const struct target *target)

@@ -39,8 +39,7 @@ static void resume(struct sw_session *session)
 {
     bool waits = session->lane.size || sw_session_reader(session)->flags & SW_WRITE_PENDING;
     if (session->paused && !waits && sw_session_state(session) <= SW_CLOSING_STATE) {
-        session->paused = false;
-        session->transport->resume(session);
+        sw_session_unpause(session, SW_PAUSE_LANE);
     }
 }
 

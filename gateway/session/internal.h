@@ -3,6 +3,7 @@
 #ifndef SW_SESSION_INTERNAL_H
 #define SW_SESSION_INTERNAL_H
 
+#include "auth/permit.h"
 #include "bus/report.h"
 #include "protocol/command.h"
 #include "protocol/encode.h"
@@ -12,8 +13,11 @@
 
 /* The one place where a state changes. */
 void sw_session_enter(struct sw_session *session, enum sw_session_state state);
-/* May it publish at all? Each topic's rule has the last word. */
-bool sw_session_publishes(const struct sw_session *session);
+/* Says `welcome`; `id` of the hello that it answers, 0: unasked. */
+void sw_session_welcome(struct sw_session *session, uint64_t id);
+/* Nothing is taken from its client until every reason is over. */
+void sw_session_pause(struct sw_session *session, enum sw_pause why);
+void sw_session_unpause(struct sw_session *session, enum sw_pause why);
 /* Of a session that is CLOSING: the code of its close frame; 0: none is possible. */
 uint16_t sw_session_code(const struct sw_session *session);
 /* Gives up what CLOSING sessions hold; never between walk and flush. */
@@ -29,7 +33,12 @@ void sw_silence_start(struct sw_session *session);
 
 /* ---- subscribe.c ---- */
 
-void sw_session_subscribe(struct sw_session *session, const struct sw_command *command);
+/* False: its grant covers nothing of what it asked for. */
+bool sw_session_subscribe(struct sw_session *session, const struct sw_command *command);
+/* The same with a request that is still text; one that is none counts as covered. */
+bool sw_session_subscribe_text(struct sw_session *session, struct sw_slice text);
+/* Ends what its grant covers no more, and says so. */
+void sw_session_revoke(struct sw_session *session);
 void sw_session_unsubscribe(struct sw_session *session, const struct sw_command *command);
 void sw_session_unsubscribe_all(struct sw_session *session);
 /* The bus will not have it. */
@@ -70,6 +79,8 @@ void sw_pending_joined(struct sw_sessions *all, struct sw_tape *tape);
 void sw_pending_refused(struct sw_sessions *all, struct sw_tape *tape, enum sw_error error);
 /* The session's waits for this tape are answered `cancelled`, at once. */
 void sw_pending_cancel(struct sw_session *session, struct sw_tape *tape);
+/* Those that its grant covers no more are answered `forbidden`. */
+void sw_pending_revoke(struct sw_session *session);
 /* Topics that the session waits for. */
 uint32_t sw_pending_count(const struct sw_session *session);
 /* The session ends: nothing is answered. */
@@ -88,5 +99,9 @@ bool sw_session_matches_user(const struct sw_session *session, struct sw_slice u
 /* ---- commands.c ---- */
 
 void sw_session_error(struct sw_session *session, const struct sw_encode_error *error);
+/* One that could not be served; the tenth within a minute ends the session. */
+void sw_session_count_bad(struct sw_session *session);
+/* What the node, and its grant, say of its publishing. */
+struct sw_permit sw_session_permit(const struct sw_session *session);
 
 #endif

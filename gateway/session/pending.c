@@ -2,6 +2,7 @@
 /* Subscriptions that wait for the bus. A request's entries are answered in as few frames as turns:
  * what became known in one turn goes out in one, the last with "done". */
 #include "common/mem.h"
+#include "session/guest.h"
 #include "session/internal.h"
 
 /* Clients that are told to come back do not come back together. */
@@ -73,10 +74,11 @@ static void pending_destroy(struct sw_pending *pending)
     sw_free(pending);
 }
 
-static void refuse(struct sw_pending *pending, enum sw_error error, uint64_t retry_ms)
+static void refuse(struct sw_pending *pending, enum sw_error error, const char *message,
+                   uint64_t retry_ms)
 {
-    sw_encode_subscribed_error(&pending->request->entries, sw_tape_name(pending->tape), error, NULL,
-                               retry_ms);
+    sw_encode_subscribed_error(&pending->request->entries, sw_tape_name(pending->tape), error,
+                               message, retry_ms);
     has_news(pending->request);
     pending_destroy(pending);
 }
@@ -102,7 +104,7 @@ void sw_pending_refused(struct sw_sessions *all, struct sw_tape *tape, enum sw_e
     (void)all;
     while (sw_tape_awaited(tape)) {
         struct sw_list *link = sw_list_first(&tape->turn.waiting);
-        refuse(SW_CONTAINER_OF(link, struct sw_pending, of_tape), error, 0);
+        refuse(SW_CONTAINER_OF(link, struct sw_pending, of_tape), error, NULL, 0);
     }
 }
 
@@ -139,7 +141,7 @@ static void on_timeout(struct sw_timer *timer)
     while ((link = sw_list_first(&request->pending))) {
         struct sw_pending *pending = SW_CONTAINER_OF(link, struct sw_pending, of_request);
         struct sw_tape *tape = pending->tape;
-        refuse(pending, SW_ERROR_BUS_UNAVAILABLE,
+        refuse(pending, SW_ERROR_BUS_UNAVAILABLE, NULL,
                RETRY_MS + sw_random_below(&all->random, RETRY_MS));
         sw_tape_release(all, tape);
     }
@@ -155,12 +157,28 @@ void sw_pending_cancel(struct sw_session *session, struct sw_tape *tape)
             struct sw_pending *pending = SW_CONTAINER_OF(link, struct sw_pending, of_request);
             link = link->next;
             if (pending->tape == tape) {
-                refuse(pending, SW_ERROR_CANCELLED, 0);
+                refuse(pending, SW_ERROR_CANCELLED, NULL, 0);
                 found = true;
             }
         }
         if (found) {
             tell(request); /* before the `unsubscribed` that follows */
+        }
+    }
+}
+
+void sw_pending_revoke(struct sw_session *session)
+{
+    struct sw_sessions *all = session->all;
+    for (struct sw_request *request = session->requests; request; request = request->next) {
+        for (struct sw_list *link = request->pending.next; link != &request->pending;) {
+            struct sw_pending *pending = SW_CONTAINER_OF(link, struct sw_pending, of_request);
+            struct sw_tape *tape = pending->tape;
+            link = link->next;
+            if (!sw_session_may_subscribe(session, sw_tape_name(tape))) {
+                refuse(pending, SW_ERROR_FORBIDDEN, "no grant", 0);
+                sw_tape_release(all, tape);
+            }
         }
     }
 }

@@ -86,6 +86,14 @@ static const char *state_word(const struct sw_fanout *fanout, const struct sw_re
     return sw_reader_pressured(fanout, reader) ? "pressured" : "open";
 }
 
+static void fill_user(const struct sw_session *session, struct sw_connection_row *row)
+{
+    struct sw_slice user = sw_session_user(session);
+    size_t size = user.size < sizeof(row->user) ? user.size : sizeof(row->user);
+    row->user_size = (uint8_t)size;
+    memcpy(row->user, user.data, size);
+}
+
 static void fill_row(struct sw_session *session, struct sw_connection_row *row)
 {
     struct sw_sessions *all = session->all;
@@ -104,6 +112,7 @@ static void fill_row(struct sw_session *session, struct sw_connection_row *row)
         .topics = reader->subscriptions,
         .reason = session->reason,
     };
+    fill_user(session, row);
 }
 
 static bool is_client(const struct sw_reader *reader)

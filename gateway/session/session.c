@@ -4,6 +4,7 @@
 #include "common/assert.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "session/guest.h"
 #include "session/internal.h"
 #include "session/report.h"
 
@@ -35,18 +36,34 @@ static void on_evict(void *owner, uint32_t slot)
     sw_session_close(sw_session_at(owner, slot), SW_REASON_EVICTED);
 }
 
+#define USER_TEXT (SW_USER_BYTES + 16)
+
+/* A pair for the log, with the space before it; nothing where nobody knows. */
+static const char *user_text(const struct sw_session *session, char out[USER_TEXT])
+{
+    char clean[SW_USER_BYTES + 1];
+    struct sw_slice user = sw_session_user(session);
+    out[0] = 0;
+    if (user.size) {
+        snprintf(out, USER_TEXT, " user=\"%s\"", sw_log_clean(clean, sizeof(clean), user));
+    }
+    return out;
+}
+
 /* An episode is two lines: a client that does not keep up, and what it missed until it did. */
 static void on_pressure(void *owner, uint32_t slot, const struct sw_pressure *pressure)
 {
     const struct sw_session *session = sw_session_at(owner, slot);
     char id[SW_SESSION_ID_BYTES + 1];
+    char user[USER_TEXT];
     sw_session_id(session, id);
+    user_text(session, user);
     if (pressure->begun) {
-        sw_log(SW_LOG_INFO, "session_pressured", "session=%s queued_bytes=%u", id,
+        sw_log(SW_LOG_INFO, "session_pressured", "session=%s%s queued_bytes=%u", id, user,
                pressure->queued_bytes);
     } else {
-        sw_log(SW_LOG_INFO, "session_eased", "session=%s ms=%llu shed=%llu queued_bytes=%u", id,
-               (unsigned long long)pressure->ms, (unsigned long long)pressure->shed,
+        sw_log(SW_LOG_INFO, "session_eased", "session=%s%s ms=%llu shed=%llu queued_bytes=%u", id,
+               user, (unsigned long long)pressure->ms, (unsigned long long)pressure->shed,
                pressure->queued_bytes);
     }
 }
@@ -159,6 +176,19 @@ struct sw_session *sw_session_at(struct sw_sessions *all, uint32_t slot)
     return &all->slabs[slot / SW_SLAB_CELLS].cells[slot % SW_SLAB_CELLS];
 }
 
+uint64_t sw_session_name(const struct sw_session *session)
+{
+    return (uint64_t)session->slot << 32 | sw_session_reader(session)->generation;
+}
+
+struct sw_session *sw_session_named(struct sw_sessions *all, uint64_t name)
+{
+    uint32_t slot = (uint32_t)(name >> 32);
+    const struct sw_reader *reader = sw_reader(&all->fanout, slot);
+    bool alive = reader->generation == (uint32_t)name &&
+                 (reader->state == SW_OPEN || reader->state == SW_CLOSING_STATE);
+    return alive ? sw_session_at(all, slot) : NULL;
+}
 static const char alphabet[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 const char *sw_session_id_text(uint64_t id, char out[SW_SESSION_ID_BYTES + 1])
@@ -212,9 +242,27 @@ void sw_session_enter(struct sw_session *session, enum sw_session_state state)
     sw_session_reader(session)->state = (uint8_t)state;
 }
 
-bool sw_session_publishes(const struct sw_session *session)
+void sw_session_welcome(struct sw_session *session, uint64_t id)
 {
-    return session->may_publish || sw_rules_grant_publish(session->all->config.rules);
+    const struct sw_sessions *all = session->all;
+    char name[SW_SESSION_ID_BYTES + 1];
+    struct sw_permit permit = sw_session_permit(session);
+    struct sw_buf text = {0};
+    sw_encode_welcome(&text,
+                      &(struct sw_welcome){.session = sw_slice_of(sw_session_id(session, name)),
+                                           .node = sw_slice_of(all->config.node),
+                                           .id = id,
+                                           .heartbeat_ms = all->config.ping_ms,
+                                           .expires_in = sw_session_expires_in(session),
+                                           .frame_limit = SW_FRAME_BYTES,
+                                           .topics_limit = SW_SESSION_TOPICS,
+                                           .publish = sw_permit_any(&permit, all->config.rules),
+                                           .tokens = session->guest != NULL});
+    sw_session_say(session, sw_buf_slice(&text));
+    sw_buf_deinit(&text);
+    if (all->leaving_ms) {
+        sw_session_say_drain(session, sw_loop_now_ms(all->loop) - all->leaving_ms);
+    }
 }
 
 bool sw_session_admit(struct sw_session *session, const struct sw_peer *peer)
@@ -234,6 +282,7 @@ static void begin(struct sw_session *session, const struct sw_transport *transpo
     session->heard = session->opened;
     struct sw_reader *reader = sw_session_reader(session);
     reader->fd = session->conn.fd;
+    reader->flags |= session->conn.tls ? SW_NEVER_DIRECT : 0;
     reader->list = &session->one;
     sw_session_enter(session, SW_OPEN);
     sw_silence_start(session);
@@ -246,26 +295,18 @@ void sw_session_refuse(struct sw_session *session, const struct sw_transport *tr
     sw_session_close(session, reason);
 }
 
-void sw_session_open(struct sw_session *session, const struct sw_transport *transport)
+void sw_session_open(struct sw_session *session, const struct sw_transport *transport,
+                     const struct sw_arrival *arrival)
 {
     const struct sw_sessions *all = session->all;
     begin(session, transport);
-    if (session->echo) {
-        return;
-    }
-    char id[SW_SESSION_ID_BYTES + 1];
-    struct sw_buf text = {0};
-    sw_encode_welcome(&text,
-                      &(struct sw_welcome){.session = sw_slice_of(sw_session_id(session, id)),
-                                           .node = sw_slice_of(all->config.node),
-                                           .heartbeat_ms = all->config.ping_ms,
-                                           .frame_limit = SW_FRAME_BYTES,
-                                           .topics_limit = SW_SESSION_TOPICS,
-                                           .publish = sw_session_publishes(session)});
-    sw_session_say(session, sw_buf_slice(&text));
-    sw_buf_deinit(&text);
-    if (all->leaving_ms) {
-        sw_session_say_drain(session, sw_loop_now_ms(all->loop) - all->leaving_ms);
+    if (all->verifier) {
+        sw_guest_arrive(session, arrival);
+    } else if (!session->echo) {
+        sw_session_welcome(session, 0);
+        if (arrival->subscribe.size) {
+            sw_session_receive(session, arrival->subscribe);
+        }
     }
 }
 
@@ -277,12 +318,28 @@ void sw_session_heard(struct sw_session *session)
 
 /* ---- the control lane ---- */
 
+void sw_session_pause(struct sw_session *session, enum sw_pause why)
+{
+    if (!session->paused) {
+        sw_conn_read(&session->conn, false);
+    }
+    session->paused |= (uint8_t)why;
+}
+
+void sw_session_unpause(struct sw_session *session, enum sw_pause why)
+{
+    bool paused = session->paused;
+    session->paused &= (uint8_t)~why;
+    if (paused && !session->paused) {
+        session->transport->resume(session);
+    }
+}
+
 static void lane_grew(struct sw_session *session)
 {
     size_t limit = session->echo ? SW_ECHO_BYTES : SW_LANE_BYTES;
-    if (session->lane.size > limit && !session->paused) {
-        session->paused = true;
-        sw_conn_read(&session->conn, false);
+    if (session->lane.size > limit) {
+        sw_session_pause(session, SW_PAUSE_LANE);
     }
     sw_fanout_due(&session->all->fanout, session->slot);
 }
@@ -380,8 +437,8 @@ void sw_sessions_leave(struct sw_sessions *all, struct sw_farewell farewell)
 
 void sw_session_say_drain(struct sw_session *session, uint64_t late_ms)
 {
-    if (session->drain_said || session->echo) {
-        return;
+    if (session->drain_said || session->echo || !sw_session_known(session)) {
+        return; /* who is not known yet hears it behind its welcome */
     }
     session->drain_said = true;
     struct sw_farewell left = sw_farewell_late(session->all->farewell, late_ms);
@@ -438,7 +495,12 @@ static void retire(struct sw_session *session, struct sw_slice words)
 
 static void retire_with_reason(struct sw_session *session)
 {
-    retire(session, sw_slice_of(sw_reason_row((enum sw_reason)session->reason)->text));
+    char words[SW_CLOSE_WORDS + 1];
+    if (session->reason == SW_REASON_UNAUTHORIZED) {
+        retire(session, sw_slice_of(sw_guest_refusal(session, words, sizeof(words))));
+    } else {
+        retire(session, sw_slice_of(sw_reason_row((enum sw_reason)session->reason)->text));
+    }
 }
 
 bool sw_session_disconnect(struct sw_session *session, uint16_t code, struct sw_slice words)
@@ -475,18 +537,21 @@ void sw_sessions_retire(struct sw_sessions *all)
     all->closing_head = wait_head;
 }
 
+/* Who never was let in is seen by its counter, and in the flight recorder: a storm of bad tokens
+ * shall not be one of lines. */
 static void log_end(const struct sw_session *session, uint64_t behind)
 {
     char id[SW_SESSION_ID_BYTES + 1];
+    char user[USER_TEXT];
     char address[SW_ADDRESS_TEXT];
     const struct sw_reader *reader = sw_session_reader(session);
     const struct sw_sessions *all = session->all;
     struct sw_peer peer = sw_session_peer(session);
     uint32_t ticks = sw_sessions_tick(all) - session->opened;
-    sw_log(SW_LOG_INFO, "session_closed",
-           "session=%s address=%s reason=%s code=%u transport=%s seconds=%u sent=%u shed=%u "
+    sw_log(sw_session_known(session) ? SW_LOG_INFO : SW_LOG_DEBUG, "session_closed",
+           "session=%s%s address=%s reason=%s code=%u transport=%s seconds=%u sent=%u shed=%u "
            "unsent=%llu",
-           sw_session_id(session, id), sw_peer_text(&peer, address),
+           sw_session_id(session, id), user_text(session, user), sw_peer_text(&peer, address),
            sw_reason_row((enum sw_reason)session->reason)->word, sw_session_code(session),
            session->transport->name, ticks * SW_WHEEL_TICK_MS / 1000, reader->sent, reader->shed,
            (unsigned long long)behind);
@@ -546,6 +611,7 @@ void sw_session_closed(struct sw_session *session)
     sw_loop_timer_stop(all->loop, &session->timer);
     leave_due(all, session->slot);
     sw_buf_deinit(&session->lane);
+    sw_guest_destroy(session);
     if (session->capacity) {
         sw_free(reader->list);
     }

@@ -43,15 +43,24 @@ struct sw_transport {
 
 struct sw_request;  /* session/pending */
 struct sw_recorder; /* session/report */
+struct sw_guest;    /* session/guest */
+struct sw_verifier; /* auth/verifier */
+
+/* Why nothing is taken from a client for a while. */
+enum sw_pause {
+    SW_PAUSE_LANE = 1,    /* it does not take its replies */
+    SW_PAUSE_VERDICT = 2, /* its token is being verified */
+};
 
 struct sw_session {
-    struct sw_conn conn; /* first: see sw_session_of */
+    _Alignas(32) struct sw_conn conn; /* first: see sw_session_of; aligned: see SW_SLAB_CELLS */
     struct sw_timer timer;
     struct sw_sessions *all;
     const struct sw_transport *transport;
     void *codec;        /* the transport's, while a message is incomplete */
     struct sw_buf lane; /* frames of the control lane that wait to be written */
     struct sw_request *requests;
+    struct sw_guest *guest;     /* NULL: no tokens are asked for */
     struct sw_subscription one; /* the list until there is a second */
     uint64_t id;
     uint32_t slot;
@@ -72,12 +81,12 @@ struct sw_session {
     uint16_t capacity;  /* of the list; 0: `one` */
     uint16_t publishes; /* that wait for the bus */
     uint8_t bad_count;
+    uint8_t paused;         /* enum sw_pause, or'ed: not read while there is a reason */
     uint8_t reason;         /* enum sw_reason */
     uint8_t ended_at;       /* CLOSING: its place in the flight recorder */
     bool ping_strict : 1;   /* the ping is due after pong_ms: nothing stood before it */
     bool ping_followed : 1; /* something was sent behind it */
     bool may_publish : 1;
-    bool paused : 1;      /* it does not take its replies: not read until it does */
     bool after_data : 1;  /* CLOSING: what it is owed goes first */
     bool retired : 1;     /* CLOSING: given up its subscriptions, the last frame is in the lane */
     bool close_heard : 1; /* the peer's close frame has come */
@@ -104,8 +113,8 @@ struct sw_sessions_config {
     const char *node;
 };
 
-/* Cells are handed out in slabs, and a slab that is empty goes back to the system. 128 of 352
- * bytes are 11 pages to the byte. */
+/* Cells are handed out in slabs, and a slab that is empty goes back to the system. 128 of 384
+ * bytes are 12 pages to the byte. */
 #define SW_SLAB_CELLS 128
 
 struct sw_slab {
@@ -115,7 +124,9 @@ struct sw_slab {
     uint32_t free_head; /* index + 1 */
 };
 #ifndef SW_LAW
-_Static_assert(SW_SLAB_CELLS * sizeof(struct sw_session) % 4096 == 0, "a slab fills its pages");
+_Static_assert((SW_SLAB_CELLS * sizeof(struct sw_session) + 4095) / 4096 * 4096 <
+                   (SW_SLAB_CELLS + 1) * sizeof(struct sw_session),
+               "a slab fills its pages");
 #endif
 
 /* All sessions of a worker. */
@@ -124,8 +135,9 @@ struct sw_sessions {
     struct sw_sessions_config config;
     struct sw_loop *loop;
     struct sw_bus *bus;
-    void *codecs;           /* the transport's, shared by the worker's sessions */
-    struct sw_inbox *inbox; /* the worker's */
+    void *codecs;                 /* the transport's, shared by the worker's sessions */
+    struct sw_inbox *inbox;       /* the worker's */
+    struct sw_verifier *verifier; /* the worker's; NULL: no tokens are asked for */
     struct sw_counters *counters;
     struct sw_random random;
     struct sw_recorder *recorder;
@@ -174,10 +186,25 @@ const char *sw_session_id_text(uint64_t id, char out[SW_SESSION_ID_BYTES + 1]);
 bool sw_session_id_parse(struct sw_slice text, uint64_t *id);
 const char *sw_session_id(const struct sw_session *session, char out[SW_SESSION_ID_BYTES + 1]);
 
+/* A name that outlives the session, for what comes back from elsewhere. */
+uint64_t sw_session_name(const struct sw_session *session);
+/* NULL: it is not OPEN or CLOSING any more. */
+struct sw_session *sw_session_named(struct sw_sessions *all, uint64_t name);
+/* Who its client is, by its token; empty: nobody knows. */
+struct sw_slice sw_session_user(const struct sw_session *session);
+
 /* ---- one session ---- */
 
-/* The upgrade is done: the session is OPEN and hears `welcome` (not on the echo path). */
-void sw_session_open(struct sw_session *session, const struct sw_transport *transport);
+/* What came with the upgrade. */
+struct sw_arrival {
+    struct sw_slice token;     /* data == NULL: none was shown */
+    struct sw_slice subscribe; /* what the URL asks for, as a request; may be empty */
+};
+
+/* The upgrade is done: the session is OPEN. As soon as it is known who it is (without tokens: at
+ * once) it hears `welcome` and gets what the URL asks for (not on the echo path). */
+void sw_session_open(struct sw_session *session, const struct sw_transport *transport,
+                     const struct sw_arrival *arrival);
 /* It is known who the client is, before the session opens. False: its address has as many sessions
  * as it may. */
 bool sw_session_admit(struct sw_session *session, const struct sw_peer *peer) SW_MUST_CHECK;

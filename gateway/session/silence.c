@@ -6,6 +6,7 @@
  */
 #include "common/assert.h"
 #include "common/mem.h"
+#include "session/guest.h"
 #include "session/internal.h"
 
 static uint32_t to_ticks(uint32_t ms)
@@ -99,7 +100,7 @@ static void look(struct sw_session *session)
         sw_session_close(session, session->ping_strict ? SW_REASON_NO_PONG : SW_REASON_STALLED);
         return;
     }
-    if (session->lane.size == 0 && !session->echo) {
+    if (session->lane.size == 0 && !session->echo && sw_session_known(session)) {
         /* who is behind will hear what it is owed */
         bool idle = sent == session->seen_sent && !has_arrears(session);
         /* before `hb`, behind which it would not be strict */

@@ -3,6 +3,7 @@
  * joined, and the subscription waits in pending.c until the bus says that what follows is live. */
 #include "common/mem.h"
 #include "core/topic.h"
+#include "session/guest.h"
 #include "session/internal.h"
 
 /* One language and one framing so far: every session reads the same tapes. */
@@ -116,6 +117,7 @@ void sw_tape_refused(struct sw_sessions *all, struct sw_tape *tape, enum sw_erro
 struct subscribing {
     struct sw_session *session;
     struct sw_request *request; /* NULL: nothing waits so far */
+    bool covered;               /* by the session's grant: at least one entry */
     uint64_t id;
     struct sw_buf entries;
     struct sw_buf topic;
@@ -147,9 +149,15 @@ static void subscribe_one(struct subscribing *at, const struct sw_command_sub *s
     const char *why = NULL;
     enum sw_topic_kind kind = sw_topic_kind(topic, all->config.separator, &why);
     if (kind == SW_TOPIC_BAD) {
+        at->covered = true; /* it is no grant that is missing */
         sw_encode_subscribed_error(&at->entries, topic, SW_ERROR_BAD_TOPIC, why, 0);
         return;
     }
+    if (!sw_session_may_subscribe(session, topic)) {
+        sw_encode_subscribed_error(&at->entries, topic, SW_ERROR_FORBIDDEN, "no grant", 0);
+        return;
+    }
+    at->covered = true;
     if (sub->error != SW_ERROR_NONE) {
         sw_encode_subscribed_error(&at->entries, topic, sub->error, sub->message, 0);
         return;
@@ -199,14 +207,14 @@ static uint32_t count_entries(const struct sw_command *command)
     return count;
 }
 
-void sw_session_subscribe(struct sw_session *session, const struct sw_command *command)
+bool sw_session_subscribe(struct sw_session *session, const struct sw_command *command)
 {
     if (count_entries(command) > SW_SUBSCRIBE_ENTRIES) {
         sw_session_error(session, &(struct sw_encode_error){
                                       .error = SW_ERROR_TOO_MANY_TOPICS,
                                       .id = command->id,
                                       .message = "one subscribe names at most 512 topics"});
-        return;
+        return true;
     }
     struct subscribing at = {.session = session, .id = command->id};
     struct sw_command_walk walk = {0};
@@ -226,6 +234,13 @@ void sw_session_subscribe(struct sw_session *session, const struct sw_command *c
     }
     sw_buf_deinit(&at.entries);
     sw_buf_deinit(&at.topic);
+    return at.covered;
+}
+
+bool sw_session_subscribe_text(struct sw_session *session, struct sw_slice text)
+{
+    struct sw_command command = sw_command_parse(text);
+    return command.kind != SW_COMMAND_SUBSCRIBE || sw_session_subscribe(session, &command);
 }
 
 /* ---- unsubscribe ---- */
@@ -281,6 +296,28 @@ void sw_session_unsubscribe(struct sw_session *session, const struct sw_command 
     sw_encode_unsubscribed_end(&text);
     sw_session_say(session, sw_buf_slice(&text));
     sw_buf_deinit(&topic);
+    sw_buf_deinit(&text);
+}
+
+void sw_session_revoke(struct sw_session *session)
+{
+    const struct sw_reader *reader = sw_session_reader(session);
+    struct sw_buf text = {0};
+    bool first = true;
+    sw_pending_revoke(session);
+    sw_encode_unsubscribed_begin(&text, 0);
+    for (uint32_t i = reader->subscriptions; i-- > 0;) {
+        struct sw_slice name = sw_tape_name(session->all->fanout.tapes[reader->list[i].tape]);
+        if (!sw_session_may_subscribe(session, name)) {
+            sw_encode_unsubscribed_topic(&text, name, first);
+            first = false;
+            end_subscription(session, &reader->list[i]);
+        }
+    }
+    sw_encode_revoked_end(&text);
+    if (!first) {
+        sw_session_say(session, sw_buf_slice(&text));
+    }
     sw_buf_deinit(&text);
 }
 

@@ -219,10 +219,10 @@ static void on_closed(struct sw_conn *conn)
 static const struct sw_conn_events events = {
     .on_read = on_read, .on_end = on_end, .on_closed = on_closed};
 
-void sw_ws_open(struct sw_session *session)
+void sw_ws_open(struct sw_session *session, const struct sw_arrival *arrival)
 {
     sw_conn_adopt(&session->conn, &events);
-    sw_session_open(session, &sw_ws_transport);
+    sw_session_open(session, &sw_ws_transport, arrival);
 }
 
 void sw_ws_refuse(struct sw_session *session, enum sw_reason reason)

@@ -10,7 +10,7 @@
 extern const struct sw_transport sw_ws_transport;
 
 /* The session's connection speaks WebSocket from now on: adopts it and opens the session. */
-void sw_ws_open(struct sw_session *session);
+void sw_ws_open(struct sw_session *session, const struct sw_arrival *arrival);
 /* The same, for a session that hears only why it may not be. */
 void sw_ws_refuse(struct sw_session *session, enum sw_reason reason);
 /* Bytes from the peer; also those that came behind the handshake. */

@@ -8,6 +8,7 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { chromium } from 'playwright-core';
+import { Certificate } from '../harness/certificate.mjs';
 import { Gateway } from '../harness/gateway.mjs';
 import { atEnd, suiteScope } from '../harness/scope.mjs';
 import { PRESET, ROOT, patience } from '../harness/setting.mjs';
@@ -34,7 +35,7 @@ after(() => browser?.close());
 
 // Opens the page. A page that complains (console, exception, content policy) fails its test, unless `complains` says that the
 // browser itself will, as it does of a WebSocket that is refused.
-async function open(t, gateway, { complains = false, stream, clock, ...options } = {}) {
+async function open(t, gateway, { complains = false, stream, clock, scheme = 'http', ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
   const complaints = [];
   atEnd(t, async () => {
@@ -48,7 +49,7 @@ async function open(t, gateway, { complains = false, stream, clock, ...options }
   if (clock) await page.clock.install();
   if (stream) await page.routeWebSocket('**/v1/ws?*', stream);
   const openedAt = performance.now();
-  const response = await page.goto(`http://127.0.0.1:${gateway.port}/`);
+  const response = await page.goto(`${scheme}://127.0.0.1:${gateway.port}/`);
   return { page, response, openedAt };
 }
 
@@ -226,6 +227,16 @@ describe('the demo page on other settings', { skip }, () => {
     await state(page, 'live', 45000);
     await until(async () => /1 gap of unknown size/.test(await text(page, 'missed-note')), 5000, 'the gap');
     await until(async () => /^Reconnected/.test((await feed(page))[0]), 5000, 'the gap in the list');
+  });
+
+  test('is live over TLS', async (t) => {
+    const certificate = new Certificate(t);
+    const gateway = await Gateway.start(t, ['--demo', ...certificate.flags]);
+    const { page } = await open(t, gateway, { scheme: 'https', ignoreHTTPSErrors: true });
+    await state(page, 'live');
+    await until(async () => (await prices(page)).length === 12, 5000, 'twelve instruments');
+    await publishBox(page, 'demo.chat', '{"over":"TLS"}');
+    await until(async () => (await feed(page)).includes('{"over":"TLS"}'), 5000, 'the message in the list');
   });
 
   test('is not there without --demo', async (t) => {

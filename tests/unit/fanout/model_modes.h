@@ -65,7 +65,8 @@ struct model_slot {
 struct flavour {
     bool closes;
     bool unknowns;
-    bool modes; /* else `all` alone */
+    bool modes;  /* else `all` alone */
+    bool secure; /* over TLS, where many frames may be in flight */
     struct sw_marks marks;
 };
 
@@ -227,7 +228,7 @@ static inline void take_frame(struct model *model, uint32_t slot, struct sw_slic
         check(place->live, slot, tape, place, text);
         (dropped ? take_dropped : take_message)(model, slot, tape, place, text);
     }
-    for (size_t tape = 0; tape < TAPES; tape++) {
+    for (size_t tape = 0; tape < TAPES && !model->flavour.secure; tape++) {
         at->before[tape].live = false; /* what was in flight at its end goes before all else */
     }
 }

@@ -1,30 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 /* A worker without sessions: a loop, the fan-out on it, and slots whose clients are the other ends
- * of socket pairs. Its turn is the sessions' turn: retire, walk, flush, turned, retire, law.
+ * of socket pairs, over TLS where the rig is secure. Its turn is the sessions' turn: retire, walk,
+ * flush, turned, retire, law.
  *
  * A frame is four bytes of size and a text: a message's is its payload, a gap mark's is
  * "dropped <name> <count> <reason>". */
 #ifndef SW_FANOUT_RIG_H
 #define SW_FANOUT_RIG_H
 
-#include "../common/unit.h"
+#include "../net/tls_peer.h"
 
 #include "common/clock.h"
 #include "common/mem.h"
 #include "core/limits.h"
 #include "fanout/internal.h"
+#include "net/loop_internal.h"
 
 #include <fcntl.h>
-#include <stdio.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 struct rig;
 
 struct rig_slot {
     struct sw_conn conn; /* first: found from it */
     struct rig *rig;
-    int peer; /* -1: gone */
+    int peer;            /* -1: gone */
+    struct tls_peer tls; /* of `peer`; `ssl` NULL: plain */
     bool open;
     bool closing;
     bool after_data; /* closing: what it is owed goes first */
@@ -49,6 +49,7 @@ struct rig {
     struct rig_slot *slots;
     uint32_t count;
     struct sw_buf text; /* rig_text's */
+    struct sw_tls *tls; /* secure: clients that come speak TLS; else NULL */
 };
 
 /* ---- the encoding ---- */
@@ -203,6 +204,39 @@ static inline void rig_on_closed(struct sw_conn *conn)
 static const struct sw_conn_events rig_conn_events = {
     .on_read = rig_on_read, .on_end = rig_on_end, .on_closed = rig_on_closed};
 
+static inline void rig_forget_tls(struct rig_slot *at)
+{
+    if (at->tls.ssl) {
+        at->tls.fd = -1; /* `peer` is closed by whoever likes */
+        tls_peer_deinit(&at->tls);
+        at->tls.ssl = NULL;
+    }
+}
+
+/* From now on clients that come speak TLS. */
+static inline void rig_secure(struct rig *rig)
+{
+    rig->tls = sw_tls_create(rig->loop, tls_context("rig"), &rig->counters, NULL);
+}
+
+/* The whole handshake, without a turn. */
+static inline void rig_shake(struct rig *rig, uint32_t slot)
+{
+    struct rig_slot *at = &rig->slots[slot];
+    char bytes[4096];
+    sw_conn_start_tls(&at->conn, rig->tls);
+    tls_peer_init(&at->tls, at->peer, TLS1_3_VERSION);
+    while (!SSL_is_init_finished(at->tls.ssl)) {
+        (void)SSL_do_handshake(at->tls.ssl);
+        int n = BIO_read(at->tls.out, bytes, sizeof(bytes));
+        if (n > 0) {
+            sw_tls_take(&at->conn, bytes, (size_t)n);
+        }
+        tls_peer_receive(&at->tls);
+    }
+    sw_reader(&rig->fanout, slot)->flags |= SW_NEVER_DIRECT;
+}
+
 /* A new client; `room`: SO_SNDBUF of its server's end, 0: the system's. */
 static inline void rig_open(struct rig *rig, uint32_t slot, int room)
 {
@@ -215,6 +249,7 @@ static inline void rig_open(struct rig *rig, uint32_t slot, int room)
         assert_int_equal(setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room)), 0);
     }
     assert_int_equal(sw_conn_open(&at->conn, rig->loop, fds[0], &rig_conn_events), 0);
+    rig_forget_tls(at);
     if (at->peer >= 0) {
         close(at->peer);
     }
@@ -231,6 +266,9 @@ static inline void rig_open(struct rig *rig, uint32_t slot, int room)
     *reader = (struct sw_reader){.fd = fds[0], .list = at->list};
     if (slot >= rig->fanout.slots_high) {
         rig->fanout.slots_high = slot + 1;
+    }
+    if (rig->tls) {
+        rig_shake(rig, slot);
     }
 }
 
@@ -390,6 +428,7 @@ static inline void rig_deinit(struct rig *rig)
     for (uint32_t slot = 0; slot < rig->count; slot++) {
         struct rig_slot *at = &rig->slots[slot];
         assert_false(at->open);
+        rig_forget_tls(at);
         if (at->peer >= 0) {
             close(at->peer);
         }
@@ -409,6 +448,7 @@ static inline void rig_deinit(struct rig *rig)
     assert_int_equal(sw_counter_read(&rig->counters.subscriptions), 0);
     assert_int_equal(sw_counter_read(&rig->counters.tapes), 0);
     sw_fanout_deinit(&rig->fanout);
+    sw_tls_destroy(&rig->tls);
     sw_loop_destroy(&rig->loop);
     sw_buf_deinit(&rig->text);
     sw_free(rig->slots);
@@ -469,6 +509,20 @@ static inline void rig_say(struct rig *rig, uint32_t slot, const char *text)
     sw_fanout_due(&rig->fanout, slot);
 }
 
+/* Up to `size` bytes that came; negative or 0: there are none. */
+static inline ssize_t rig_receive(struct rig_slot *at, char *out, size_t size)
+{
+    if (!at->tls.ssl) {
+        return read(at->peer, out, size);
+    }
+    at->tls.fd = at->peer;
+    size_t n = tls_peer_read(&at->tls, out, size);
+    while (n == 0 && at->peer >= 0 && tls_peer_receive(&at->tls)) {
+        n = tls_peer_read(&at->tls, out, size);
+    }
+    return (ssize_t)n;
+}
+
 /* The client reads up to `size` bytes; returns how many there were. */
 static inline size_t rig_read(struct rig *rig, uint32_t slot, size_t size)
 {
@@ -476,7 +530,7 @@ static inline size_t rig_read(struct rig *rig, uint32_t slot, size_t size)
     size_t sum = 0;
     while (sum < size) {
         size_t step = size - sum < 65536 ? size - sum : 65536;
-        ssize_t n = read(at->peer, sw_buf_reserve(&at->got, step), step);
+        ssize_t n = rig_receive(at, sw_buf_reserve(&at->got, step), step);
         if (n <= 0) {
             break;
         }
@@ -486,13 +540,18 @@ static inline size_t rig_read(struct rig *rig, uint32_t slot, size_t size)
     return sum;
 }
 
-/* Is a gate to wake somebody who reads by now? Then a tick is waited for. */
+/* A number that changes when the client reads anything, be it a part of a record. */
+static inline size_t rig_progress(const struct rig *rig, uint32_t slot)
+{
+    return rig->slots[slot].got.size + rig->slots[slot].tls.received;
+}
+
+/* Is a gate to wake somebody who reads by now? It does at its next tick. */
 static inline bool rig_gated(struct rig *rig)
 {
     for (uint32_t i = 0; i < rig->fanout.gates_count; i++) {
         struct sw_reader *reader = sw_reader(&rig->fanout, sw_gate_slot(&rig->fanout, i));
         if (reader->flags & SW_GATED && sw_reader_owed(&rig->fanout, reader)) {
-            usleep(5000);
             return true;
         }
     }
@@ -503,7 +562,9 @@ static inline bool rig_gated(struct rig *rig)
 static inline void rig_drain(struct rig *rig, uint32_t slot)
 {
     for (unsigned idle = 0; idle < 3; idle++) {
-        if (rig_read(rig, slot, SIZE_MAX)) {
+        size_t before = rig_progress(rig, slot);
+        rig_read(rig, slot, SIZE_MAX);
+        if (before != rig_progress(rig, slot)) {
             idle = 0;
         }
         rig_turn(rig);

@@ -50,6 +50,7 @@ struct model {
     struct model_tape tapes[TAPES];
     struct model_slot slots[SLOTS];
     bool closes; /* slots close in all ways; then what is due is not known exactly */
+    bool secure; /* over TLS, where many frames may be in flight */
     int64_t due;
     int64_t messages; /* that the clients have read */
     int64_t shed[SW_SHED_COUNT];
@@ -114,7 +115,7 @@ static void take_frame(struct model *model, uint32_t slot, struct sw_slice text)
         known = is_next(model, slot, tape, &at->before[tape], text) ||
                 is_next(model, slot, tape, &at->now[tape], text);
     }
-    for (size_t tape = 0; tape < TAPES; tape++) {
+    for (size_t tape = 0; tape < TAPES && !model->secure; tape++) {
         at->before[tape].live = false; /* what was in flight at its end goes before all else */
     }
     if (!known) {
@@ -253,6 +254,21 @@ static void end_place(struct model *model, uint32_t slot, size_t tape)
     at->before[tape].end = next + (next < model->tapes[tape].frames); /* one frame, no more */
 }
 
+static void turn(struct model *model);
+
+/* Reads all that is in flight, if there is something: of the tape that was left before all else. */
+static void land(struct model *model, uint32_t slot, size_t tape)
+{
+    const struct sw_reader *reader = sw_reader(&model->rig.fanout, slot);
+    struct model_place *before = &model->slots[slot].before[tape];
+    before->end = model->tapes[tape].frames;
+    do {
+        turn(model);
+        read_some(model, slot, SIZE_MAX);
+    } while (reader->flags & SW_WRITE_PENDING);
+    before->live = false;
+}
+
 /* Its client then reads all there is, so that no more than one frame is still to come. */
 static void unsubscribe(struct model *model, uint32_t slot, size_t tape)
 {
@@ -265,6 +281,11 @@ static void unsubscribe(struct model *model, uint32_t slot, size_t tape)
     }
     assert_true(index < reader->subscriptions);
     sw_hub_unsubscribe(fanout, slot, index);
+    if (model->secure) {
+        end_place(model, slot, tape);
+        land(model, slot, tape);
+        return;
+    }
     read_some(model, slot, SIZE_MAX);
     end_place(model, slot, tape);
 }
@@ -316,17 +337,20 @@ static void catch_up(struct model *model)
     struct rig *rig = &model->rig;
     for (unsigned idle = 0; idle < 3; idle++) {
         for (uint32_t slot = 0; slot < SLOTS; slot++) {
-            size_t before = rig->slots[slot].got.size;
+            size_t before = rig_progress(rig, slot);
             if (!model->slots[slot].open || rig->slots[slot].peer < 0) {
                 continue;
             }
             int64_t messages = model->messages;
             read_some(model, slot, SIZE_MAX);
-            if (messages != model->messages || before != rig->slots[slot].got.size) {
+            if (messages != model->messages || before != rig_progress(rig, slot)) {
                 idle = 0;
             }
         }
-        idle = rig_gated(rig) ? 0 : idle;
+        if (rig_gated(rig)) { /* it is woken by a tick */
+            rig_clock_advance(SW_GATE_TICK_MS);
+            idle = 0;
+        }
         turn(model);
     }
     for (uint32_t slot = 0; slot < SLOTS; slot++) {
@@ -417,12 +441,17 @@ static uint64_t asked(const char *name)
     return text ? strtoull(text, NULL, 10) : 0;
 }
 
-static void run(uint64_t seed, uint64_t operations, bool closes, uint32_t max_queued_bytes)
+static void run(uint64_t seed, uint64_t operations, bool secure, bool closes,
+                uint32_t max_queued_bytes)
 {
     struct model *model = sw_zalloc(sizeof(*model));
     model->random = unit_seeded(seed);
     model->closes = closes;
+    model->secure = secure;
     rig_init(&model->rig, SLOTS, max_queued_bytes);
+    if (secure) {
+        rig_secure(&model->rig);
+    }
     for (size_t i = 0; i < sizeof(model->filler); i++) {
         model->filler[i] = (char)('a' + i % 26);
     }
@@ -444,23 +473,35 @@ static void run(uint64_t seed, uint64_t operations, bool closes, uint32_t max_qu
 }
 
 /* SPILLWAY_OPS runs longer, with another seed from SPILLWAY_SEED. */
-static void run_asked(uint64_t seed, bool closes, uint32_t max_queued_bytes)
+static void run_asked(uint64_t seed, bool secure, bool closes, uint32_t max_queued_bytes)
 {
     uint64_t operations = asked("SPILLWAY_OPS");
     uint64_t other = asked("SPILLWAY_SEED");
-    run(other ? other : seed, operations ? operations : 100000, closes, max_queued_bytes);
+    run(other ? other : seed, operations ? operations : 100000, secure, closes, max_queued_bytes);
 }
 
 static void readers_get_what_the_model_says(void **state)
 {
     (void)state;
-    run_asked(20241, false, UINT32_MAX);
+    run_asked(20241, false, false, UINT32_MAX);
 }
 
 static void readers_that_come_and_go_get_what_the_model_says(void **state)
 {
     (void)state;
-    run_asked(20242, true, 300000);
+    run_asked(20242, false, true, 300000);
+}
+
+static void readers_over_tls_get_what_the_model_says(void **state)
+{
+    (void)state;
+    run_asked(20243, true, false, UINT32_MAX);
+}
+
+static void readers_over_tls_that_come_and_go_get_what_the_model_says(void **state)
+{
+    (void)state;
+    run_asked(20244, true, true, 300000);
 }
 
 int main(void)
@@ -468,6 +509,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(readers_get_what_the_model_says),
         cmocka_unit_test(readers_that_come_and_go_get_what_the_model_says),
+        cmocka_unit_test(readers_over_tls_get_what_the_model_says),
+        cmocka_unit_test(readers_over_tls_that_come_and_go_get_what_the_model_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

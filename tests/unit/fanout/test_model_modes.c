@@ -96,7 +96,7 @@ static void open_slot(struct model *model, uint32_t slot)
     memset(&model->slots[slot], 0, sizeof(model->slots[slot]));
     model->slots[slot].open = true;
     rig_open(&model->rig, slot, below(model, 3) ? 1 : 0);
-    if (one_in(model, 6)) {
+    if (one_in(model, 6) && !model->flavour.secure) {
         sw_reader(&model->rig.fanout, slot)->flags = SW_NEVER_DIRECT;
     }
 }
@@ -159,6 +159,22 @@ static void set_manner(struct model *model, uint32_t slot, size_t tape)
     note_manner(&model->slots[slot].now[tape], mode, max_hz);
 }
 
+static void turn(struct model *model);
+
+/* Reads all that is in flight, which may be of the tape that was left. */
+static void land(struct model *model, uint32_t slot, size_t tape)
+{
+    const struct sw_reader *reader = sw_reader(&model->rig.fanout, slot);
+    struct model_slot *at = &model->slots[slot];
+    at->before[tape] = at->now[tape];
+    at->now[tape].live = false;
+    do {
+        turn(model);
+        read_some(model, slot, SIZE_MAX);
+    } while (reader->flags & SW_WRITE_PENDING);
+    at->before[tape].live = false;
+}
+
 /* Its client then reads all there is, so that no more than one frame is still to come. */
 static void unsubscribe(struct model *model, uint32_t slot, size_t tape)
 {
@@ -169,6 +185,10 @@ static void unsubscribe(struct model *model, uint32_t slot, size_t tape)
     model->told[SW_SHED_SLOW] += untold.slow;
     model->told[untold.passed_reason] += untold.passed;
     assert_true(!untold.unknown || model->flavour.unknowns);
+    if (model->flavour.secure) {
+        land(model, slot, tape);
+        return;
+    }
     read_some(model, slot, SIZE_MAX);
     if (sw_reader(fanout, slot)->flags & SW_WRITE_PENDING && !at->before[tape].live) {
         at->before[tape] = at->now[tape];
@@ -405,6 +425,9 @@ static void run(uint64_t seed, uint64_t operations, const struct flavour *flavou
     model->random = unit_seeded(seed);
     model->flavour = *flavour;
     rig_init_marks(&model->rig, SLOTS, &flavour->marks);
+    if (flavour->secure) {
+        rig_secure(&model->rig);
+    }
     for (size_t i = 0; i < sizeof(model->filler); i++) {
         model->filler[i] = (char)('a' + i % 26);
     }
@@ -463,6 +486,22 @@ static void readers_of_every_mode_that_come_and_go_get_what_the_model_says(void 
                       .modes = true, .unknowns = true, .closes = true, .marks = small_marks});
 }
 
+static void readers_over_tls_of_every_mode_get_what_the_model_says(void **state)
+{
+    (void)state;
+    run_asked(36, &(struct flavour){
+                      .modes = true, .unknowns = true, .secure = true, .marks = small_marks});
+}
+
+static void readers_over_tls_of_every_mode_that_come_and_go_get_what_the_model_says(void **state)
+{
+    (void)state;
+    run_asked(
+        37,
+        &(struct flavour){
+            .modes = true, .unknowns = true, .closes = true, .secure = true, .marks = small_marks});
+}
+
 /* ---- can they fail? ---- */
 
 #define FAULT "SPILLWAY_FAULT"
@@ -518,6 +557,8 @@ int main(void)
         cmocka_unit_test(readers_of_every_mode_get_what_the_model_says),
         cmocka_unit_test(readers_of_every_mode_with_large_marks_get_what_the_model_says),
         cmocka_unit_test(readers_of_every_mode_that_come_and_go_get_what_the_model_says),
+        cmocka_unit_test(readers_over_tls_of_every_mode_get_what_the_model_says),
+        cmocka_unit_test(readers_over_tls_of_every_mode_that_come_and_go_get_what_the_model_says),
 #ifdef SW_FAULTS
         cmocka_unit_test(one_frame_too_few_is_seen_by_the_law_or_the_model),
 #endif

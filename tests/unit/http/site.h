@@ -33,6 +33,10 @@ struct world {
     struct sw_buf said; /* what the handlers were told */
     bool detached;
     unsigned guards;
+    unsigned holds; /* how often guard_held cannot say yet */
+    unsigned asked; /* how often it was asked */
+    unsigned kept;
+    unsigned dropped;
 };
 
 static struct world *the;
@@ -151,6 +155,40 @@ static inline bool guard_body(void *context, struct sw_http *http, const struct 
     return true;
 }
 
+static inline void drop(void *kept)
+{
+    ((struct world *)kept)->dropped++;
+}
+
+static inline bool guard_held(void *context, struct sw_http *http, const struct sw_request *request)
+{
+    struct world *world = context;
+    assert_int_equal(request->body.size, 0);
+    world->asked++;
+    if (world->holds) {
+        world->holds--;
+        sw_http_hold(http);
+        return false;
+    }
+    if (sw_request_header(request, "X-Nobody").data) {
+        sw_http_reply_error(http, SW_ERROR_UNAUTHORIZED, "who?", 0, NULL);
+        return false;
+    }
+    world->kept++;
+    sw_http_keep(http, world, drop);
+    return true;
+}
+
+static inline void handle_held(void *context, struct sw_http *http,
+                               const struct sw_request *request)
+{
+    struct world *world = context;
+    assert_ptr_equal(sw_http_kept(http), world);
+    assert_int_equal(world->dropped, world->kept - 1);
+    sw_buf_printf(&world->said, "%zu;", request->body.size);
+    sw_http_reply(http, 200, "text/plain", SW_SLICE("held"), "");
+}
+
 static inline void on_closed(void *context, struct sw_conn *conn)
 {
     struct world *world = context;
@@ -168,6 +206,11 @@ static const struct sw_route routes[] = {
      .handle = handle_echo},
     {.methods = SW_GET, .path = "/p", .handle = handle_later},
     {.methods = SW_POST, .path = "/t/", .prefix = true, .max_body = 64, .handle = handle_echo},
+    {.methods = SW_POST,
+     .path = "/held",
+     .max_body = LARGE,
+     .guard = guard_held,
+     .handle = handle_held},
     {.methods = SW_GET, .path = "/t/own", .handle = handle_at_once},
     {.methods = SW_GET, .path = "/later", .handle = handle_later},
     {.methods = SW_GET, .path = "/large", .handle = handle_large},

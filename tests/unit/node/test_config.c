@@ -217,7 +217,7 @@ static void test_bad_numbers(void **state)
 static void test_later_versions(void **state)
 {
     (void)state;
-    static const char *const flags[] = {"tls-cert", "tls-key", "service", "environment"};
+    static const char *const flags[] = {"service", "environment"};
     for (size_t i = 0; i < SW_ARRAY_SIZE(flags); i++) {
         char word[64];
         char words[128];
@@ -230,9 +230,8 @@ static void test_later_versions(void **state)
     refuse(ATTEMPT(.file = "{\"topics\": [{\"retain\": true}]}"), "\"retain\" is not supported");
     refuse(ATTEMPT(.file = "{\"topics\": [{\"retain_key\": \"k\"}]}"),
            "\"retain_key\" is not supported");
-    refuse(ATTEMPT(ENVIRONMENT("SPILLWAY_TLS_CERT=x")), "SPILLWAY_TLS_CERT is not supported");
+    refuse(ATTEMPT(ENVIRONMENT("SPILLWAY_SERVICE=x")), "SPILLWAY_SERVICE is not supported");
     refuse(ATTEMPT(FLAGS("--auth", "callback")), "--auth callback is not supported");
-    refuse(ATTEMPT(FLAGS("--listen", "127.0.0.1:0,tls")), "is not supported");
     refuse(ATTEMPT(FLAGS("--listen", "127.0.0.1:0,tsl")), "may stand ,tls and ,proxy, once each");
     refuse(ATTEMPT(FLAGS("--listen", "127.0.0.1:0,tls,tls")), "once each");
     refuse(ATTEMPT(FLAGS("--bus", "rediss://h")), "--bus rediss:// is not supported");

@@ -46,7 +46,6 @@ static void good_requests_are_read(void **state)
          0},
         {"{\"ty\\u0070e\":\"ping\",\"\\u0069d\":7}", SW_COMMAND_PING, 7},
         {"{\"type\":\"hello\",\"token\":\"t\"}", SW_COMMAND_HELLO, 0},
-        {"{\"type\":\"refresh\"}", SW_COMMAND_REFRESH, 0},
         {"{\"type\":\"subscribe\",\"topic\":\"a\"}", SW_COMMAND_SUBSCRIBE, 0},
         {"{\"type\":\"unsubscribe\",\"topic\":\"a\"}", SW_COMMAND_UNSUBSCRIBE, 0},
         {"{\"type\":\"unsubscribe\",\"topics\":[]}", SW_COMMAND_UNSUBSCRIBE, 0},
@@ -104,6 +103,7 @@ static const struct bad_row bad_rows[] = {
     {"{\"type\":\"ping\",\"id\":99999999999999999999}", "\"id\" is an integer above 0", ANY, 0},
     {"{\"type\":\"hello\",\"token\":1}", "\"token\" is a string", HELLO, 0},
     {"{\"type\":\"refresh\",\"token\":{}}", "\"token\" is a string", REFRESH, 0},
+    {"{\"type\":\"refresh\",\"id\":5}", "refresh needs a \"token\"", REFRESH, 5},
     {"{\"type\":\"subscribe\",\"id\":5}", "subscribe needs \"subs\" or one \"topic\"", SUBSCRIBE,
      5},
     {"{\"type\":\"subscribe\",\"topic\":\"a\",\"subs\":[{\"topic\":\"a\"}]}",
@@ -185,12 +185,12 @@ static void publish_keeps_the_bytes_of_its_parts(void **state)
     assert_raw(command.type, "b\\\"ar");
 }
 
-static void token_is_noticed_and_not_kept(void **state)
+static void tokens_are_raw_strings_too(void **state)
 {
     (void)state;
-    assert_true(sw_command_parse(SW_SLICE("{\"type\":\"hello\",\"token\":\"\"}")).token);
-    assert_false(sw_command_parse(SW_SLICE("{\"type\":\"hello\"}")).token);
-    assert_true(sw_command_parse(SW_SLICE("{\"type\":\"refresh\",\"token\":\"t\"}")).token);
+    assert_raw(sw_command_parse(SW_SLICE("{\"type\":\"hello\",\"token\":\"\"}")).token, "\"\"");
+    assert_raw(sw_command_parse(SW_SLICE("{\"type\":\"hello\"}")).token, NULL);
+    assert_raw(sw_command_parse(SW_SLICE("{\"type\":\"refresh\",\"token\":\"t\"}")).token, "\"t\"");
 }
 
 static void entries_of_a_subscribe_are_judged_one_by_one(void **state)
@@ -384,7 +384,7 @@ int main(void)
         cmocka_unit_test(bad_requests_say_what_would_have_been_right),
         cmocka_unit_test(lines_that_are_shown_are_right),
         cmocka_unit_test(publish_keeps_the_bytes_of_its_parts),
-        cmocka_unit_test(token_is_noticed_and_not_kept),
+        cmocka_unit_test(tokens_are_raw_strings_too),
         cmocka_unit_test(entries_of_a_subscribe_are_judged_one_by_one),
         cmocka_unit_test(single_topic_is_a_list_of_one),
         cmocka_unit_test(nesting_is_bounded),

@@ -232,6 +232,21 @@ static void short_replies_are_these_bytes(void **state)
     assert_text(&out, "{\"type\":\"welcome\",\"id\":3,\"session\":\"\",\"node\":\"\xef\xbf\xbd\","
                       "\"heartbeat_ms\":0,\"limits\":{\"frame\":0,\"topics\":0},"
                       "\"features\":[\"patterns\"]}");
+    sw_encode_welcome(&out, &(struct sw_welcome){.session = SW_SLICE("s1"),
+                                                 .node = SW_SLICE("n1"),
+                                                 .heartbeat_ms = 25000,
+                                                 .tokens = true,
+                                                 .expires_in = 3600});
+    assert_text(&out, "{\"type\":\"welcome\",\"session\":\"s1\",\"node\":\"n1\","
+                      "\"heartbeat_ms\":25000,\"expires_in\":3600,"
+                      "\"limits\":{\"frame\":0,\"topics\":0},"
+                      "\"features\":[\"patterns\",\"refresh\"]}");
+    sw_encode_refreshed(&out, 6, 3600);
+    assert_text(&out, "{\"type\":\"refreshed\",\"id\":6,\"expires_in\":3600}");
+    sw_encode_refreshed(&out, 0, 0);
+    assert_text(&out, "{\"type\":\"refreshed\",\"expires_in\":0}");
+    sw_encode_expiring(&out, 60000);
+    assert_text(&out, "{\"type\":\"expiring\",\"in_ms\":60000}");
     sw_encode_published(&out, 9007199254740991);
     assert_text(&out, "{\"type\":\"published\",\"id\":9007199254740991}");
     sw_encode_published(&out, 0);
@@ -251,6 +266,12 @@ static void short_replies_are_these_bytes(void **state)
     sw_encode_ended(&out, SW_SLICE("a"), SW_ERROR_FORBIDDEN);
     assert_text(&out, "{\"type\":\"unsubscribed\",\"topics\":[\"a\"],\"reason\":\"forbidden\","
                       "\"retry\":false}");
+    sw_encode_unsubscribed_begin(&out, 0);
+    sw_encode_unsubscribed_topic(&out, SW_SLICE("a"), true);
+    sw_encode_unsubscribed_topic(&out, SW_SLICE("b.*"), false);
+    sw_encode_revoked_end(&out);
+    assert_text(&out, "{\"type\":\"unsubscribed\",\"topics\":[\"a\",\"b.*\"],"
+                      "\"reason\":\"revoked\",\"retry\":false}");
     sw_buf_deinit(&out);
 }
 

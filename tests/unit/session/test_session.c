@@ -169,7 +169,7 @@ static void enter(struct world *world)
     assert_non_null(world->session);
     assert_null(sw_session_create(&world->sessions));
     assert_int_equal(sw_conn_open(&world->session->conn, world->loop, fds[0], &events), 0);
-    sw_session_open(world->session, &transport);
+    sw_session_open(world->session, &transport, &(struct sw_arrival){0});
 }
 
 static void deinit(struct world *world)

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The same words as a subscribe without an id, so that there is one way to subscribe. */
+#include "transport/ws_query.h"
+
+#include "common/json.h"
+#include "common/utf8.h"
+
+#define MODE_BYTES 16 /* no mode has a longer name: what is left of one is unknown, too */
+
+unsigned sw_ws_query_count(struct sw_slice query, struct sw_slice wanted)
+{
+    struct sw_slice name;
+    struct sw_slice value;
+    unsigned count = 0;
+    while (sw_query_next(&query, &name, &value)) {
+        count += sw_slice_equal(name, wanted);
+    }
+    return count;
+}
+
+/* The position that `from` names for this topic ("topic@epoch:offset", split at the last '@'). */
+static bool has_from(struct sw_slice query, struct sw_slice topic)
+{
+    struct sw_slice name;
+    struct sw_slice value;
+    bool found = false;
+    while (!found && sw_query_next(&query, &name, &value)) {
+        struct sw_buf text = {0};
+        if (sw_slice_equal(name, SW_SLICE("from")) && sw_percent_decode(&text, value, true)) {
+            size_t at = text.size;
+            while (at > 0 && text.data[at - 1] != '@') {
+                at--;
+            }
+            found = at > 0 && sw_slice_equal(sw_slice(text.data, at - 1), topic);
+        }
+        sw_buf_deinit(&text);
+    }
+    return found;
+}
+
+/* What the URL asks for beside topics, looked for once. */
+struct asked {
+    struct sw_slice query;
+    struct sw_buf wish; /* `mode` and `max_hz`, as members of each entry */
+    bool from;
+    bool last;
+};
+
+/* Appends the first value of a parameter, decoded; nothing of one that cannot be. False: there is
+ * none. */
+static bool take_parameter(struct sw_slice query, struct sw_slice wanted, struct sw_buf *text)
+{
+    struct sw_slice name;
+    struct sw_slice value;
+    while (sw_query_next(&query, &name, &value)) {
+        if (sw_slice_equal(name, wanted)) {
+            if (!sw_percent_decode(text, value, true)) {
+                sw_buf_clear(text);
+            }
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What is wrong with them is told in each topic's own entry, as in a subscribe. */
+static void read_wish(struct sw_slice query, struct sw_buf *members)
+{
+    struct sw_buf text = {0};
+    if (take_parameter(query, SW_SLICE("mode"), &text)) {
+        size_t size = text.size < MODE_BYTES ? text.size : MODE_BYTES;
+        sw_buf_append_slice(members, SW_SLICE(",\"mode\":"));
+        sw_json_append_string(members, sw_slice(sw_buf_text(&text), size));
+    }
+    sw_buf_clear(&text);
+    if (take_parameter(query, SW_SLICE("max_hz"), &text)) {
+        uint64_t hz;
+        bool number = sw_slice_to_u64(sw_buf_slice(&text), UINT32_MAX, &hz);
+        sw_buf_printf(members, ",\"max_hz\":%llu", number ? (unsigned long long)hz : 0);
+    }
+    sw_buf_deinit(&text);
+}
+
+static void append_sub(struct sw_buf *out, const struct asked *asked, struct sw_slice topic)
+{
+    sw_buf_append_slice(out, out->size ? SW_SLICE(",{\"topic\":") : SW_SLICE("{\"topic\":"));
+    sw_json_append_string(out, topic);
+    sw_buf_append_slice(out, sw_buf_slice(&asked->wish));
+    if (asked->from && has_from(asked->query, topic)) {
+        sw_buf_append_slice(out, SW_SLICE(",\"from\":{}"));
+    }
+    if (asked->last) {
+        sw_buf_append_slice(out, SW_SLICE(",\"last\":1"));
+    }
+    sw_buf_append_byte(out, '}');
+}
+
+static void collect_subs(struct sw_slice query, struct sw_buf *subs)
+{
+    struct sw_slice rest = query;
+    struct sw_slice name;
+    struct sw_slice value;
+    struct asked asked = {.query = query,
+                          .from = sw_ws_query_count(query, SW_SLICE("from")) > 0,
+                          .last = sw_ws_query_count(query, SW_SLICE("last")) > 0};
+    read_wish(query, &asked.wish);
+    while (sw_query_next(&rest, &name, &value)) {
+        struct sw_buf topic = {0};
+        if (sw_slice_equal(name, SW_SLICE("topic"))) {
+            if (!sw_percent_decode(&topic, value, true) || !sw_utf8_valid(topic.data, topic.size)) {
+                sw_buf_clear(&topic);
+            }
+            append_sub(subs, &asked, sw_slice(sw_buf_text(&topic), topic.size));
+        }
+        sw_buf_deinit(&topic);
+    }
+    sw_buf_deinit(&asked.wish);
+}
+
+void sw_ws_query_subscribe(struct sw_slice query, struct sw_buf *text)
+{
+    struct sw_buf subs = {0};
+    collect_subs(query, &subs);
+    if (subs.size) {
+        sw_buf_append_slice(text, SW_SLICE("{\"type\":\"subscribe\",\"subs\":["));
+        sw_buf_append_slice(text, sw_buf_slice(&subs));
+        sw_buf_append_slice(text, SW_SLICE("]}"));
+    }
+    sw_buf_deinit(&subs);
+}
