@@ -8,7 +8,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import { describe, test } from 'node:test';
-import { Haproxy, inOneFile, Nginx } from '../harness/balancer.mjs';
+import { Haproxy, inOneFile, Nginx, noStream } from '../harness/balancer.mjs';
 import { Certificate } from '../harness/certificate.mjs';
 import { FakeNode } from '../harness/fake_node.mjs';
 import { Gateway, run } from '../harness/gateway.mjs';
@@ -300,6 +300,34 @@ for (const Kind of [Nginx, Haproxy]) {
       for (const client of list) await client.next('msg');
       assert.equal((await spread(nodes)).reduce((sum, count) => sum + count), 12);
     });
+  });
+}
+
+// The nodes have the certificate, and know clients by a PROXY header: version 1 from nginx, 2 from HAProxy.
+for (const Kind of [Nginx, Haproxy]) {
+  test(`TLS is passed through ${Kind.name} to the nodes`, { skip: Kind === Nginx && noStream() }, async (t) => {
+    const certificate = new Certificate(t);
+    const redis = await Redis.start(t);
+    const listen = ['--listen', '127.0.0.1:0,tls,proxy', '--trusted-proxy', '127.0.0.1', ...certificate.flags];
+    const nodes = await three(() => Gateway.start(t, ['--bus', redis.url, ...listen]));
+    for (const node of nodes) await node.counted((metrics) => metrics.sum('spillway_bus_up') === 1, 'the bus up');
+    const balancer = await Kind.start(t, nodes, { passthrough: true, ca: certificate.ca });
+    const list = await clients(t, balancer, 6);
+    assert.deepEqual(await spread(nodes), [2, 2, 2]);
+    await Promise.all(list.map((client) => client.subscribe('a')));
+    await nodes[1].publish('a', '1');
+    for (const client of list) await client.next('msg');
+
+    await kill(nodes[0]);
+    await until(() => list.filter(({ code }) => code === 1006).length === 2, 5000, 'its clients cut');
+    await clients(t, balancer, 2);
+    assert.deepEqual(await spread(nodes), [0, 3, 3], 'nobody was refused');
+
+    await balancer.connect(t, { localAddress: '127.0.0.9' });
+    const rows = await Promise.all(nodes.slice(1).map(async (node) => (await node.get('/v1/connections')).json.connections));
+    assert.equal(rows.flat().filter(({ address }) => /^127\.0\.0\.9(:|$)/.test(address)).length, 1);
+    const { status } = await balancer.ask('GET', '/metrics');
+    assert.equal(status, 404, 'what is not for clients the nodes refuse by themselves');
   });
 }
 
