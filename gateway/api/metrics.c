@@ -27,6 +27,12 @@ static const char *const labels_DEPARTURES[] = {"how=\"left\"", "how=\"closed\""
                                                 "how=\"other\""};
 static const char *const labels_PARTS[] = {"part=\"blocks\"", "part=\"messages\"",
                                            "part=\"kernel\"", "part=\"tls\""};
+static const char *const labels_OUTCOMES[] = {
+    "outcome=\"good\"",      "outcome=\"too_large\"",     "outcome=\"malformed\"",
+    "outcome=\"no_key\"",    "outcome=\"bad_signature\"", "outcome=\"expired\"",
+    "outcome=\"not_yet\"",   "outcome=\"wrong_issuer\"",  "outcome=\"wrong_audience\"",
+    "outcome=\"bad_grant\"",
+};
 static const char *const labels_HANDSHAKES[] = {
     "outcome=\"ok\",version=\"1.2\"",
     "outcome=\"ok\",version=\"1.3\"",
@@ -34,12 +40,6 @@ static const char *const labels_HANDSHAKES[] = {
     "outcome=\"plain\"",
     "outcome=\"gone\"",
     "outcome=\"timeout\"",
-};
-static const char *const labels_OUTCOMES[] = {
-    "outcome=\"good\"",      "outcome=\"too_large\"",     "outcome=\"malformed\"",
-    "outcome=\"no_key\"",    "outcome=\"bad_signature\"", "outcome=\"expired\"",
-    "outcome=\"not_yet\"",   "outcome=\"wrong_issuer\"",  "outcome=\"wrong_audience\"",
-    "outcome=\"bad_grant\"",
 };
 
 /* One row of counters.def. */

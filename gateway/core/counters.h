@@ -30,6 +30,15 @@ enum sw_refusal {
     SW_REFUSED_PROXY_HEADER, /* there, without one */
     SW_REFUSAL_COUNT
 };
+/* How a session left a node that drains. */
+enum sw_departure {
+    SW_DEPARTURE_LEFT,   /* by itself, once it was told */
+    SW_DEPARTURE_CLOSED, /* by the server, and took it */
+    SW_DEPARTURE_RESET,  /* did not take its close frame in time */
+    SW_DEPARTURE_OTHER,  /* for a reason of its own (spillway_closed_total) */
+    SW_DEPARTURE_COUNT
+};
+
 /* How a TLS handshake went. */
 enum sw_tls_outcome {
     SW_TLS_OK_12,
@@ -39,14 +48,6 @@ enum sw_tls_outcome {
     SW_TLS_GONE,    /* the peer left before it was done */
     SW_TLS_TIMEOUT, /* this node left: its time was over, or the node drains */
     SW_TLS_OUTCOME_COUNT
-};
-/* How a session left a node that drains. */
-enum sw_departure {
-    SW_DEPARTURE_LEFT,   /* by itself, once it was told */
-    SW_DEPARTURE_CLOSED, /* by the server, and took it */
-    SW_DEPARTURE_RESET,  /* did not take its close frame in time */
-    SW_DEPARTURE_OTHER,  /* for a reason of its own (spillway_closed_total) */
-    SW_DEPARTURE_COUNT
 };
 /* What is charged to the memory budget (common/budget.h). */
 enum sw_budget_part {
@@ -78,9 +79,9 @@ enum sw_token_outcome {
 #define SW_FAMILY_SIZE_BUSES       SW_BUS_KIND_COUNT
 #define SW_FAMILY_SIZE_REFUSALS    SW_REFUSAL_COUNT
 #define SW_FAMILY_SIZE_PARTS       SW_PART_COUNT
-#define SW_FAMILY_SIZE_HANDSHAKES  SW_TLS_OUTCOME_COUNT
 #define SW_FAMILY_SIZE_OUTCOMES    SW_OUTCOME_COUNT
 #define SW_FAMILY_SIZE_DEPARTURES  SW_DEPARTURE_COUNT
+#define SW_FAMILY_SIZE_HANDSHAKES  SW_TLS_OUTCOME_COUNT
 
 struct sw_counters {
 #define SW_COUNTER(field, type, help)      _Atomic int64_t field;

@@ -316,18 +316,6 @@ static void warn_of_everybody(const struct sw_config *config, struct sw_buf *out
     }
 }
 
-static void warn_of_certificate(const struct sw_config *config, struct sw_buf *out)
-{
-    struct sw_buf why = {0};
-    struct sw_tls_context *context =
-        config->tls_cert[0] ? sw_tls_context_create(config->tls_cert, config->tls_key, &why) : NULL;
-    if (context) { /* else sw_config_check says so */
-        sw_tls_context_warn(context, out);
-    }
-    sw_tls_context_unref(&context);
-    sw_buf_deinit(&why);
-}
-
 /* Who kills a node before it has left is its orchestrator, whose patience it cannot know. */
 static void warn_of_patience(const struct sw_config *config, struct sw_buf *out)
 {
@@ -340,6 +328,18 @@ static void warn_of_patience(const struct sw_config *config, struct sw_buf *out)
             "%d s unless terminationGracePeriodSeconds says more\n",
             (unsigned long long)ms, USUAL_PATIENCE_MS / 1000);
     }
+}
+
+static void warn_of_certificate(const struct sw_config *config, struct sw_buf *out)
+{
+    struct sw_buf why = {0};
+    struct sw_tls_context *context =
+        config->tls_cert[0] ? sw_tls_context_create(config->tls_cert, config->tls_key, &why) : NULL;
+    if (context) { /* else sw_config_check says so */
+        sw_tls_context_warn(context, out);
+    }
+    sw_tls_context_unref(&context);
+    sw_buf_deinit(&why);
 }
 
 void sw_config_warnings(const struct sw_config *config, struct sw_buf *out)

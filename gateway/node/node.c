@@ -12,9 +12,8 @@
 #include "node/addresses.h"
 #include "node/admin.h"
 #include "node/demo_feed.h"
-#include "node/descriptors.h"
 #include "node/leave.h"
-#include "node/memory_limit.h"
+#include "node/plan.h"
 #include "node/reload.h"
 #include "node/tls.h"
 #include "node/token_keys.h"
@@ -48,8 +47,8 @@ struct sw_node {
     struct sw_admin admin;
     struct sw_demo_feed demo;
     struct sw_reload reload;
-    struct sw_node_tls tls;
     struct sw_leave leave;
+    struct sw_node_tls tls;
     uv_signal_t signals[3];
 
     struct sw_listen listen[SW_LISTENERS];
@@ -175,8 +174,8 @@ static void on_note(struct sw_node *node, const struct sw_note *note)
     case SW_POST_STOP_BUS:
     case SW_POST_QUIT:
     case SW_POST_HOLD:
-    case SW_POST_TLS:
     case SW_POST_KEYS:
+    case SW_POST_TLS:
         SW_UNREACHABLE();
     }
 }
@@ -451,82 +450,12 @@ static void watch_signals(struct sw_node *node)
     }
 }
 
-static void say_warnings(const struct sw_config *config)
+static void take_plan(struct sw_node *node, const struct sw_plan *plan)
 {
-    struct sw_buf text = {0};
-    char clean[640]; /* two names and the words between them */
-    sw_config_warnings(config, &text);
-    struct sw_slice rest = sw_buf_slice(&text);
-    while (rest.size) {
-        struct sw_slice line = sw_slice_split(&rest, '\n');
-        sw_log(SW_LOG_WARN, "config_warning", "why=\"%s\"",
-               sw_log_clean(clean, sizeof(clean), line));
-    }
-    sw_buf_deinit(&text);
-}
-
-/* How many connections and how much memory: the descriptors decide, then the memory. */
-struct plan {
-    struct sw_descriptors descriptors;
-    struct sw_memory_limit limit;
-    struct sw_memory_plan memory;
-};
-
-static struct plan make_plan(struct sw_node *node)
-{
-    const struct sw_config *config = node->config;
-    struct plan plan;
-    plan.descriptors = sw_descriptors_plan((uint32_t)config->max_connections, node->worker_count);
-    plan.limit = sw_memory_limit(&sw_memory_system);
-    plan.memory = sw_memory_plan(plan.limit.bytes, config->budget, plan.descriptors.connections);
-    node->max_connections = plan.memory.connections;
-    sw_budget_init(&node->budget, plan.memory.budget);
+    node->max_connections = plan->memory.connections;
+    sw_budget_init(&node->budget, plan->memory.budget);
     sw_purse_init(&node->purse, &node->budget, node->counters.budget_used_bytes);
-    sw_count(&node->counters.budget_bytes, (int64_t)plan.memory.budget);
-    return plan;
-}
-
-static void say_memory(const struct sw_node *node, const struct plan *plan)
-{
-    if (plan->memory.lowered) {
-        sw_log(node->config->max_connections ? SW_LOG_WARN : SW_LOG_INFO, "connections_lowered",
-               "possible=%u allowed=%u memory_bytes=%llu hint=\"a connection takes 5 KB of the "
-               "kernel's memory; raise the memory limit\"",
-               plan->descriptors.connections, plan->memory.connections,
-               (unsigned long long)plan->limit.bytes);
-    }
-    sw_log(SW_LOG_INFO, "memory", "limit_bytes=%llu source=%s budget_bytes=%llu",
-           (unsigned long long)plan->limit.bytes, plan->limit.source,
-           (unsigned long long)plan->memory.budget);
-}
-
-/* What the node will and will not do, said once. */
-static void say_limits(struct sw_node *node, const struct plan *plan)
-{
-    const struct sw_config *config = node->config;
-    struct sw_buf bus = {0};
-    char clean[256];
-    sw_bus_url_public(config->bus, &bus);
-    sw_log(SW_LOG_INFO, "starting", "version=%s node=%s workers=%u bus=\"%s\"", SW_VERSION,
-           node->id, node->worker_count, sw_log_clean(clean, sizeof(clean), sw_buf_slice(&bus)));
-    sw_buf_deinit(&bus);
-    const struct sw_descriptors *descriptors = &plan->descriptors;
-    if (descriptors->clamped) {
-        sw_log(SW_LOG_WARN, "connections_clamped",
-               "asked=%llu allowed=%u descriptors=%llu hint=\"raise the descriptor limit (ulimit "
-               "-n)\"",
-               (unsigned long long)config->max_connections, descriptors->connections,
-               (unsigned long long)descriptors->limit);
-    }
-    say_memory(node, plan);
-    sw_log(SW_LOG_INFO, "limits",
-           "connections=%u descriptors=%llu accept_rate=%llu message_bytes=%llu queued_bytes=%llu "
-           "topics=%u frame_bytes=%u rules=%u",
-           node->max_connections, (unsigned long long)descriptors->limit,
-           (unsigned long long)config->accept_rate, (unsigned long long)config->max_message_bytes,
-           (unsigned long long)config->max_queued_bytes, SW_SESSION_TOPICS, SW_FRAME_BYTES,
-           config->rules.count - 1);
-    say_warnings(config);
+    sw_count(&node->counters.budget_bytes, (int64_t)plan->memory.budget);
 }
 
 static void say_ready(struct sw_node *node)
@@ -620,6 +549,7 @@ static void destroy(struct sw_node *node)
         sw_loop_destroy(&node->threads[i].loop);
     }
     sw_loop_destroy(&node->loop);
+    sw_guard_deinit(&node->admin.guard);
     sw_addresses_deinit(&node->addresses);
     sw_free(node->threads);
     sw_free(node->workers);
@@ -668,13 +598,15 @@ int sw_node_run(const struct sw_config *config)
     }
     sw_random_token(node->id, NODE_ID_BYTES);
     node->worker_count = choose_workers(config);
-    struct plan plan = make_plan(node);
+    struct sw_plan plan = sw_plan_make(config, node->worker_count);
+    take_plan(node, &plan);
     int code = prepare(node);
     if (code == 0) {
         enum sw_log_level level = sw_config_log_level(config);
         enum sw_log_format format = sw_config_log_format(config);
         sw_log_configure(level, format);
-        say_limits(node, &plan); /* in full before the ready line */
+        sw_plan_say(&plan, config, node->id,
+                    node->worker_count); /* in full before the ready line */
         sw_addresses_init(&node->addresses, config);
         sw_log_start(level, format);
         create_loops(node);
@@ -693,8 +625,8 @@ int sw_node_run(const struct sw_config *config)
     }
     release_claims(node);
     sw_guard_deinit(&node->admin.guard);
-    sw_node_tls_deinit(&node->tls);
     sw_token_keys_deinit(&node->token_keys);
+    sw_node_tls_deinit(&node->tls);
     sw_free(node);
     return code;
 }

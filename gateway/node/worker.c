@@ -433,10 +433,26 @@ static void on_note(struct sw_worker *worker, const struct sw_note *note)
     }
     case SW_POST_DRAINED:
     case SW_POST_BUS_STOPPED:
-    case SW_POST_TLS:
     case SW_POST_KEYS: /* are no notes */
+    case SW_POST_TLS:
         SW_UNREACHABLE();
     }
+}
+
+void sw_worker_set_keys(struct sw_worker *worker, struct sw_keyring *keys)
+{
+    struct sw_keys_post *post = sw_zalloc(sizeof(*post));
+    post->post.kind = SW_POST_KEYS;
+    post->keys = sw_keyring_ref(keys);
+    sw_inbox_post(&worker->inbox, &post->post);
+}
+
+static void on_keys(struct sw_worker *worker, struct sw_keys_post *post)
+{
+    SW_ASSERT(worker->door.tokens);
+    sw_verifier_set_keys(&worker->verifier, post->keys);
+    sw_keyring_unref(&post->keys);
+    sw_free(post);
 }
 
 /* A certificate on its way to a worker. */
@@ -459,22 +475,6 @@ static void on_tls(struct sw_worker *worker, struct tls_post *post)
     sw_free(post);
 }
 
-void sw_worker_set_keys(struct sw_worker *worker, struct sw_keyring *keys)
-{
-    struct sw_keys_post *post = sw_zalloc(sizeof(*post));
-    post->post.kind = SW_POST_KEYS;
-    post->keys = sw_keyring_ref(keys);
-    sw_inbox_post(&worker->inbox, &post->post);
-}
-
-static void on_keys(struct sw_worker *worker, struct sw_keys_post *post)
-{
-    SW_ASSERT(worker->door.tokens);
-    sw_verifier_set_keys(&worker->verifier, post->keys);
-    sw_keyring_unref(&post->keys);
-    sw_free(post);
-}
-
 static void on_post(void *role, struct sw_post *post)
 {
     struct sw_worker *worker = role;
@@ -486,12 +486,12 @@ static void on_post(void *role, struct sw_post *post)
         sw_sessions_on_post(&worker->sessions, post);
         return;
     }
-    if (post->kind == SW_POST_TLS) {
-        on_tls(worker, SW_CONTAINER_OF(post, struct tls_post, post));
-        return;
-    }
     if (post->kind == SW_POST_KEYS) {
         on_keys(worker, SW_CONTAINER_OF(post, struct sw_keys_post, post));
+        return;
+    }
+    if (post->kind == SW_POST_TLS) {
+        on_tls(worker, SW_CONTAINER_OF(post, struct tls_post, post));
         return;
     }
     struct sw_note *note = SW_CONTAINER_OF(post, struct sw_note, post);

@@ -43,7 +43,9 @@ export class Guests {
     return { client, ...(await client.closed) };
   }
 
-  async closed(reason) {
-    return (await this.gateway.metrics()).sum('spillway_closed_total', { reason });
+  // Waits until exactly so many sessions ended for this reason, which is counted behind the client's own end.
+  closed(reason, count) {
+    const ended = (metrics) => metrics.sum('spillway_closed_total', { reason });
+    return this.gateway.counted((metrics) => ended(metrics) === count, `${count} closed: ${reason}`);
   }
 }
