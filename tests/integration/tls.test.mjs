@@ -82,6 +82,21 @@ describe('a listener with a certificate', () => {
     }
   });
 
+  for (const version of ['TLSv1.2', 'TLSv1.3']) {
+    test(`knows who comes back by its ticket, on any worker, ${version}`, async (t) => {
+      await started();
+      const first = connect(t, gateway.port, { minVersion: version, maxVersion: version });
+      const ticket = new Promise((resolve) => first.once('session', resolve));
+      await within(first.shaken, 5000, 'a handshake');
+      const session = await within(ticket, 5000, 'a ticket');
+      for (let n = 0; n < 4; n++) {
+        const again = connect(t, gateway.port, { minVersion: version, maxVersion: version, session });
+        await within(again.shaken, 5000, 'a handshake');
+        assert.ok(again.isSessionReused());
+      }
+    });
+  }
+
   test('refuses what is older, and what is no TLS, and says so', async (t) => {
     await started();
     const before = await gateway.metrics();
