@@ -47,7 +47,7 @@ static bool copy(char *out, size_t capacity, struct sw_slice text)
 }
 
 /* Cuts "scheme://" off; what is wrong with it, or NULL. */
-static const char *cut_scheme(struct sw_slice *text)
+static const char *cut_scheme(struct sw_slice *text, struct sw_client_url *url)
 {
     const char *end = memmem(text->data, text->size, "://", 3);
     if (!end) {
@@ -55,21 +55,19 @@ static const char *cut_scheme(struct sw_slice *text)
     }
     struct sw_slice scheme = sw_slice(text->data, (size_t)(end - text->data));
     *text = sw_slice(end + 3, text->size - scheme.size - 3);
-    if (sw_slice_equal_nocase(scheme, SW_SLICE("https")) ||
-        sw_slice_equal_nocase(scheme, SW_SLICE("wss"))) {
-        return "TLS is not supported by this version";
-    }
-    return sw_slice_equal_nocase(scheme, SW_SLICE("http")) ||
+    url->tls = sw_slice_equal_nocase(scheme, SW_SLICE("https")) ||
+               sw_slice_equal_nocase(scheme, SW_SLICE("wss"));
+    return url->tls || sw_slice_equal_nocase(scheme, SW_SLICE("http")) ||
                    sw_slice_equal_nocase(scheme, SW_SLICE("ws"))
                ? NULL
-               : "it must begin with http:// or ws://";
+               : "it must begin with http://, https://, ws:// or wss://";
 }
 
 /* host, host:port, [ipv6] or [ipv6]:port */
 static const char *parse_authority(struct sw_slice text, struct sw_client_url *url)
 {
     struct sw_slice host = text;
-    struct sw_slice port = SW_SLICE("80");
+    struct sw_slice port = url->tls ? SW_SLICE("443") : SW_SLICE("80");
     size_t end = sw_slice_find(text, ':');
     host.size = end;
     if (text.size > 0 && text.data[0] == '[') {
@@ -114,6 +112,7 @@ static const char *parse_path(struct sw_slice text, struct sw_client_url *url)
 bool sw_client_url_parse(const char *text, struct sw_client_url *url, const char **why)
 {
     struct sw_slice rest = sw_slice_of(text);
+    *url = (struct sw_client_url){0};
     *why = NULL;
     for (const char *at = text; *at; at++) {
         if ((unsigned char)*at <= ' ' || *at == 0x7f) {
@@ -121,7 +120,7 @@ bool sw_client_url_parse(const char *text, struct sw_client_url *url, const char
         }
     }
     if (!*why) {
-        *why = cut_scheme(&rest);
+        *why = cut_scheme(&rest, url);
     }
     if (!*why) {
         size_t end = 0;
@@ -172,6 +171,15 @@ static int connect_one(const struct addrinfo *address)
     return fd;
 }
 
+static bool shake_hands(struct sw_client *client, const struct sw_client_url *url)
+{
+    struct sw_buf why = {0};
+    client->tls = sw_tls_client_open(client->fd, url->host, url->ca_file, &why);
+    bool ok = client->tls || fail(client, url->host, sw_buf_text(&why));
+    sw_buf_deinit(&why);
+    return ok;
+}
+
 bool sw_client_connect(struct sw_client *client, const struct sw_client_url *url)
 {
     *client = (struct sw_client){.fd = -1};
@@ -197,7 +205,7 @@ bool sw_client_connect(struct sw_client *client, const struct sw_client_url *url
         return false;
     }
     client->heard_ms = sw_clock_ms();
-    return true;
+    return !url->tls || shake_hands(client, url);
 }
 
 void sw_client_limit(struct sw_client *client, int ms)
@@ -208,6 +216,7 @@ void sw_client_limit(struct sw_client *client, int ms)
 
 void sw_client_close(struct sw_client *client)
 {
+    sw_tls_client_close(&client->tls);
     if (client->fd >= 0) {
         close(client->fd);
         client->fd = -1;
@@ -223,11 +232,23 @@ bool sw_client_alive(const struct sw_client *client)
            (errno == EAGAIN || errno == EWOULDBLOCK);
 }
 
+static ssize_t send_some(struct sw_client *client, struct sw_slice bytes)
+{
+    return client->tls ? sw_tls_client_write(client->tls, bytes.data, bytes.size)
+                       : send(client->fd, bytes.data, bytes.size, MSG_NOSIGNAL);
+}
+
+static ssize_t receive(struct sw_client *client, char *out, size_t size)
+{
+    return client->tls ? sw_tls_client_read(client->tls, out, size)
+                       : recv(client->fd, out, size, 0);
+}
+
 /* Returns 0 or errno; leaves the connection as it is, since an answer may already wait there. */
 static int send_all(struct sw_client *client, struct sw_slice bytes)
 {
     while (bytes.size > 0) {
-        ssize_t n = send(client->fd, bytes.data, bytes.size, MSG_NOSIGNAL);
+        ssize_t n = send_some(client, bytes);
         if (n < 0 && errno != EINTR) {
             return errno == EAGAIN ? ETIMEDOUT : errno;
         }
@@ -239,14 +260,15 @@ static int send_all(struct sw_client *client, struct sw_slice bytes)
     return 0;
 }
 
-/* Reads some more; false at the end, on an error and when nothing came in time. */
+/* Reads some more, or nothing: the caller looks again. False at the end, on an error and when
+ * nothing came in time. */
 static bool read_more(struct sw_client *client)
 {
     char *room = sw_buf_reserve(&client->in, READ_BYTES);
-    ssize_t n;
-    do {
-        n = recv(client->fd, room, READ_BYTES, 0);
-    } while (n < 0 && errno == EINTR);
+    ssize_t n = receive(client, room, READ_BYTES);
+    if (n < 0 && errno == EINTR) {
+        return true;
+    }
     if (n <= 0) {
         errno = n == 0 ? ECONNRESET : errno == EAGAIN ? ETIMEDOUT : errno;
         return false;

@@ -466,6 +466,7 @@ int sw_cli_sub(int argc, char **argv)
     const char *url = "ws://127.0.0.1:8000/v1/ws";
     const char *count = NULL;
     const char *other = NULL;
+    const char *ca = NULL;
     const char *why;
     bool help = false;
     struct subscribing at = {.client = {.fd = -1}};
@@ -476,6 +477,8 @@ int sw_cli_sub(int argc, char **argv)
         {"--token", "TOKEN", "who you are; or in SPILLWAY_TOKEN, which `ps` does not show",
          &at.token, NULL},
         {"--json", NULL, "whole frames instead, as they came", NULL, &at.json},
+        {"--ca", "FILE",
+         "whom to trust at https:// and wss://, in PEM; default: whom the system does", &ca, NULL},
         {"--count", "N", "end after N messages", &count, NULL},
         {"--admin-url", "URL", "for pub; not used here, so that both may share their flags", &other,
          NULL},
@@ -495,6 +498,7 @@ int sw_cli_sub(int argc, char **argv)
     if (!sw_client_url_parse(url, &at.url, &why)) {
         return fail_usage("--url: ", why);
     }
+    at.url.ca_file = ca;
     if (count && (!sw_slice_to_u64(sw_slice_of(count), UINT32_MAX, &at.left) || at.left == 0)) {
         return fail_usage("--count takes a number from 1, not ", count);
     }
