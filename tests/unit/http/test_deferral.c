@@ -68,16 +68,6 @@ static bool has_ended(void *context)
     return ((struct world *)context)->conn.ended;
 }
 
-/* Its end is read behind its request, and its reset found by the reply alone. */
-static void client_that_asks_and_leaves_at_once_is_not_waited_for(void **state)
-{
-    struct world *world = *state;
-    say(world, SW_SLICE(GET("/t/own")));
-    reset_by_client(world);
-    assert_true(turning_until(&world->turning, 5000, turning_is_set, &world->closed));
-    open_connection(world);
-}
-
 static void client_that_ends_its_side_hears_its_reply(void **state)
 {
     struct world *world = *state;
@@ -293,7 +283,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(deferred_reply_holds_back_the_next_request),
         CASE(client_that_leaves_is_told_to_who_would_reply),
-        CASE(client_that_asks_and_leaves_at_once_is_not_waited_for),
         CASE(client_that_ends_its_side_hears_its_reply),
         CASE(reply_to_a_connection_that_closes_is_harmless),
         CASE(who_pipelines_behind_a_deferral_is_held_back),
