@@ -141,7 +141,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 
 void sw_conn_broke(struct sw_conn *conn, int status)
 {
-    if (conn->closing || conn->ended) {
+    if (conn->closing || conn->broken || (conn->ended && !status)) {
         return;
     }
     conn->ended = true;
