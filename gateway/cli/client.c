@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/client.h"
 
+#include "cli/admin.h"
 #include "common/base64.h"
 #include "common/clock.h"
 #include "common/random.h"
@@ -410,6 +411,22 @@ static bool ask_upgrade(struct sw_client *client, const struct sw_client_url *ur
     return reason ? fail(client, "cannot send", strerror(reason)) : true;
 }
 
+/* An answer that is no upgrade says why, if a node gave it. */
+static bool fail_refused(struct sw_client *client, unsigned status)
+{
+    struct sw_buf body = {0};
+    struct sw_buf why = {0};
+    bool keep;
+    if (!read_response(client, &status, &body, &keep)) {
+        sw_buf_clear(&body);
+    }
+    sw_cli_append_refusal(&why, status, sw_buf_slice(&body), NULL);
+    fail(client, "no WebSocket was opened", sw_buf_text(&why));
+    sw_buf_deinit(&body);
+    sw_buf_deinit(&why);
+    return false;
+}
+
 bool sw_client_upgrade(struct sw_client *client, const struct sw_client_url *url, const char *token,
                        unsigned *status)
 {
@@ -428,15 +445,17 @@ bool sw_client_upgrade(struct sw_client *client, const struct sw_client_url *url
     if (head_size == 0) {
         return fail(client, "the node did not answer", strerror(errno));
     }
-    char why[32] = "no HTTP/1.1";
-    if (read_status(head, status)) {
-        snprintf(why, sizeof(why), "HTTP %u", *status);
+    if (!read_status(head, status)) {
+        return fail(client, "what answers there does not speak HTTP/1.1", NULL);
+    }
+    if (*status != 101) {
+        return fail_refused(client, *status);
     }
     struct sw_slice protocol = header(head, "Sec-WebSocket-Protocol");
-    if (*status != 101 || !sw_slice_equal_nocase(header(head, "Upgrade"), SW_SLICE("websocket")) ||
+    if (!sw_slice_equal_nocase(header(head, "Upgrade"), SW_SLICE("websocket")) ||
         !sw_slice_equal(header(head, "Sec-WebSocket-Accept"), sw_slice_of(accept)) ||
         (protocol.data && !sw_slice_equal(protocol, SW_SLICE("spillway.v1.json")))) {
-        return fail(client, "no Spillway WebSocket is served there", why);
+        return fail(client, "no Spillway WebSocket is served there", NULL);
     }
     sw_buf_consume(&client->in, head_size);
     return true;
