@@ -83,7 +83,7 @@ static void advance(_Atomic uint64_t *cell, uint64_t now_us, uint64_t interval_u
     }
 }
 
-uint32_t sw_pacer_take(struct sw_pacer *pacer, uint64_t key, uint64_t now_ms)
+uint32_t sw_pacer_wait(const struct sw_pacer *pacer, uint64_t key, uint64_t now_ms)
 {
     const uint64_t room_us = BURST_S * UINT64_C(1000000) - pacer->interval_us;
     uint64_t now_us = now_ms * 1000;
@@ -92,11 +92,14 @@ uint32_t sw_pacer_take(struct sw_pacer *pacer, uint64_t key, uint64_t now_ms)
         uint64_t held = atomic_load_explicit(&pacer->cells[place(key, row)], memory_order_relaxed);
         due = held < due ? held : due;
     }
-    if (due > now_us + room_us) {
-        return (uint32_t)((due - now_us - room_us + 999) / 1000);
+    return due > now_us + room_us ? (uint32_t)((due - now_us - room_us + 999) / 1000) : 0;
+}
+
+uint32_t sw_pacer_take(struct sw_pacer *pacer, uint64_t key, uint64_t now_ms)
+{
+    uint32_t wait_ms = sw_pacer_wait(pacer, key, now_ms);
+    for (unsigned row = 0; !wait_ms && row < SW_SKETCH_ROWS; row++) {
+        advance(&pacer->cells[place(key, row)], now_ms * 1000, pacer->interval_us);
     }
-    for (unsigned row = 0; row < SW_SKETCH_ROWS; row++) {
-        advance(&pacer->cells[place(key, row)], now_us, pacer->interval_us);
-    }
-    return 0;
+    return wait_ms;
 }

@@ -43,5 +43,7 @@ void sw_pacer_deinit(struct sw_pacer *pacer);
  * was counted. `now_ms`: any monotonic clock. Threads that ask for one key at the same moment may
  * each get the last room there is. */
 uint32_t sw_pacer_take(struct sw_pacer *pacer, uint64_t key, uint64_t now_ms);
+/* The same answer, and nothing is counted. */
+uint32_t sw_pacer_wait(const struct sw_pacer *pacer, uint64_t key, uint64_t now_ms);
 
 #endif

@@ -6,7 +6,8 @@
 # A tool counts as present wherever it comes from (a newer Node, one's own CMake), a library as a package.
 build_packages=(build-essential cmake ninja-build pkg-config libuv1-dev libwslay-dev libhiredis-dev
     libcjson-dev node-llhttp libssl-dev zlib1g-dev)
-test_packages=(libcmocka-dev redis-server nginx-light haproxy nodejs npm curl iproute2 clang-format-14)
+test_packages=(libcmocka-dev redis-server nginx-light libnginx-mod-stream haproxy openssl nodejs npm curl iproute2
+    clang-format-14)
 
 die() {
     echo "${0##*/}: $*" >&2
@@ -16,7 +17,7 @@ die() {
 # The command that a package is wanted for; nothing for a library.
 package_command() {
     case $1 in
-    cmake | npm | curl | haproxy | redis-server | clang-format-14 | chromium | pkg-config) echo "$1" ;;
+    cmake | npm | curl | haproxy | openssl | redis-server | clang-format-14 | chromium | pkg-config) echo "$1" ;;
     ninja-build) echo ninja ;;
     nginx-light) echo nginx ;;
     nodejs) echo node ;;

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/guard.h"
 
+#include "common/file.h"
 #include "common/mem.h"
 #include "http/origin.h"
 #include "net/digest.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #define KEY_FILE_BYTES 65536
 
 static bool read_file(const char *path, struct sw_buf *out, struct sw_buf *error)
 {
-    FILE *file = fopen(path, "re");
+    const char *why;
+    FILE *file = sw_file_open(path, &why);
     if (!file) {
-        sw_buf_printf(error, "cannot read the API keys in %s: %s\n", path, strerror(errno));
+        sw_buf_printf(error, "cannot read the API keys in %s: %s\n", path, why);
         return false;
     }
     size_t n = fread(sw_buf_reserve(out, KEY_FILE_BYTES), 1, KEY_FILE_BYTES, file);

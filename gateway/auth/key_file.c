@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "auth/key_file.h"
 
+#include "common/file.h"
+
 #include <errno.h>
-#include <fcntl.h>
 #include <openssl/crypto.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* Certificates of the largest keys are below 10 KB. */
@@ -31,18 +31,14 @@ static const char *read_all(int fd, struct sw_buf *text)
                              : NULL;
 }
 
-/* A pipe or a device would be waited for, and could not be read again at a reload. */
 static const char *open_and_read(const char *path, struct sw_buf *text)
 {
-    struct stat status;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) {
-        return strerror(errno);
+    const char *why = NULL;
+    FILE *file = sw_file_open(path, &why);
+    if (file) {
+        why = read_all(fileno(file), text);
+        fclose(file);
     }
-    const char *why = fstat(fd, &status) != 0    ? strerror(errno)
-                      : !S_ISREG(status.st_mode) ? "it is no regular file"
-                                                 : read_all(fd, text);
-    close(fd);
     return why;
 }
 

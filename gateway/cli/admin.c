@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LINE_BYTES 100
+
 /* A line break in a header would begin another one. */
 static bool is_plain(struct sw_slice key)
 {
@@ -94,11 +96,28 @@ static bool read_refusal(struct sw_slice text, struct sw_buf *out)
     return true;
 }
 
+/* One line of plain words, as a TLS port has for who speaks HTTP; not a proxy's page. */
+static bool is_line(struct sw_slice text)
+{
+    for (size_t i = 0; i < text.size; i++) {
+        if (text.data[i] < ' ' || text.data[i] > '~') {
+            return false;
+        }
+    }
+    return text.size > 0 && text.size <= LINE_BYTES && text.data[0] != '<';
+}
+
 void sw_cli_append_refusal(struct sw_buf *out, unsigned status, struct sw_slice text,
                            const char *hint)
 {
     if (!read_refusal(text, out)) {
         sw_buf_printf(out, "the node answered HTTP %u", status);
+        if (text.size && text.data[text.size - 1] == '\n') {
+            text.size--;
+        }
+        if (is_line(text)) {
+            sw_buf_printf(out, ": %.*s", SW_SLICE_ARG(text));
+        }
     }
     if (status == 401 && hint) {
         sw_buf_append_slice(out, sw_slice_of(hint));

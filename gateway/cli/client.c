@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/client.h"
 
+#include "cli/admin.h"
 #include "common/base64.h"
 #include "common/clock.h"
 #include "common/random.h"
@@ -47,7 +48,7 @@ static bool copy(char *out, size_t capacity, struct sw_slice text)
 }
 
 /* Cuts "scheme://" off; what is wrong with it, or NULL. */
-static const char *cut_scheme(struct sw_slice *text)
+static const char *cut_scheme(struct sw_slice *text, struct sw_client_url *url)
 {
     const char *end = memmem(text->data, text->size, "://", 3);
     if (!end) {
@@ -55,21 +56,19 @@ static const char *cut_scheme(struct sw_slice *text)
     }
     struct sw_slice scheme = sw_slice(text->data, (size_t)(end - text->data));
     *text = sw_slice(end + 3, text->size - scheme.size - 3);
-    if (sw_slice_equal_nocase(scheme, SW_SLICE("https")) ||
-        sw_slice_equal_nocase(scheme, SW_SLICE("wss"))) {
-        return "TLS is not supported by this version";
-    }
-    return sw_slice_equal_nocase(scheme, SW_SLICE("http")) ||
+    url->tls = sw_slice_equal_nocase(scheme, SW_SLICE("https")) ||
+               sw_slice_equal_nocase(scheme, SW_SLICE("wss"));
+    return url->tls || sw_slice_equal_nocase(scheme, SW_SLICE("http")) ||
                    sw_slice_equal_nocase(scheme, SW_SLICE("ws"))
                ? NULL
-               : "it must begin with http:// or ws://";
+               : "it must begin with http://, https://, ws:// or wss://";
 }
 
 /* host, host:port, [ipv6] or [ipv6]:port */
 static const char *parse_authority(struct sw_slice text, struct sw_client_url *url)
 {
     struct sw_slice host = text;
-    struct sw_slice port = SW_SLICE("80");
+    struct sw_slice port = url->tls ? SW_SLICE("443") : SW_SLICE("80");
     size_t end = sw_slice_find(text, ':');
     host.size = end;
     if (text.size > 0 && text.data[0] == '[') {
@@ -114,6 +113,7 @@ static const char *parse_path(struct sw_slice text, struct sw_client_url *url)
 bool sw_client_url_parse(const char *text, struct sw_client_url *url, const char **why)
 {
     struct sw_slice rest = sw_slice_of(text);
+    *url = (struct sw_client_url){0};
     *why = NULL;
     for (const char *at = text; *at; at++) {
         if ((unsigned char)*at <= ' ' || *at == 0x7f) {
@@ -121,7 +121,7 @@ bool sw_client_url_parse(const char *text, struct sw_client_url *url, const char
         }
     }
     if (!*why) {
-        *why = cut_scheme(&rest);
+        *why = cut_scheme(&rest, url);
     }
     if (!*why) {
         size_t end = 0;
@@ -172,6 +172,15 @@ static int connect_one(const struct addrinfo *address)
     return fd;
 }
 
+static bool shake_hands(struct sw_client *client, const struct sw_client_url *url)
+{
+    struct sw_buf why = {0};
+    client->tls = sw_tls_client_open(client->fd, url->host, url->ca_file, &why);
+    bool ok = client->tls || fail(client, url->host, sw_buf_text(&why));
+    sw_buf_deinit(&why);
+    return ok;
+}
+
 bool sw_client_connect(struct sw_client *client, const struct sw_client_url *url)
 {
     *client = (struct sw_client){.fd = -1};
@@ -197,7 +206,7 @@ bool sw_client_connect(struct sw_client *client, const struct sw_client_url *url
         return false;
     }
     client->heard_ms = sw_clock_ms();
-    return true;
+    return !url->tls || shake_hands(client, url);
 }
 
 void sw_client_limit(struct sw_client *client, int ms)
@@ -208,6 +217,7 @@ void sw_client_limit(struct sw_client *client, int ms)
 
 void sw_client_close(struct sw_client *client)
 {
+    sw_tls_client_close(&client->tls);
     if (client->fd >= 0) {
         close(client->fd);
         client->fd = -1;
@@ -223,11 +233,23 @@ bool sw_client_alive(const struct sw_client *client)
            (errno == EAGAIN || errno == EWOULDBLOCK);
 }
 
+static ssize_t send_some(struct sw_client *client, struct sw_slice bytes)
+{
+    return client->tls ? sw_tls_client_write(client->tls, bytes.data, bytes.size)
+                       : send(client->fd, bytes.data, bytes.size, MSG_NOSIGNAL);
+}
+
+static ssize_t receive(struct sw_client *client, char *out, size_t size)
+{
+    return client->tls ? sw_tls_client_read(client->tls, out, size)
+                       : recv(client->fd, out, size, 0);
+}
+
 /* Returns 0 or errno; leaves the connection as it is, since an answer may already wait there. */
 static int send_all(struct sw_client *client, struct sw_slice bytes)
 {
     while (bytes.size > 0) {
-        ssize_t n = send(client->fd, bytes.data, bytes.size, MSG_NOSIGNAL);
+        ssize_t n = send_some(client, bytes);
         if (n < 0 && errno != EINTR) {
             return errno == EAGAIN ? ETIMEDOUT : errno;
         }
@@ -239,14 +261,15 @@ static int send_all(struct sw_client *client, struct sw_slice bytes)
     return 0;
 }
 
-/* Reads some more; false at the end, on an error and when nothing came in time. */
+/* Reads some more, or nothing: the caller looks again. False at the end, on an error and when
+ * nothing came in time. */
 static bool read_more(struct sw_client *client)
 {
     char *room = sw_buf_reserve(&client->in, READ_BYTES);
-    ssize_t n;
-    do {
-        n = recv(client->fd, room, READ_BYTES, 0);
-    } while (n < 0 && errno == EINTR);
+    ssize_t n = receive(client, room, READ_BYTES);
+    if (n < 0 && errno == EINTR) {
+        return true;
+    }
     if (n <= 0) {
         errno = n == 0 ? ECONNRESET : errno == EAGAIN ? ETIMEDOUT : errno;
         return false;
@@ -388,6 +411,22 @@ static bool ask_upgrade(struct sw_client *client, const struct sw_client_url *ur
     return reason ? fail(client, "cannot send", strerror(reason)) : true;
 }
 
+/* An answer that is no upgrade says why, if a node gave it. */
+static bool fail_refused(struct sw_client *client, unsigned status)
+{
+    struct sw_buf body = {0};
+    struct sw_buf why = {0};
+    bool keep;
+    if (!read_response(client, &status, &body, &keep)) {
+        sw_buf_clear(&body);
+    }
+    sw_cli_append_refusal(&why, status, sw_buf_slice(&body), NULL);
+    fail(client, "no WebSocket was opened", sw_buf_text(&why));
+    sw_buf_deinit(&body);
+    sw_buf_deinit(&why);
+    return false;
+}
+
 bool sw_client_upgrade(struct sw_client *client, const struct sw_client_url *url, const char *token,
                        unsigned *status)
 {
@@ -406,15 +445,17 @@ bool sw_client_upgrade(struct sw_client *client, const struct sw_client_url *url
     if (head_size == 0) {
         return fail(client, "the node did not answer", strerror(errno));
     }
-    char why[32] = "no HTTP/1.1";
-    if (read_status(head, status)) {
-        snprintf(why, sizeof(why), "HTTP %u", *status);
+    if (!read_status(head, status)) {
+        return fail(client, "what answers there does not speak HTTP/1.1", NULL);
+    }
+    if (*status != 101) {
+        return fail_refused(client, *status);
     }
     struct sw_slice protocol = header(head, "Sec-WebSocket-Protocol");
-    if (*status != 101 || !sw_slice_equal_nocase(header(head, "Upgrade"), SW_SLICE("websocket")) ||
+    if (!sw_slice_equal_nocase(header(head, "Upgrade"), SW_SLICE("websocket")) ||
         !sw_slice_equal(header(head, "Sec-WebSocket-Accept"), sw_slice_of(accept)) ||
         (protocol.data && !sw_slice_equal(protocol, SW_SLICE("spillway.v1.json")))) {
-        return fail(client, "no Spillway WebSocket is served there", why);
+        return fail(client, "no Spillway WebSocket is served there", NULL);
     }
     sw_buf_consume(&client->in, head_size);
     return true;

@@ -5,22 +5,27 @@
 #define SW_CLI_CLIENT_H
 
 #include "common/buf.h"
+#include "net/tls_client.h"
 
 #include <signal.h>
 
 struct sw_client_url {
     char host[256]; /* without the brackets of an IPv6 address */
     char port[8];
-    char path[1024]; /* with its query; "/" where the URL has none */
+    char path[1024];     /* with its query; "/" where the URL has none */
+    bool tls;            /* https:// or wss:// */
+    const char *ca_file; /* whom to trust then; NULL, as the parser leaves it: the system's */
 };
 
-/* http://, ws:// or nothing before host[:port][/path]. False: *why says in words what is wrong. */
+/* http(s)://, ws(s):// or nothing before host[:port][/path]. False: *why says in words what is
+ * wrong. */
 bool sw_client_url_parse(const char *text, struct sw_client_url *url, const char **why);
 /* host:port as it stands in a Host header. */
 void sw_client_url_append_host(const struct sw_client_url *url, struct sw_buf *out);
 
 struct sw_client {
-    int fd; /* -1: closed */
+    int fd;                    /* -1: closed */
+    struct sw_tls_client *tls; /* NULL: plain */
     struct sw_buf in;
     uint64_t heard_ms; /* when bytes came last */
     bool refused;      /* sw_client_connect: nobody listens there */

@@ -150,18 +150,16 @@ static bool drain(struct draining *at, bool wait)
     return !wait || await_end(at);
 }
 
-static int usage(const struct sw_option *options, FILE *out, int code)
+static int usage(const struct sw_option *options)
 {
     struct sw_buf text = {0};
     sw_options_help(options, &text);
-    fprintf(
-        out,
-        "usage: spillway drain [flags]\n\n"
-        "Asks a node to leave, as SIGTERM does, and waits until it has gone (0) or its time is\n"
-        "over (1). Made for a preStop hook: the SIGTERM behind it changes nothing then.\n\n%s",
-        sw_buf_text(&text));
+    printf("usage: spillway drain [flags]\n\n"
+           "Asks a node to leave, as SIGTERM does, and waits until it has gone (0) or its time is\n"
+           "over (1). Made for a preStop hook: the SIGTERM behind it changes nothing then.\n\n%s",
+           sw_buf_text(&text));
     sw_buf_deinit(&text);
-    return code;
+    return 0;
 }
 
 static int fail_usage(const char *what, const char *why)
@@ -210,8 +208,10 @@ int sw_cli_drain(int argc, char **argv)
     int code = 2;
     if (!sw_options_parse(options, &argc, argv, &error)) {
         fprintf(stderr, "spillway drain: %s", sw_buf_text(&error));
-    } else if (help || argc > 0) {
-        code = usage(options, help ? stdout : stderr, help ? 0 : 2);
+    } else if (help) {
+        code = usage(options);
+    } else if (argc > 0) {
+        code = fail_usage("flags alone, no words", argv[0]);
     } else if (wait && no_wait) {
         code = fail_usage("--wait and --no-wait contradict each other", NULL);
     } else if (!sw_client_url_parse(admin_url, &at.url, &why)) {

@@ -254,12 +254,15 @@ int sw_cli_pub(int argc, char **argv)
     const char *url = "http://127.0.0.1:8000";
     const char *key = NULL;
     const char *key_file = NULL;
+    const char *ca = NULL;
     bool help = false;
     struct publishing at = {.client = {.fd = -1}};
     const struct sw_option options[] = {
         {"--admin-url", "URL", "the admin listener; default " SW_CLI_ADMIN_URL, &admin_url, NULL},
         {"--key", "KEY", "an API key of that node; default SPILLWAY_API_KEY", &key, NULL},
         {"--key-file", "FILE", "the first key in it", &key_file, NULL},
+        {"--ca", "FILE",
+         "whom to trust at https:// and wss://, in PEM; default: whom the system does", &ca, NULL},
         {"--token", "TOKEN",
          "as a client instead: who you are; or in SPILLWAY_TOKEN, which `ps` does not show",
          &at.token, NULL},
@@ -282,6 +285,7 @@ int sw_cli_pub(int argc, char **argv)
     if (code) {
         return code;
     }
+    at.url.ca_file = ca;
     bool ok = argc == 2 ? publish(&at, sw_slice_of(argv[1])) : publish_lines(&at);
     sw_client_close(&at.client);
     sw_buf_deinit(&at.head);

@@ -18,7 +18,9 @@
 #define BACKOFF_MAX_MS 20000
 /* Beyond its heartbeat a node that says nothing is dead. */
 #define SILENCE_MS 10000
-#define WELCOME_MS 10000
+#define WELCOME_MS 12000 /* longer than a node waits for a token */
+/* Where tokens are asked for a node waits for one, and says nothing until it has waited enough. */
+#define HINT_MS 2000
 /* Topics in one request: 128 of 255 bytes stay below a node's limit for a frame. */
 #define TOPICS_PER_REQUEST 128
 #define RETRY_MS           1000
@@ -38,6 +40,7 @@ struct subscribing {
     struct topic *topics;
     size_t topic_count;
     uint64_t retry_at_ms; /* when what is wanted is asked for; UINT64_MAX: nothing is */
+    uint64_t hint_at_ms;  /* when it is said that a token may be missing; UINT64_MAX: it is not */
     uint64_t heartbeat_ms;
     uint64_t left; /* messages still wanted; 0: no end */
     const char *mode;
@@ -249,6 +252,7 @@ static enum next on_message(struct subscribing *at, struct sw_slice text,
 static enum next on_welcome(struct subscribing *at, const struct sw_json_value *fields)
 {
     at->welcomed = true;
+    at->hint_at_ms = UINT64_MAX;
     if (!sw_json_to_u64(fields[HEARTBEAT], UINT32_MAX, &at->heartbeat_ms)) {
         at->heartbeat_ms = UINT32_MAX;
     }
@@ -311,11 +315,25 @@ static uint64_t silence_deadline(const struct subscribing *at)
     return at->client.heard_ms + (at->welcomed ? at->heartbeat_ms + SILENCE_MS : WELCOME_MS);
 }
 
+static uint64_t next_deadline(const struct subscribing *at)
+{
+    uint64_t deadline = silence_deadline(at);
+    deadline = at->hint_at_ms < deadline ? at->hint_at_ms : deadline;
+    return at->retry_at_ms < deadline ? at->retry_at_ms : deadline;
+}
+
 static enum next on_timeout(struct subscribing *at)
 {
-    if (sw_clock_ms() >= silence_deadline(at)) {
+    uint64_t now = sw_clock_ms();
+    if (now >= silence_deadline(at)) {
         fprintf(stderr, "spillway sub: the node is silent\n");
         return COME_BACK;
+    }
+    if (now >= at->hint_at_ms) {
+        at->hint_at_ms = UINT64_MAX;
+        fprintf(stderr, "spillway sub: no welcome yet; does this node ask for a token (--token "
+                        "TOKEN, or SPILLWAY_TOKEN)?\n");
+        return GO_ON;
     }
     return subscribe(at) ? GO_ON : COME_BACK;
 }
@@ -326,9 +344,7 @@ static enum next listen_once(struct subscribing *at)
     enum next next = GO_ON;
     unsigned code = 0;
     while (next == GO_ON) {
-        uint64_t deadline = silence_deadline(at);
-        deadline = at->retry_at_ms < deadline ? at->retry_at_ms : deadline;
-        switch (sw_client_next(&at->client, &text, &code, deadline, &stop)) {
+        switch (sw_client_next(&at->client, &text, &code, next_deadline(at), &stop)) {
         case SW_CLIENT_TEXT:
             next = on_text(at, sw_buf_slice(&text));
             break;
@@ -369,6 +385,7 @@ static enum next attempt(struct subscribing *at)
         bool refused = status >= 400 && status < 500 && status != 408 && status != 429;
         return refused ? FAILED : COME_BACK;
     }
+    at->hint_at_ms = at->token ? UINT64_MAX : sw_clock_ms() + HINT_MS;
     enum next next = listen_once(at);
     fflush(stdout);
     if (next == COME_BACK) {
@@ -466,6 +483,7 @@ int sw_cli_sub(int argc, char **argv)
     const char *url = "ws://127.0.0.1:8000/v1/ws";
     const char *count = NULL;
     const char *other = NULL;
+    const char *ca = NULL;
     const char *why;
     bool help = false;
     struct subscribing at = {.client = {.fd = -1}};
@@ -476,6 +494,8 @@ int sw_cli_sub(int argc, char **argv)
         {"--token", "TOKEN", "who you are; or in SPILLWAY_TOKEN, which `ps` does not show",
          &at.token, NULL},
         {"--json", NULL, "whole frames instead, as they came", NULL, &at.json},
+        {"--ca", "FILE",
+         "whom to trust at https:// and wss://, in PEM; default: whom the system does", &ca, NULL},
         {"--count", "N", "end after N messages", &count, NULL},
         {"--admin-url", "URL", "for pub; not used here, so that both may share their flags", &other,
          NULL},
@@ -495,6 +515,7 @@ int sw_cli_sub(int argc, char **argv)
     if (!sw_client_url_parse(url, &at.url, &why)) {
         return fail_usage("--url: ", why);
     }
+    at.url.ca_file = ca;
     if (count && (!sw_slice_to_u64(sw_slice_of(count), UINT32_MAX, &at.left) || at.left == 0)) {
         return fail_usage("--count takes a number from 1, not ", count);
     }

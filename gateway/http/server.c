@@ -576,11 +576,8 @@ static void send_reply(struct sw_http *http, const struct sw_reply *reply)
 {
     struct sw_buf out = {0};
     sw_reply_append(&out, reply);
-    int status = sw_conn_write(http->conn, out.data, out.size);
+    (void)sw_conn_write(http->conn, out.data, out.size); /* on_end tells what fails */
     sw_buf_deinit(&out);
-    if (status && http->conn->ended) {
-        sw_conn_close(http->conn); /* on_end has come already and will not come again */
-    }
 }
 
 void sw_http_reply(struct sw_http *http, unsigned status, const char *type, struct sw_slice body,

@@ -182,7 +182,7 @@ static bool put_end_off(struct sw_conn *conn)
 
 void sw_conn_broke(struct sw_conn *conn, int status)
 {
-    if (conn->closing || conn->ended) {
+    if (conn->closing || conn->broken || (conn->ended && !status)) {
         return;
     }
     conn->ended = true;

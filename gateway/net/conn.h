@@ -23,9 +23,10 @@ struct sw_conn_events {
     /* Bytes came. May close the connection, not free it. Over TLS what one read brought is
      * delivered whole, up to 32 KB, also behind a pause. */
     void (*on_read)(struct sw_conn *conn, const char *data, size_t size);
-    /* The peer ended its side (status 0) or the connection broke (negative errno). Comes once,
-     * at most; the owner closes it in answer. An end is heard behind all bytes, so only while
-     * reading; a break also while not, unless the end stands before it. */
+    /* The peer ended its side (status 0) or the connection broke (negative errno). Each comes once,
+     * at most; behind a break nothing comes, and the owner closes it in answer. An end is heard
+     * behind all bytes, so only while reading; a break also while not, but behind an end, or where
+     * the end stands unread before it, only by a write that fails. */
     void (*on_end)(struct sw_conn *conn, int status);
     /* Closed: the memory is the owner's again. */
     void (*on_closed)(struct sw_conn *conn);

@@ -57,3 +57,11 @@ uint32_t sw_quota_knock(struct sw_quota *quota, const struct sw_peer *peer, uint
     }
     return sw_pacer_take(&quota->pacer, key_of(peer), now_ms);
 }
+
+uint32_t sw_quota_wait(const struct sw_quota *quota, const struct sw_peer *peer, uint64_t now_ms)
+{
+    if (!quota || !counts(quota, &quota->handshakes, peer)) {
+        return 0;
+    }
+    return sw_pacer_wait(&quota->pacer, key_of(peer), now_ms);
+}

@@ -41,5 +41,7 @@ enum sw_quota_answer sw_quota_enter(struct sw_quota *quota, const struct sw_peer
 void sw_quota_leave(struct sw_quota *quota, const struct sw_peer *peer);
 /* One more handshake: 0, or in how many milliseconds it may be tried again. Any thread. */
 uint32_t sw_quota_knock(struct sw_quota *quota, const struct sw_peer *peer, uint64_t now_ms);
+/* The same answer, and nothing is counted. Any thread. */
+uint32_t sw_quota_wait(const struct sw_quota *quota, const struct sw_peer *peer, uint64_t now_ms);
 
 #endif

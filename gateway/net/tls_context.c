@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "net/tls_context.h"
 
+#include "common/file.h"
 #include "common/mem.h"
 #include "net/tls_internal.h"
 
-#include <errno.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <stdatomic.h>
@@ -37,11 +37,14 @@ static void *cannot_because(struct sw_buf *why, const char *file, const char *wo
 
 static BIO *open_file(const char *file, struct sw_buf *why)
 {
-    BIO *bio = BIO_new_file(file, "r");
-    if (!bio) {
-        sw_buf_printf(why, "%s cannot be read: %s\n", file, strerror(errno));
-        ERR_clear_error();
+    const char *words;
+    FILE *stream = sw_file_open(file, &words);
+    if (!stream) {
+        sw_buf_printf(why, "%s cannot be read: %s\n", file, words);
+        return NULL;
     }
+    BIO *bio = BIO_new_fp(stream, BIO_CLOSE);
+    SW_ASSERT(bio);
     return bio;
 }
 

@@ -49,12 +49,34 @@ static void fail_line(const struct sw_config *config, enum sw_config_field field
 
 /* ---- addresses ---- */
 
-static bool check_listen(const struct sw_config *config, const char *text, struct sw_buf *error)
+/* Is one of the public listeners before `end` (NULL: any) there, too? The kernel would let both
+ * listen, and give each some of the connections. */
+static bool is_taken(const struct sw_config *config, const struct sw_address *address,
+                     char *const *end)
 {
+    for (char **text = config->listen; *text && text != end; text++) {
+        struct sw_listen other;
+        const char *why;
+        if (sw_address_port(address) != 0 && sw_listen_parse(sw_slice_of(*text), &other, &why) &&
+            other.address.size == address->size &&
+            memcmp(&other.address.u, &address->u, address->size) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool check_listen(const struct sw_config *config, char *const *at, struct sw_buf *error)
+{
+    const char *text = *at;
     struct sw_listen listen;
     const char *why;
     if (!sw_listen_parse(sw_slice_of(text), &listen, &why)) {
         return fail(config, SW_CONFIG_listen, error, "%s: %s", text, why);
+    }
+    if (is_taken(config, &listen.address, at)) {
+        return fail(config, SW_CONFIG_listen, error, "%s: this address stands twice: leave one out",
+                    text);
     }
     if (listen.tls && !config->tls_cert[0]) {
         return fail(config, SW_CONFIG_listen, error,
@@ -82,7 +104,7 @@ static bool check_listens(const struct sw_config *config, struct sw_buf *error)
 {
     size_t count = 0;
     for (char **text = config->listen; *text; text++, count++) {
-        if (!check_listen(config, *text, error)) {
+        if (!check_listen(config, text, error)) {
             return false;
         }
     }
@@ -163,6 +185,11 @@ static bool check_admin(const struct sw_config *config, struct sw_buf *error)
     if (sw_address_parse(sw_slice_of(config->admin_listen), &address)) {
         return fail(config, SW_CONFIG_admin_listen, error,
                     "%s: an address is ADDR:PORT in numbers, like 127.0.0.1:9000",
+                    config->admin_listen);
+    }
+    if (is_taken(config, &address, NULL)) {
+        return fail(config, SW_CONFIG_admin_listen, error,
+                    "%s is a public listener, too (--listen): give it another port",
                     config->admin_listen);
     }
     bool loopback = sw_address_is_loopback(&address);

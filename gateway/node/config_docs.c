@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The table as text: --help, CONFIG.md, and what `spillway check` says would run. */
 #include "api/guard.h"
+#include "common/mem.h"
 #include "core/topic.h"
 #include "net/network.h"
 #include "net/tls_context.h"
@@ -9,6 +10,7 @@
 
 #include <stdarg.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define COLUMNS 100
 #define INDENT  32 /* where the words of --help begin */
@@ -298,6 +300,27 @@ static void warn_of_keys(const struct sw_config *config, struct sw_buf *out)
     sw_buf_deinit(&why);
 }
 
+/* Whoever reads one of these files can make tokens, publish, or pass for this node. */
+static void warn_of_readers(const struct sw_config *config, struct sw_buf *out)
+{
+    const struct {
+        enum sw_config_field field;
+        const char *path;
+    } files[] = {{SW_CONFIG_tls_key, config->tls_key},
+                 {SW_CONFIG_jwt_secret_file, config->jwt_secret_file},
+                 {SW_CONFIG_api_key_file, config->api_key_file}};
+    for (size_t i = 0; i < SW_ARRAY_SIZE(files); i++) {
+        struct stat status;
+        if (files[i].path[0] && stat(files[i].path, &status) == 0 && status.st_mode & S_IROTH) {
+            enum sw_config_field field = files[i].field;
+            sw_config_append_name(out, sw_config_rows[field].name,
+                                  (enum sw_config_source)config->sources[field]);
+            sw_buf_printf(out, " %s: every user of this machine may read it; chmod o-r %s\n",
+                          files[i].path, files[i].path);
+        }
+    }
+}
+
 /* Whoever may connect is trusted with saying who he is. */
 static void warn_of_everybody(const struct sw_config *config, struct sw_buf *out)
 {
@@ -346,6 +369,7 @@ void sw_config_warnings(const struct sw_config *config, struct sw_buf *out)
 {
     warn_of_certificate(config, out);
     warn_of_keys(config, out);
+    warn_of_readers(config, out);
     warn_of_everybody(config, out);
     warn_of_patience(config, out);
     const struct sw_rules *rules = &config->rules;

@@ -2,6 +2,7 @@
 /* The JSON file. Comments are blanked out, not cut out, so that every error can name its line and
  * column. cJSON says where a file that does not parse breaks off; its tree keeps no positions, so
  * the members are then read as spans (common/json.h). */
+#include "common/file.h"
 #include "common/mem.h"
 #include "common/utf8.h"
 #include "node/config_reading.h"
@@ -18,9 +19,10 @@
 
 static bool read_file(const char *path, struct sw_buf *text, struct sw_buf *error)
 {
-    FILE *file = fopen(path, "re");
+    const char *why;
+    FILE *file = sw_file_open(path, &why);
     if (!file) {
-        sw_buf_printf(error, "cannot read the config file %s: %s\n", path, strerror(errno));
+        sw_buf_printf(error, "cannot read the config file %s: %s\n", path, why);
         return false;
     }
     size_t n = fread(sw_buf_reserve(text, FILE_BYTES), 1, FILE_BYTES, file);

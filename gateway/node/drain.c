@@ -74,7 +74,6 @@ static void hurry(struct sw_worker *worker, bool reset)
 {
     struct sw_sessions *all = &worker->sessions;
     sw_greetings_close(&worker->greetings);
-    sw_greetings_close(&worker->greetings);
     for (uint32_t slot = 0; slot < all->fanout.slots_high; slot++) {
         enum sw_session_state state = (enum sw_session_state)sw_reader(&all->fanout, slot)->state;
         if (state == SW_FREE) {

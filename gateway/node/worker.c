@@ -43,22 +43,32 @@ enum sw_budget_step sw_purse_look(struct sw_purse *purse)
 /* ---- the public site ---- */
 
 /* A proxy's connections are not counted as they come: its clients are, each by its own address. */
-static bool may_shake_hands(struct sw_worker *worker, struct sw_http *http)
+static bool is_proxy(const struct sw_worker *worker, const struct sw_peer *peer)
 {
-    struct sw_addresses *addresses = worker->config.addresses;
-    struct sw_peer peer = sw_session_peer(sw_session_of(sw_http_conn(http)));
-    if (!sw_networks_contain(&addresses->trusted, &peer)) {
-        return true;
-    }
-    struct sw_http_client client = sw_http_client(sw_http_conn(http));
-    uint32_t retry_ms =
-        sw_quota_knock(&addresses->quota, &client.peer, sw_loop_now_ms(worker->loop));
+    return sw_networks_contain(&worker->config.addresses->trusted, peer);
+}
+
+/* False: replied, since this address has to wait so long. */
+static bool is_in_time(struct sw_worker *worker, struct sw_http *http, uint32_t retry_ms)
+{
     if (retry_ms) {
         sw_count(&worker->counters.refused_total[SW_REFUSED_ADDRESS], 1);
         sw_http_reply_error(http, SW_ERROR_RATE_LIMITED, "this address connects too often",
                             retry_ms, NULL);
     }
     return retry_ms == 0;
+}
+
+static bool may_shake_hands(struct sw_worker *worker, struct sw_http *http)
+{
+    struct sw_peer peer = sw_session_peer(sw_session_of(sw_http_conn(http)));
+    if (!is_proxy(worker, &peer)) {
+        return true;
+    }
+    struct sw_http_client client = sw_http_client(sw_http_conn(http));
+    return is_in_time(worker, http,
+                      sw_quota_knock(&worker->config.addresses->quota, &client.peer,
+                                     sw_loop_now_ms(worker->loop)));
 }
 
 static void upgrade(struct sw_worker *worker, struct sw_http *http,
@@ -86,14 +96,21 @@ static void drop_identity(void *kept)
 }
 
 /* Whoever publishes over HTTP is known by each request's own token. Where this turn has verified
- * enough it waits for the next. */
+ * enough it waits for the next. A token that is no good counts as a handshake of its address, or
+ * one connection would try as many as it likes. */
 static bool admit_publisher(struct sw_worker *worker, struct sw_http *http,
                             const struct sw_request *request)
 {
+    struct sw_quota *quota = &worker->config.addresses->quota;
+    struct sw_peer peer = sw_http_client(sw_http_conn(http)).peer;
+    uint64_t now_ms = sw_loop_now_ms(worker->loop);
     struct sw_slice token = sw_door_token(request);
     struct sw_verdict verdict;
     if (!token.data) {
         sw_http_reply_error(http, SW_ERROR_UNAUTHORIZED, "a token is needed", 0, NULL);
+        return false;
+    }
+    if (!is_in_time(worker, http, sw_quota_wait(quota, &peer, now_ms))) {
         return false;
     }
     if (!sw_verifier_try(&worker->verifier, token, &verdict)) {
@@ -102,6 +119,7 @@ static bool admit_publisher(struct sw_worker *worker, struct sw_http *http,
     }
     if (verdict.verdict != SW_TOKEN_GOOD) {
         bool expired = verdict.verdict == SW_TOKEN_EXPIRED;
+        (void)sw_quota_knock(quota, &peer, now_ms);
         sw_http_reply_error(http, expired ? SW_ERROR_TOKEN_EXPIRED : SW_ERROR_UNAUTHORIZED,
                             sw_token_verdict_text(verdict.verdict), 0, NULL);
         return false;
@@ -269,7 +287,8 @@ static void write_refusals(struct sw_worker *worker)
                       "this address connects too often", OFTEN_RETRY_MS);
 }
 
-/* The connection of `client` becomes a session, if there is room for one. */
+/* The connection of `client` becomes a session, if there is room for one. Where its address has as
+ * many as it may, it is served once, and learns of it in words. */
 static void admit(struct sw_worker_listener *listener, int fd, const struct sw_http_client *client)
 {
     struct sw_worker *worker = listener->worker;
@@ -284,11 +303,15 @@ static void admit(struct sw_worker_listener *listener, int fd, const struct sw_h
     }
     sw_count(&worker->counters.accepted_total, 1);
     sw_session_set_peer(session, &client->peer);
+    bool room = is_proxy(worker, &client->peer) || sw_session_admit(session, &client->peer);
     if (sw_http_open(&worker->site, &session->conn, fd)) {
         sw_session_free(session);
         return;
     }
     sw_http_introduce(&session->conn, client);
+    if (!room) {
+        sw_http_finish(&session->conn);
+    }
     if (listener->listen->tls) {
         sw_conn_start_tls(&session->conn, worker->tls);
     }
@@ -297,9 +320,8 @@ static void admit(struct sw_worker_listener *listener, int fd, const struct sw_h
 /* Does its address come too often? Trusted proxies come for others, who are known later. */
 static bool comes_too_often(struct sw_worker *worker, const struct sw_peer *peer)
 {
-    struct sw_addresses *addresses = worker->config.addresses;
-    return !sw_networks_contain(&addresses->trusted, peer) &&
-           sw_quota_knock(&addresses->quota, peer, sw_loop_now_ms(worker->loop)) > 0;
+    return !is_proxy(worker, peer) &&
+           sw_quota_knock(&worker->config.addresses->quota, peer, sw_loop_now_ms(worker->loop)) > 0;
 }
 
 /* ---- accepting on a listener for PROXY headers ---- */
@@ -375,7 +397,7 @@ static void on_accept(void *owner, int fd, const struct sw_address *address)
     struct sw_worker *worker = listener->worker;
     bool proxy = listener->listen->proxy;
     struct sw_peer peer = sw_peer_of(address);
-    if (proxy && !sw_networks_contain(&worker->config.addresses->trusted, &peer)) {
+    if (proxy && !is_proxy(worker, &peer)) {
         turn_away(worker, fd, SW_REFUSED_UNTRUSTED, &peer, "it is in no --trusted-proxy");
     } else if (!proxy && comes_too_often(worker, &peer)) {
         refuse(listener, fd, SW_REFUSED_ADDRESS);

@@ -160,6 +160,10 @@ void sw_session_free(struct sw_session *session)
 {
     struct sw_sessions *all = session->all;
     uint32_t at = session->slot / SW_SLAB_CELLS;
+    if (session->counted) {
+        struct sw_peer peer = sw_session_peer(session);
+        sw_quota_leave(all->quota, &peer);
+    }
     sw_session_reader(session)->state = SW_FREE;
     slab_give(&all->slabs[at], session);
     all->count--;
@@ -267,6 +271,9 @@ void sw_session_welcome(struct sw_session *session, uint64_t id)
 
 bool sw_session_admit(struct sw_session *session, const struct sw_peer *peer)
 {
+    if (session->counted) {
+        return true;
+    }
     enum sw_quota_answer answer = sw_quota_enter(session->all->quota, peer);
     sw_session_set_peer(session, peer);
     session->counted = answer == SW_QUOTA_COUNTED;
@@ -604,10 +611,6 @@ void sw_session_closed(struct sw_session *session)
     }
     sw_recorder_close(session);
     log_end(session, behind);
-    if (session->counted) {
-        struct sw_peer peer = sw_session_peer(session);
-        sw_quota_leave(all->quota, &peer);
-    }
     sw_loop_timer_stop(all->loop, &session->timer);
     leave_due(all, session->slot);
     sw_buf_deinit(&session->lane);

@@ -205,8 +205,8 @@ struct sw_arrival {
  * once) it hears `welcome` and gets what the URL asks for (not on the echo path). */
 void sw_session_open(struct sw_session *session, const struct sw_transport *transport,
                      const struct sw_arrival *arrival);
-/* It is known who the client is, before the session opens. False: its address has as many sessions
- * as it may. */
+/* It is known who the client is: as it is accepted, or, behind a proxy, before the session opens.
+ * Who was counted already stays so. False: its address has as many connections as it may. */
 bool sw_session_admit(struct sw_session *session, const struct sw_peer *peer) SW_MUST_CHECK;
 /* Instead of sw_session_open: the session hears nothing but the close frame of this reason, since a
  * browser could not tell a refused upgrade from a lost connection. */

@@ -3,6 +3,7 @@
 #include "transport/ws_query.h"
 
 #include "common/json.h"
+#include "common/map.h"
 #include "common/utf8.h"
 
 #define MODE_BYTES 16 /* no mode has a longer name: what is left of one is unknown, too */
@@ -18,33 +19,34 @@ unsigned sw_ws_query_count(struct sw_slice query, struct sw_slice wanted)
     return count;
 }
 
-/* The position that `from` names for this topic ("topic@epoch:offset", split at the last '@'). */
-static bool has_from(struct sw_slice query, struct sw_slice topic)
-{
-    struct sw_slice name;
-    struct sw_slice value;
-    bool found = false;
-    while (!found && sw_query_next(&query, &name, &value)) {
-        struct sw_buf text = {0};
-        if (sw_slice_equal(name, SW_SLICE("from")) && sw_percent_decode(&text, value, true)) {
-            size_t at = text.size;
-            while (at > 0 && text.data[at - 1] != '@') {
-                at--;
-            }
-            found = at > 0 && sw_slice_equal(sw_slice(text.data, at - 1), topic);
-        }
-        sw_buf_deinit(&text);
-    }
-    return found;
-}
-
-/* What the URL asks for beside topics, looked for once. */
+/* What the URL asks for beside topics, looked for once: a stranger may send thousands of each. */
 struct asked {
-    struct sw_slice query;
-    struct sw_buf wish; /* `mode` and `max_hz`, as members of each entry */
-    bool from;
+    struct sw_buf wish;  /* `mode` and `max_hz`, as members of each entry */
+    struct sw_buf names; /* the map's keys */
+    struct sw_map from;  /* topics that a `from` names */
     bool last;
 };
+
+/* "topic@epoch:offset", split at the last '@'. */
+static void read_from(struct sw_slice query, struct asked *asked)
+{
+    struct sw_buf *names = &asked->names;
+    struct sw_slice name;
+    struct sw_slice value;
+    sw_buf_reserve(names, query.size); /* they must not move */
+    while (sw_query_next(&query, &name, &value)) {
+        size_t start = names->size;
+        bool good = sw_slice_equal(name, SW_SLICE("from")) && sw_percent_decode(names, value, true);
+        size_t at = names->size;
+        while (at > start && names->data[at - 1] != '@') {
+            at--;
+        }
+        struct sw_slice topic = sw_slice(names->data + start, at > start ? at - 1 - start : 0);
+        if (good && topic.size && !sw_map_find(&asked->from, topic)) {
+            sw_map_insert(&asked->from, topic, asked);
+        }
+    }
+}
 
 /* Appends the first value of a parameter, decoded; nothing of one that cannot be. False: there is
  * none. */
@@ -86,7 +88,7 @@ static void append_sub(struct sw_buf *out, const struct asked *asked, struct sw_
     sw_buf_append_slice(out, out->size ? SW_SLICE(",{\"topic\":") : SW_SLICE("{\"topic\":"));
     sw_json_append_string(out, topic);
     sw_buf_append_slice(out, sw_buf_slice(&asked->wish));
-    if (asked->from && has_from(asked->query, topic)) {
+    if (sw_map_find(&asked->from, topic)) {
         sw_buf_append_slice(out, SW_SLICE(",\"from\":{}"));
     }
     if (asked->last) {
@@ -100,10 +102,9 @@ static void collect_subs(struct sw_slice query, struct sw_buf *subs)
     struct sw_slice rest = query;
     struct sw_slice name;
     struct sw_slice value;
-    struct asked asked = {.query = query,
-                          .from = sw_ws_query_count(query, SW_SLICE("from")) > 0,
-                          .last = sw_ws_query_count(query, SW_SLICE("last")) > 0};
+    struct asked asked = {.last = sw_ws_query_count(query, SW_SLICE("last")) > 0};
     read_wish(query, &asked.wish);
+    read_from(query, &asked);
     while (sw_query_next(&rest, &name, &value)) {
         struct sw_buf topic = {0};
         if (sw_slice_equal(name, SW_SLICE("topic"))) {
@@ -115,6 +116,8 @@ static void collect_subs(struct sw_slice query, struct sw_buf *subs)
         sw_buf_deinit(&topic);
     }
     sw_buf_deinit(&asked.wish);
+    sw_map_deinit(&asked.from);
+    sw_buf_deinit(&asked.names);
 }
 
 void sw_ws_query_subscribe(struct sw_slice query, struct sw_buf *text)

@@ -10,6 +10,7 @@ import { after, before, describe, test } from 'node:test';
 import { chromium } from 'playwright-core';
 import { Certificate } from '../harness/certificate.mjs';
 import { Gateway } from '../harness/gateway.mjs';
+import { keyFiles, makeSecret, seconds, sign } from '../harness/jwt.mjs';
 import { atEnd, suiteScope } from '../harness/scope.mjs';
 import { PRESET, ROOT, patience } from '../harness/setting.mjs';
 import { stays, until } from '../harness/until.mjs';
@@ -35,7 +36,7 @@ after(() => browser?.close());
 
 // Opens the page. A page that complains (console, exception, content policy) fails its test, unless `complains` says that the
 // browser itself will, as it does of a WebSocket that is refused.
-async function open(t, gateway, { complains = false, stream, clock, scheme = 'http', ...options } = {}) {
+async function open(t, gateway, { complains = false, stream, clock, scheme = 'http', hash = '', ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
   const complaints = [];
   atEnd(t, async () => {
@@ -49,7 +50,7 @@ async function open(t, gateway, { complains = false, stream, clock, scheme = 'ht
   if (clock) await page.clock.install();
   if (stream) await page.routeWebSocket('**/v1/ws?*', stream);
   const openedAt = performance.now();
-  const response = await page.goto(`${scheme}://127.0.0.1:${gateway.port}/`);
+  const response = await page.goto(`${scheme}://127.0.0.1:${gateway.port}/${hash}`);
   return { page, response, openedAt };
 }
 
@@ -239,6 +240,18 @@ describe('the demo page on other settings', { skip }, () => {
     await until(async () => (await feed(page)).includes('{"over":"TLS"}'), 5000, 'the message in the list');
   });
 
+  test('shows the token of its address, and takes another', async (t) => {
+    const secret = makeSecret();
+    const token = sign({ sub: 'ann', exp: seconds() + 600, spillway: { sub: ['demo.>'] } }, { secret });
+    const gateway = await Gateway.start(t, ['--demo', '--jwt-secret-file', keyFiles(t, { secret }).secret]);
+    const { page } = await open(t, gateway, { hash: `#token=${token}x` });
+    await state(page, 'ended');
+    assert.match(await text(page, 'notice'), /does not take this page's token.*#token=TOKEN/);
+    await page.evaluate((hash) => { location.hash = hash; }, `token=${token}`);
+    await state(page, 'live');
+    await page.waitForSelector('#notice', { state: 'hidden' });
+  });
+
   test('is not there without --demo', async (t) => {
     const gateway = await Gateway.start(t);
     assert.equal((await gateway.public('GET', '/')).status, 404);
@@ -253,18 +266,24 @@ describe('the demo page on a stream that is played to it', { skip }, () => {
     gateway = await Gateway.start(scope, ['--demo']);
   });
 
-  // A quiet server: it welcomes, subscribes whoever asks, and hands out its sockets.
-  function quiet({ heartbeat = 25000 } = {}) {
+  // A quiet server: it welcomes, subscribes whoever asks, and hands out its sockets. The first `subscribed` of those behind
+  // the first socket may be left to the test.
+  function quiet({ heartbeat = 25000, later = false } = {}) {
     const sockets = [];
     const stream = (socket) => {
       const say = (frame) => socket.send(JSON.stringify(frame));
-      sockets.push({ say, close: (code, reason) => socket.close({ code, reason }) });
-      say({ type: 'welcome', session: 's1', node: 'n1', heartbeat_ms: heartbeat, limits: {}, features: [] });
-      say({ type: 'subscribed', done: true, subs: [{ topic: TICKS, recoverable: false }] });
+      const self = { say, close: (code, reason) => socket.close({ code, reason }), heard: [], left: false };
+      self.serve = () => say({ type: 'subscribed', done: true, subs: [{ topic: TICKS, recoverable: false }] });
+      socket.onClose(() => { self.left = true; });
       socket.onMessage((message) => {
-        const { type, id, subs } = JSON.parse(message);
-        if (type === 'subscribe') say({ type: 'subscribed', id, done: true, subs });
+        const frame = JSON.parse(message);
+        self.heard.push(frame);
+        if (frame.type === 'subscribe') say({ type: 'subscribed', id: frame.id, done: true, subs: frame.subs });
+        if (frame.type === 'refresh') say({ type: 'refreshed', id: frame.id, expires_in: 60 });
       });
+      say({ type: 'welcome', session: 's1', node: 'n1', heartbeat_ms: heartbeat, limits: {}, features: [] });
+      if (!later || sockets.length === 0) self.serve();
+      sockets.push(self);
     };
     return { sockets, stream };
   }
@@ -345,6 +364,49 @@ describe('the demo page on a stream that is played to it', { skip }, () => {
     sockets[1].close(1012, 'drain retry_ms=700-900');
     await until(() => sockets.length === 3, 5000, 'a third connection');
     assert.ok(performance.now() - closedAt >= 650, 'not before the window');
+  });
+
+  test('when the node leaves it connects elsewhere first, and leaves once it is served there', async (t) => {
+    const { sockets, stream } = quiet({ later: true });
+    const { page } = await open(t, gateway, { stream });
+    await state(page, 'quiet');
+    sockets[0].say({ type: 'drain', reason: 'shutdown', reconnect_ms: [100, 300], close_ms: 60000 });
+    await until(() => sockets.length === 2, 5000, 'a second connection');
+    sockets[0].say(tick('ACME', { price: 1 }));
+    await until(async () => (await prices(page))[0] === '1.00', 5000, 'what the first still brings');
+    assert.equal(sockets[0].left, false);
+    sockets[1].serve();
+    sockets[1].say(tick('ACME', { price: 2 }));
+    await until(() => sockets[0].left, 5000, 'the first to be left');
+    await until(async () => (await prices(page))[0] === '2.00', 5000, 'what the second brings');
+    assert.match((await feed(page))[0], /^Moved to another node/);
+    assert.equal(sockets.length, 2);
+  });
+
+  test('when the node is gone before it is served elsewhere it goes on with what it has begun', async (t) => {
+    const { sockets, stream } = quiet({ later: true });
+    const { page } = await open(t, gateway, { stream });
+    await state(page, 'quiet');
+    sockets[0].say({ type: 'drain', reason: 'shutdown', reconnect_ms: [100, 300], close_ms: 60000 });
+    await until(() => sockets.length === 2, 5000, 'a second connection');
+    sockets[0].close(1012, 'drain retry_ms=500-8000');
+    await state(page, 'quiet');
+    sockets[1].serve();
+    sockets[1].say(tick('ACME', { price: 2 }));
+    await until(async () => (await prices(page))[0] === '2.00', 5000, 'what the second brings');
+    assert.equal(sockets.length, 2);
+  });
+
+  test('says when its token ends, and goes on with a new one', async (t) => {
+    const { sockets, stream } = quiet();
+    const { page } = await open(t, gateway, { stream, hash: '#token=a.b.c' });
+    await state(page, 'quiet');
+    sockets[0].say({ type: 'expiring', in_ms: 60000 });
+    await until(async () => /^The token ends in 60 s/.test(await text(page, 'notice')), 5000, 'the notice');
+    await page.evaluate(() => { location.hash = 'token=d.e.f'; });
+    await page.waitForSelector('#notice', { state: 'hidden' });
+    assert.equal(sockets[0].heard.find(({ type }) => type === 'refresh').token, 'd.e.f');
+    assert.equal(sockets.length, 1);
   });
 
   test('takes a gateway that falls silent for dead', async (t) => {

@@ -12,7 +12,11 @@ export class Threads {
   // One thread of the program `url` for each item of `orders`.
   constructor(t, url, orders) {
     this.workers = orders.map((workerData) => new Worker(url, { workerData }));
-    atEnd(t, () => Promise.all(this.workers.map((worker) => worker.terminate())));
+    atEnd(t, () => this.end());
+  }
+
+  end() {
+    return Promise.all(this.workers.map((worker) => worker.terminate()));
   }
 
   // Asks every thread, and returns their answers.

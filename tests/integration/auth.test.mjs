@@ -107,6 +107,7 @@ suite('what is refused', ['--jwt-leeway-ms', '5000', '--workers', '1'], (guests)
       'alg none': [sign({ sub: 'mal' }, { alg: 'none' }), 'no_key'],
       'a key that is not ours': [sign({ sub: 'mal' }, { key: keyPair('ES256').privateKey, kid: 'es' }), 'bad_signature'],
       'a kid that is not ours': [sign({ sub: 'mal' }, { key: pair.privateKey, kid: 'other' }), 'no_key'],
+      'a kid that is a path': [sign({ sub: 'mal' }, { key: pair.privateKey, kid: '../es' }), 'no_key'],
       'the public key as a secret': [sign({ sub: 'mal' }, { secret: pair.publicPem, alg: 'HS256', kid: 'es' }), 'no_key'],
       'no exp': [sign({ sub: 'mal', exp: undefined }, { secret }), 'malformed'],
       'not yet': [sign({ sub: 'mal', nbf: seconds(600) }, { secret }), 'not_yet'],

@@ -230,6 +230,9 @@ describe('pub and sub', () => {
     const bad = await run(['sub', '*.bad', ...url]);
     assert.equal(bad.code, 1);
     assert.match(bad.stderr, /\*\.bad/);
+    const shown = await run(['sub', 'a', ...url, '--token', 'x']);
+    assert.equal(shown.code, 1);
+    assert.match(shown.stderr, /no WebSocket was opened: unsupported: this node takes no tokens/);
     assert.equal((await run(['sub'])).code, 2);
   });
 });

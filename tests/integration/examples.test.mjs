@@ -244,6 +244,71 @@ describe('the rest of PROTOCOL.md', () => {
   });
 });
 
+describe('the client of PROTOCOL.md', () => {
+  const code = /^```js client\n([\s\S]*?)^```/m.exec(section(11))[1];
+
+  test('renews its token, goes elsewhere when its node leaves, and stays away when told to', async (t) => {
+    const guests = await Guests.start(t, ['--drain-delay-ms', '0', '--drain-ms', '6000']);
+    const second = await Gateway.start(t, ['--auth', 'jwt', '--jwt-secret-file', guests.files.secret]);
+    const opened = [];
+    let url = guests.gateway.url;
+    class Page extends WebSocket {
+      constructor(asked, protocols) {
+        super(asked.replace('ws://page/v1/ws', url), protocols);
+        opened.push(this);
+        atEnd(t, () => this.terminate());
+      }
+    }
+    let lives = 6;
+    const token = async () => guests.token('ann', { sub: ['orders.*'] }, { exp: seconds() + lives });
+    const frames = [];
+    const ends = [];
+    const client = { token, onFrame: (frame) => frames.push(frame), onEnd: (...end) => ends.push(end) };
+    atEnd(t, new Function('WebSocket', `${code}; return connect;`)(Page)('ws://page/v1/ws', ['orders.eu'], client));
+    const seen = (type, count = 1) =>
+      until(() => frames.filter((frame) => frame.type === type).length === count, 10000, () => `${type}: ${JSON.stringify(frames)}`);
+
+    await seen('subscribed');
+    await guests.gateway.publish('orders.eu', '{"id":7}');
+    await seen('msg');
+    lives = 600;
+    await seen('refreshed');
+
+    url = second.url;
+    await guests.gateway.post('/v1/drain');
+    await seen('subscribed', 2);
+    const { left, closed } = await guests.gateway.log(({ event }) => event === 'drained');
+    assert.deepEqual({ left, closed }, { left: 1, closed: 0 });
+    await second.publish('orders.eu', '{"id":8}');
+    await seen('msg', 2);
+    assert.equal(opened.length, 2);
+
+    await second.post('/v1/disconnect', '{"user":"ann","code":4700,"reason":"no more"}');
+    await until(() => ends.length, 5000, 'the end for good');
+    assert.deepEqual(ends, [[4700, 'no more']]);
+    assert.equal(opened.length, 2);
+  });
+
+  test('comes back where it may, with a fresh token', async (t) => {
+    const guests = await Guests.start(t);
+    let minted = 0;
+    const token = async () => guests.token('ann', { sub: ['orders.*'] }, { jti: minted++ });
+    const frames = [];
+    class Page extends WebSocket {
+      constructor(...args) {
+        super(...args);
+        atEnd(t, () => this.terminate());
+      }
+    }
+    const client = { token, onFrame: (frame) => frames.push(frame.type), onEnd: (...end) => frames.push(...end) };
+    atEnd(t, new Function('WebSocket', `${code}; return connect;`)(Page)(guests.gateway.url, ['orders.eu'], client));
+    await until(() => frames.length === 1, 5000, 'subscribed');
+    await guests.gateway.post('/v1/disconnect', '{"user":"ann"}');
+    await until(() => frames.length === 2, 5000, 'subscribed again');
+    assert.equal(minted, 2);
+  });
+});
+
 // --- README.md ---------------------------------------------------------------------------------------------
 
 const readme = read('README.md');

@@ -173,6 +173,15 @@ suite('the public listener', [], (gateway) => {
     assert.equal((await raw.json()).type, 'welcome');
   });
 
+  test('who asks and resets the connection is not waited for', async (t) => {
+    for (let i = 0; i < 300; i++) {
+      const raw = await RawSocket.connect(t, gateway().port);
+      raw.write('GET /v1/nothing HTTP/1.1\r\nHost: x\r\n\r\n');
+      raw.socket.resetAndDestroy();
+    }
+    await gateway().counted((metrics) => metrics.sum('spillway_connections', { transport: 'http' }) === 0, 'nobody is left');
+  });
+
   test('a body that is announced far too large is 413 before it is sent, and the connection is closed', async (t) => {
     const request = 'POST /v1/publish HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 99999999999\r\n\r\n';
     const { status } = await byHand(t, gateway().port, request, { closes: true });

@@ -7,6 +7,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Client } from '../harness/client.mjs';
 import { Gateway } from '../harness/gateway.mjs';
+import { Guests } from '../harness/guests.mjs';
 import { send } from '../harness/http.mjs';
 import { OPCODE, RawSocket, close, upgradeRequest } from '../harness/raw.mjs';
 import { suiteScope } from '../harness/scope.mjs';
@@ -301,7 +302,7 @@ describe('a listener for PROXY headers', () => {
     }
   });
 
-  test('gives a header as long as a request’s head', { skip: !LONG || SANITIZED }, async (t) => {
+  test('gives a header as long as a request’s head', { skip: (!LONG || SANITIZED) && 'takes 10 s: only in long runs' }, async (t) => {
     await started();
     const before = await refused('proxy_header');
     const raw = await RawSocket.connect(t, port);
@@ -383,6 +384,30 @@ describe('connections of one address', () => {
     assert.ok((await come(t, gateway, undefined, { localAddress: '127.0.0.8' })).raw);
   });
 
+  test('count when they ask by HTTP alone, too; above the number each is answered once', async (t) => {
+    const gateway = await Gateway.start(t, args);
+    const inside = [];
+    const ask = async () => {
+      const raw = await RawSocket.connect(t, gateway.port, { localAddress: STRANGER });
+      raw.write('GET /v1/nothing HTTP/1.1\r\nHost: a\r\n\r\n');
+      return { raw, ...(await raw.response()) };
+    };
+    for (let count = 0; count < LIMIT; count++) {
+      const { raw, headers } = await ask();
+      assert.equal(headers.connection, undefined);
+      inside.push(raw);
+    }
+    const { raw, status, headers } = await ask();
+    assert.deepEqual([status, headers.connection], [404, 'close']);
+    await within(raw.ended, 5000, 'the end');
+    assert.equal((await come(t, gateway, undefined, { localAddress: STRANGER })).code, 4504);
+    inside[0].write(upgradeRequest());
+    assert.equal((await inside[0].response()).status, 101);
+    assert.equal((await come(t, gateway, undefined, { localAddress: STRANGER })).code, 4504);
+    inside[1].destroy();
+    await until(async () => (await come(t, gateway, undefined, { localAddress: STRANGER })).raw, 5000, 'room again');
+  });
+
   test('have a number of their own where there are proxies, which loopback and proxies are spared', async (t) => {
     const gateway = await Gateway.start(t, ['--trusted-proxy', TRUSTED]);
     const said = await gateway.log(({ event }) => event === 'address_limits');
@@ -442,6 +467,26 @@ describe('handshakes of one address', () => {
     assert.equal(await refused(gateway), 1);
     assert.equal((await gateway.metrics()).sum('spillway_accepted_total'), count);
     assert.equal((await from('127.0.0.8')(t)).status, 101);
+  });
+
+  test('are what bad tokens over HTTP count as, also on one connection', async (t) => {
+    const guests = await Guests.start(t, [...args, '--trusted-proxy', TRUSTED]);
+    const { gateway } = guests;
+    const publish = (address, token) =>
+      gateway.public('POST', '/v1/publish', {
+        headers: { 'X-Forwarded-For': address, Authorization: `Bearer ${token}` },
+        body: { topic: 'a', data: 1 },
+      });
+    const good = guests.token('ann', { pub: ['a'] });
+    for (let count = 0; count < 2 * AT_ONCE; count++) assert.equal((await publish(A, good)).status, 200);
+    let tried = 0;
+    await until(async () => (tried++, (await publish(A, `${good}x`)).status === 429), 5000, 'too often');
+    const metrics = await gateway.metrics();
+    assert.equal(metrics.sum('spillway_tokens_total', { outcome: 'bad_signature' }), tried - 1);
+    assert.ok(tried > AT_ONCE);
+    assert.equal(metrics.sum('spillway_refused_total', { reason: 'address' }), 1);
+    assert.equal((await publish(B, `${good}x`)).status, 401);
+    await until(async () => (await publish(A, good)).status === 200, 5000, 'room again');
   });
 
   test('of whom a PROXY header names are refused when it is read', async (t) => {

@@ -3,6 +3,7 @@
 // What a node reads again while it runs, at SIGHUP and POST /v1/reload: what is good counts at once, and what is not changes nothing.
 
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -55,6 +56,17 @@ describe('the API keys of the admin listener', () => {
     assert.equal((await gateway.log(reloaded)).event, 'reloaded');
     assert.ok(await may(gateway, OLD));
     assert.ok(await may(gateway, NEW));
+  });
+
+  test('are not waited for where a pipe stands in place of the file', async (t) => {
+    const { file, gateway } = await keyed(t);
+    rmSync(file);
+    execFileSync('mkfifo', [file]);
+    gateway.signal('SIGHUP');
+    const { event, why } = await gateway.log(reloaded);
+    assert.equal(event, 'reload_failed');
+    assert.ok(why.includes(`${file}: it is no regular file`), why);
+    assert.ok(await may(gateway, OLD));
   });
 
   test('stay as they were where the file is gone or holds none, and it is said why', async (t) => {

@@ -4,7 +4,7 @@
 // everybody stays.
 
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { describe, test } from 'node:test';
@@ -12,10 +12,10 @@ import tls from 'node:tls';
 import { promisify } from 'node:util';
 import { Certificate } from '../harness/certificate.mjs';
 import { Client } from '../harness/client.mjs';
-import { Gateway, run } from '../harness/gateway.mjs';
+import { Gateway, environment, run } from '../harness/gateway.mjs';
 import { RawSocket, upgradeRequest } from '../harness/raw.mjs';
 import { atEnd, suiteScope } from '../harness/scope.mjs';
-import { SANITIZED, size } from '../harness/setting.mjs';
+import { BINARY, SANITIZED, size } from '../harness/setting.mjs';
 import { until, within } from '../harness/until.mjs';
 
 const secure = (gateway) => `wss://127.0.0.1:${gateway.port}/v1/ws`;
@@ -81,6 +81,21 @@ describe('a listener with a certificate', () => {
       assert.match(socket.text, /^HTTP\/1\.1 404 /);
     }
   });
+
+  for (const version of ['TLSv1.2', 'TLSv1.3']) {
+    test(`knows who comes back by its ticket, on any worker, ${version}`, async (t) => {
+      await started();
+      const first = connect(t, gateway.port, { minVersion: version, maxVersion: version });
+      const ticket = new Promise((resolve) => first.once('session', resolve));
+      await within(first.shaken, 5000, 'a handshake');
+      const session = await within(ticket, 5000, 'a ticket');
+      for (let n = 0; n < 4; n++) {
+        const again = connect(t, gateway.port, { minVersion: version, maxVersion: version, session });
+        await within(again.shaken, 5000, 'a handshake');
+        assert.ok(again.isSessionReused());
+      }
+    });
+  }
 
   test('refuses what is older, and what is no TLS, and says so', async (t) => {
     await started();
@@ -236,7 +251,7 @@ test('a client that ends in the middle of a record leaves its deliveries account
 });
 
 // The deadline is 10 s, so this is for builds that are quick enough.
-test('who is slow with its handshake is closed at the deadline', { skip: SANITIZED }, async (t) => {
+test('who is slow with its handshake is closed at the deadline', { skip: SANITIZED && 'takes 10 s' }, async (t) => {
   const certificate = new Certificate(t);
   const gateway = await Gateway.start(t, certificate.flags);
   const silent = await RawSocket.connect(t, gateway.port);
@@ -340,6 +355,53 @@ describe('a certificate is renewed', () => {
     assert.doesNotMatch(answer.text, /PRIVATE KEY/);
     await Client.connect(t, secure(gateway), { ca });
     await client.flushed();
+  });
+});
+
+describe('spillway sub and pub', () => {
+  const scope = suiteScope();
+  let certificate;
+  let gateway;
+  const started = async () => {
+    certificate ??= new Certificate(scope);
+    const listens = ['127.0.0.1:0', '127.0.0.2:0'].flatMap((address) => ['--listen', address]);
+    return (gateway ??= await Gateway.start(scope, [...listens, ...certificate.flags]));
+  };
+
+  test('speak TLS to who shows a certificate that is trusted', async (t) => {
+    await started();
+    const ca = ['--ca', certificate.cert];
+    const child = spawn(BINARY, ['sub', 'cli.tls', '--count', '3', '--url', `wss://localhost:${gateway.port}`, ...ca], {
+      env: environment(),
+    });
+    atEnd(t, () => child.kill('SIGKILL'));
+    const said = { stdout: '', stderr: '' };
+    for (const stream of ['stdout', 'stderr']) child[stream].on('data', (text) => (said[stream] += text));
+    const ended = new Promise((resolve) => child.on('close', resolve));
+    await until(() => said.stderr.includes('subscribed to cli.tls'), 10000, () => `subscribed: ${said.stderr}`);
+    for (const data of ['1', `"${'x'.repeat(100_000)}"`, '3']) await gateway.publish('cli.tls', data);
+    assert.equal(await within(ended, 10000, () => `three messages: ${said.stderr}`), 0);
+    // the same for HTTP, as far as the public listener goes
+    const pub = await run(['pub', 'cli.tls', '4', '--admin-url', `https://localhost:${gateway.port}`, ...ca]);
+    assert.equal(pub.code, 1);
+    assert.match(pub.stderr, /this is the admin listener's/);
+    assert.equal(said.stdout, `cli.tls 1\ncli.tls "${'x'.repeat(100_000)}"\ncli.tls 3\n`);
+  });
+
+  test('refuse one that is not, or is for another host, and say what to do', async () => {
+    await started();
+    const url = (at) => ['--url', `wss://${gateway.listen[at]}`];
+    const unknown = await run(['sub', 'a', ...url(0)]);
+    assert.equal(unknown.code, 1);
+    assert.match(unknown.stderr, /its certificate is not trusted: self.signed certificate \(--ca FILE says whom to trust\)/);
+    const other = await run(['sub', 'a', ...url(1), '--ca', certificate.cert]);
+    assert.equal(other.code, 1);
+    assert.match(other.stderr, /its certificate is not trusted: IP address mismatch/);
+    const nothing = await run(['sub', 'a', ...url(0), '--ca', '/nonexistent']);
+    assert.match(nothing.stderr, /\/nonexistent cannot be read/);
+    const plain = await run(['sub', 'a', '--url', `wss://${gateway.admin}`]);
+    assert.equal(plain.code, 1);
+    assert.match(plain.stderr, /no TLS handshake: /);
   });
 });
 

@@ -2,6 +2,7 @@
 
 // One connection that comes back: it opens the WebSocket, answers for its liveness and decides when to return and when not to.
 // It knows the frames that are about the connection itself (welcome, pong, drain, replies to requests); all others go to `onFrame`.
+// While a node leaves (`drain`) there are two: the next one takes over once it is served.
 //
 // States told to `onState`: connecting, open (after `welcome`), waiting (a reconnect is due), ended (the server said not to
 // come back).
@@ -37,7 +38,11 @@ export class Connection {
     this.silenceLimit = WELCOME_DEADLINE_MS;
     this.lastHeard = 0;
     this.lastPing = 0;
-    this.drainWindow = null;
+    this.token = '';
+    this.leaveAt = 0;
+    this.leaveTimer = 0;
+    this.next = null;
+    this.handover = false;
     this.retryTimer = 0;
     this.nextId = 1;
     this.pending = new Map();
@@ -47,15 +52,39 @@ export class Connection {
 
   open() {
     clearTimeout(this.retryTimer);
-    this.welcomed = false;
-    this.drainWindow = null;
+    this.adopt({ socket: this.dial(), early: [] });
+  }
+
+  // A page cannot set headers: its token goes along as a second subprotocol.
+  dial() {
+    return new WebSocket(this.url, ['spillway.v1.json', ...(this.token ? [`bearer.${this.token}`] : [])]);
+  }
+
+  // Makes this socket the one; `early` came on it while another one was.
+  adopt({ socket, early }) {
+    this.socket = socket;
+    this.handover = early.length > 0;
     this.silenceLimit = WELCOME_DEADLINE_MS;
     this.lastHeard = performance.now();
-    this.onState('connecting', {});
-    const socket = new WebSocket(this.url, ['spillway.v1.json']);
-    this.socket = socket;
     socket.onmessage = (event) => this.receive(event.data);
     socket.onclose = (event) => this.closed(event.code, event.reason);
+    if (!this.handover) {
+      this.onState('connecting', {});
+    }
+    early.forEach((text) => this.receive(text));
+  }
+
+  // A new token: the connection goes on with it, or comes back with it where it has ended.
+  renew(token) {
+    this.token = token;
+    if (this.welcomed) {
+      return this.request('refresh', `"token":${JSON.stringify(token)}`);
+    }
+    if (this.socket) {
+      this.abandon();
+    }
+    this.open();
+    return Promise.resolve();
   }
 
   // Sends a request whose text is already JSON, less its closing brace, so that a payload keeps its bytes.
@@ -92,12 +121,13 @@ export class Connection {
         this.attempt = 0;
         this.silenceLimit = (frame.heartbeat_ms || 25_000) + SILENCE_GRACE_MS;
         this.ping();
-        this.onState('open', frame);
+        this.onState('open', { ...frame, handover: this.handover });
         return;
       case 'pong':
         this.settle(frame.id, (wait) => this.onRoundTrip(performance.now() - wait.sentAt));
         return;
       case 'published':
+      case 'refreshed':
         this.settle(frame.id, (wait) => wait.resolve({ ...frame, tookMs: performance.now() - wait.sentAt }));
         return;
       case 'drain':
@@ -137,8 +167,7 @@ export class Connection {
     const now = performance.now();
     if (now - this.lastHeard > this.silenceLimit) {
       // A dead path answers no close handshake either, so the page does not wait for one.
-      this.abandon();
-      this.comeBack({ code: 1006, reason: this.welcomed ? 'the gateway fell silent' : 'no answer' });
+      this.closed(1006, this.welcomed ? 'the gateway fell silent' : 'no answer');
       return;
     }
     if (this.welcomed && now - this.lastPing > PING_EVERY_MS) {
@@ -152,31 +181,49 @@ export class Connection {
     }
   }
 
-  // The server asks its clients to leave within a window; each draws its own moment so that they do not arrive together.
+  // The node leaves. Each page draws its own moment from the window, so that they do not arrive elsewhere together.
   drain(range) {
     const [low, high] = Array.isArray(range) ? range : [BACKOFF_BASE_MS, 8000];
-    const leaveAt = performance.now() + low + Math.random() * Math.max(0, high - low);
-    this.drainWindow = { leaveAt };
-    const socket = this.socket;
-    setTimeout(() => {
-      if (this.socket === socket) {
+    const wait = low + Math.random() * Math.max(0, high - low);
+    this.leaveAt = performance.now() + wait;
+    clearTimeout(this.leaveTimer);
+    this.leaveTimer = setTimeout(() => this.goElsewhere(), wait);
+  }
+
+  // Connects elsewhere, and leaves when it is served there. Until then the old connection brings what there is.
+  goElsewhere() {
+    const next = { socket: this.dial(), early: [] };
+    this.next = next;
+    next.socket.onmessage = ({ data }) => {
+      next.early.push(data);
+      if (JSON.parse(data).type === 'subscribed') {
         this.abandon();
-        this.open();
+        this.adopt(next);
       }
-    }, leaveAt - performance.now());
+    };
+    next.socket.onclose = ({ code }) => {
+      this.next = null;
+      if (!isTerminal(code)) {
+        this.leaveTimer = setTimeout(() => this.goElsewhere(), BACKOFF_BASE_MS * (1 + Math.random()));
+      }
+    };
   }
 
   closed(code, reason) {
-    const draining = this.drainWindow;
+    const { leaveAt, next } = this;
     this.abandon();
+    if (next) {
+      this.adopt(next);
+      return;
+    }
     if (isTerminal(code)) {
       this.onState('ended', { code, reason });
       return;
     }
     const spread = /\bretry_ms=(\d+)-(\d+)/.exec(reason);
     let delay;
-    if (draining) {
-      delay = Math.max(0, draining.leaveAt - performance.now());
+    if (leaveAt) {
+      delay = Math.max(0, leaveAt - performance.now());
     } else if (spread) {
       delay = Number(spread[1]) + Math.random() * Math.max(0, Number(spread[2]) - Number(spread[1]));
     }
@@ -196,7 +243,9 @@ export class Connection {
     const socket = this.socket;
     this.socket = null;
     this.welcomed = false;
-    this.drainWindow = null;
+    this.leaveAt = 0;
+    clearTimeout(this.leaveTimer);
+    this.next = null;
     socket.onmessage = null;
     socket.onclose = null;
     socket.close();

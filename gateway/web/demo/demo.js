@@ -105,6 +105,7 @@ function onFrame(frame) {
     case 'feed': return onFeed(frame);
     case 'subscribed': return frame.subs?.forEach(onSubscribed);
     case 'unsubscribed': return onUnsubscribed(frame);
+    case 'expiring': return showNotice(`The token ends in ${whole.format(frame.in_ms / 1000)} s. ${TOKEN_WORDS}`);
     case 'error': return showNotice(`The gateway refused a request: ${frame.error?.message ?? 'no reason given'}`);
   }
 }
@@ -231,6 +232,24 @@ function payloadText(frame) {
   return text.length > PAYLOAD_SHOWN ? `${text.slice(0, PAYLOAD_SHOWN)} … (${whole.format(text.length)} characters)` : text;
 }
 
+/* ---- the token ---- */
+
+const TOKEN_WORDS = 'Put one behind the address of this page: #token=TOKEN';
+
+// What stands behind the # is sent to no server.
+function tokenOfPage() {
+  return new URLSearchParams(location.hash.slice(1)).get('token') ?? '';
+}
+
+addEventListener('hashchange', async () => {
+  try {
+    await connection.renew(tokenOfPage());
+    showNotice('');
+  } catch (error) {
+    showNotice(`The gateway refused the token: ${error.message}`);
+  }
+});
+
 /* ---- the connection's state, in words ---- */
 
 function onState(state, detail) {
@@ -247,7 +266,10 @@ function onState(state, detail) {
     if (link.sessions > 1) {
       // Topics without history say nothing of the time between two sessions, so the page does.
       missed.unknown += 1;
-      pushFeed({ gap: 'Reconnected: what was sent in between was not seen' });
+      pushFeed({
+        gap: detail.handover ? 'Moved to another node: what was sent in that moment may be missing'
+          : 'Reconnected: what was sent in between was not seen',
+      });
     }
     if (watch.topic !== ticks) {
       subscribe(watch.topic);
@@ -258,13 +280,16 @@ function onState(state, detail) {
   if (state === 'ended') {
     showNotice(endedWords(detail));
   }
+  if (detail.code === 4008) {
+    showNotice(`The gateway asks for a token. ${TOKEN_WORDS}`);
+  }
   showState();
   requestDraw();
 }
 
 function endedWords({ code, reason }) {
   if (code === 4501) {
-    return 'The gateway asks for a token, and this page carries none. Start it with --auth none to see the demo. (4501)';
+    return `The gateway does not take this page's token${reason ? `: ${reason}` : ''}. ${TOKEN_WORDS} (4501)`;
   }
   return `The gateway closed the connection for good${reason ? `: ${reason}` : ''}. (${code}) Reload the page to try again.`;
 }
@@ -560,4 +585,5 @@ setInterval(() => {
   showState();
 }, 250);
 
+connection.token = tokenOfPage();
 connection.open();

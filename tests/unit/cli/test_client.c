@@ -36,6 +36,8 @@ static void test_good_urls(void **state)
         {"ws://[::1]:8000/x?topic=a:b/c", "::1", "8000", "/x?topic=a:b/c", "[::1]:8000"},
         {"ws://[::1]", "::1", "80", "/", "[::1]:80"},
         {"ws://h?topic=a", "h", "80", "/?topic=a", "h:80"},
+        {"wss://h", "h", "443", "/", "h:443"},
+        {"HTTPS://[::1]:8443/v1/ws", "::1", "8443", "/v1/ws", "[::1]:8443"},
     };
     for (size_t i = 0; i < SW_ARRAY_SIZE(cases); i++) {
         struct sw_client_url url;
@@ -46,6 +48,8 @@ static void test_good_urls(void **state)
         assert_string_equal(url.host, cases[i].host);
         assert_string_equal(url.port, cases[i].port);
         assert_string_equal(url.path, cases[i].path);
+        assert_int_equal(url.tls, strstr(cases[i].text, "wss:") || strstr(cases[i].text, "HTTPS:"));
+        assert_null(url.ca_file);
         sw_client_url_append_host(&url, &shown);
         assert_string_equal(sw_buf_text(&shown), cases[i].shown);
         sw_buf_deinit(&shown);
@@ -71,9 +75,7 @@ static void test_bad_urls(void **state)
         {"ws://h:", "the port"},
         {"ws://h:8x/", "the port"},
         {"ws://::1:8000", "the port"},
-        {"ftp://h", "http:// or ws://"},
-        {"wss://h", "TLS is not supported"},
-        {"https://h", "TLS is not supported"},
+        {"ftp://h", "http://, https://, ws:// or wss://"},
         {"http://user@h", "a user"},
         {"http://h/a b", "a space"},
         {"http://h/a\r\nX: y", "a space"},

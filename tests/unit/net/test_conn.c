@@ -471,6 +471,18 @@ static void end_of_the_peer_does_not_end_the_rest(void **state)
     free(bytes);
 }
 
+static void reset_behind_the_end_of_the_peer_is_told_by_a_write(void **state)
+{
+    struct world *world = *state;
+    shutdown(world->peer, SHUT_WR);
+    assert_true(turning_until(&world->turning, 5000, turning_is_set, &world->ended));
+    world->ended = false;
+    reset_by_peer(world);
+    assert_true(sw_conn_write(&world->conn, "x", 1) < 0);
+    assert_true(turning_until(&world->turning, 5000, turning_is_set, &world->ended));
+    assert_true(world->end_status < 0 && world->ends == 2);
+}
+
 static void reset_is_told_to_who_does_not_read(void **state)
 {
     struct world *world = *state;
@@ -672,6 +684,7 @@ int main(void)
         CASE(owner_may_close_when_the_rest_is_done),
         CASE(owner_may_close_when_all_is_drained),
         CASE(end_of_the_peer_does_not_end_the_rest),
+        CASE(reset_behind_the_end_of_the_peer_is_told_by_a_write),
         CASE(reset_is_told_to_who_does_not_read),
         CASE(reset_ends_a_rest_whose_owner_does_not_read),
         CASE(end_is_told_behind_the_bytes_when_reading_goes_on),

@@ -35,7 +35,7 @@ static void what_is_wrong_with_a_file_is_said_with_its_name(void **state)
     snprintf(nothing, sizeof(nothing), "%s/nothing", files.directory);
     assert_refused(nothing, files.key, nothing, "cannot be read: No such file or directory");
     assert_refused(files.cert, nothing, nothing, "cannot be read: No such file or directory");
-    assert_refused(files.directory, files.key, files.directory, "holds no certificate in PEM");
+    assert_refused(files.directory, files.key, files.directory, "cannot be read: it is no regular");
     assert_refused(files.key, files.key, files.key, "holds no certificate in PEM");
     assert_refused(files.cert, files.cert, files.cert, "holds no private key in PEM");
     assert_refused(files.cert, other.key, other.key, "does not belong to the certificate in");
@@ -43,6 +43,20 @@ static void what_is_wrong_with_a_file_is_said_with_its_name(void **state)
     assert_refused(other.cert, files.key, other.cert, "holds no certificate in PEM");
     tls_files_deinit(&files);
     tls_files_deinit(&other);
+}
+
+static void what_is_no_file_is_not_waited_for(void **state)
+{
+    (void)state;
+    struct tls_files files;
+    char *const paths[] = {files.cert, files.key};
+    for (size_t i = 0; i < SW_ARRAY_SIZE(paths); i++) {
+        tls_files_init(&files, "a", -60, 3600);
+        assert_int_equal(unlink(paths[i]), 0);
+        assert_int_equal(mkfifo(paths[i], 0600), 0);
+        assert_refused(files.cert, files.key, paths[i], "cannot be read: it is no regular file");
+        tls_files_deinit(&files);
+    }
 }
 
 static void key_of_another_kind_does_not_belong_to_the_certificate_either(void **state)
@@ -118,6 +132,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_wrong_with_a_file_is_said_with_its_name),
+        cmocka_unit_test(what_is_no_file_is_not_waited_for),
         cmocka_unit_test(key_of_another_kind_does_not_belong_to_the_certificate_either),
         cmocka_unit_test(key_with_a_passphrase_is_refused_and_nobody_is_asked),
         cmocka_unit_test(certificate_that_is_not_valid_today_is_used_and_said),

@@ -4,6 +4,8 @@
 
 #include "node/config_keys.h"
 
+#include <sys/stat.h>
+
 static void assert_list(char **list, const char *first, const char *second)
 {
     assert_non_null(list);
@@ -50,6 +52,17 @@ static void test_order_of_strength(void **state)
     assert_int_equal(outcome.config.pong_ms, 10000);
     assert_true(sw_config_is_set(&outcome.config, SW_CONFIG_stall_ms));
     assert_false(sw_config_is_set(&outcome.config, SW_CONFIG_pong_ms));
+    forget(&outcome);
+}
+
+static void test_an_address_twice(void **state)
+{
+    (void)state;
+    struct outcome outcome;
+    refuse(ATTEMPT(FLAGS("--listen", "[::1]:5", "--listen", "127.0.0.1:5", "--listen", "[0::1]:5")),
+           "[0::1]:5: this address stands twice");
+    accept_it(&outcome, ATTEMPT(FLAGS("--listen", "127.0.0.1:0", "--listen", "127.0.0.1:0",
+                                      "--admin-listen", "127.0.0.1:0")));
     forget(&outcome);
 }
 
@@ -252,6 +265,7 @@ static void test_bad_values(void **state)
         {"--listen", "127.0.0.1:1,127.0.0.1:2", "repeat --listen"},
         {"--listen", "0.0.0.0:80", "add --auth none"},
         {"--listen", "[::]:80", "not a loopback address"},
+        {"--admin-listen", "127.0.0.1:8000", "is a public listener, too (--listen)"},
         {"--admin-listen", "127.0.0.1", "an address is ADDR:PORT"},
         {"--admin-listen", "0.0.0.0:1", "add --api-key-file"},
         {"--api-key-file", "/nonexistent/keys", "/nonexistent/keys"},
@@ -456,6 +470,23 @@ static void test_short_keys_of_a_file_are_a_warning(void **state)
     forget(&outcome);
 }
 
+static void test_a_secret_that_all_may_read_is_a_warning(void **state)
+{
+    (void)state;
+    struct outcome outcome;
+    write_file("0123456789abcdef0123456789abcdef");
+    for (mode_t mode = 0600; mode <= 0644; mode += 0044) {
+        struct sw_buf text = {0};
+        assert_int_equal(chmod(file_path, mode), 0);
+        accept_it(&outcome, ATTEMPT(FLAGS("--jwt-secret-file", file_path)));
+        sw_config_warnings(&outcome.config, &text);
+        const char *said = text.size ? strstr(sw_buf_text(&text), "chmod o-r ") : NULL;
+        assert_int_equal(said != NULL, mode == 0644);
+        sw_buf_deinit(&text);
+        forget(&outcome);
+    }
+}
+
 static void test_a_long_leave_is_a_warning(void **state)
 {
     (void)state;
@@ -621,6 +652,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_order_of_strength),
+        cmocka_unit_test(test_an_address_twice),
         cmocka_unit_test(test_config_file_from_environment),
         cmocka_unit_test(test_lists),
         cmocka_unit_test(test_switches),
@@ -641,6 +673,7 @@ int main(void)
         cmocka_unit_test(test_no_password_in_words),
         cmocka_unit_test(test_api_key_of_the_environment),
         cmocka_unit_test(test_what_the_file_has_changed),
+        cmocka_unit_test(test_a_secret_that_all_may_read_is_a_warning),
         cmocka_unit_test(test_a_long_leave_is_a_warning),
         cmocka_unit_test(test_short_keys_of_a_file_are_a_warning),
         cmocka_unit_test(test_places_in_the_file),
