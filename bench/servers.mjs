@@ -146,6 +146,13 @@ export class Server {
       .reduce((sum, line) => sum + Number(line.split(" ").pop()), 0);
   }
 
+  // A histogram's buckets as [upper bound in ms, how many up to it]; Spillway's alone.
+  async histogram(name) {
+    const text = await (await fetch(`http://${this.admin}/metrics`)).text();
+    const buckets = text.matchAll(new RegExp(`^spillway_${name}_bucket{le="([^"]+)"} (\\d+)`, "gm"));
+    return [...buckets].map(([, bound, count]) => [1000 * (bound === "+Inf" ? Infinity : bound), Number(count)]);
+  }
+
   async stop() {
     await this.process.stop();
     for (const other of this.others) {
@@ -310,6 +317,8 @@ async function startRedis() {
   }
 }
 
+const idly = ["chrt", "--idle", "0"];
+
 async function startNode(kind, cpus, redisPort, options) {
   const made = await kind.command(redisPort, options);
   if (made.port) {
@@ -322,14 +331,14 @@ async function startNode(kind, cpus, redisPort, options) {
     }
     throw new Error(child.errors || "nginx does not answer");
   }
-  const child = new Process(cpus, made, options.log);
+  const child = new Process(cpus, options.idle ? [...idly, ...made] : made, options.log);
   const line = await child.line();
   const port = Number(line.match(/(?: port=| listen=[^ ]*:)(\d+)/)[1]);
   const publish = line.match(/ (?:publish=|listen=[^ ,]*:)(\d+)/)?.[1];
   return { child, port, publishPort: publish ? Number(publish) : port, admin: line.match(/ admin=(\S+)/)?.[1] };
 }
 
-// options: workers, flags (Spillway's), cpus, log (a file).
+// options: workers, flags (Spillway's), cpus, log (a file), idle: it runs while nobody else wants its CPU.
 export async function start(name, options = {}) {
   const kind = kindOf(name);
   const redis = kind.redis ? await startRedis() : null;
@@ -405,6 +414,6 @@ export class Load extends Helper {
 // but what they ask of the server.
 export class Crowd extends Helper {
   constructor(server, settings) {
-    super(["chrt", "--idle", "0", `${out}/crowd`], { port: server.port, ...settings });
+    super([...idly, `${out}/crowd`], { port: server.port, ...settings });
   }
 }
