@@ -28,16 +28,25 @@ void sw_tally_deinit(struct sw_tally *tally)
     *tally = (struct sw_tally){0};
 }
 
-/* Counted first and taken back where it was too many: of two threads at once one sees the other. */
-bool sw_tally_add(struct sw_tally *tally, uint64_t key, uint32_t most)
+static uint32_t held(const struct sw_tally *tally, uint64_t key)
 {
     uint32_t least = UINT32_MAX;
     for (unsigned row = 0; row < SW_SKETCH_ROWS; row++) {
-        uint32_t before =
-            atomic_fetch_add_explicit(&tally->cells[place(key, row)], 1, memory_order_relaxed);
-        least = before < least ? before : least;
+        uint32_t count = atomic_load(&tally->cells[place(key, row)]);
+        least = count < least ? count : least;
     }
-    if (least < most) {
+    return least;
+}
+
+/* Counted in all rows before any is believed: of two threads at once, each of which found the last
+ * room in another row, both would get it. Whoever counts last sees all others, in every row; hence
+ * the strictest order of memory. */
+bool sw_tally_add(struct sw_tally *tally, uint64_t key, uint32_t most)
+{
+    for (unsigned row = 0; row < SW_SKETCH_ROWS; row++) {
+        atomic_fetch_add(&tally->cells[place(key, row)], 1);
+    }
+    if (held(tally, key) <= most) {
         return true;
     }
     sw_tally_remove(tally, key);
@@ -47,8 +56,7 @@ bool sw_tally_add(struct sw_tally *tally, uint64_t key, uint32_t most)
 void sw_tally_remove(struct sw_tally *tally, uint64_t key)
 {
     for (unsigned row = 0; row < SW_SKETCH_ROWS; row++) {
-        uint32_t before =
-            atomic_fetch_sub_explicit(&tally->cells[place(key, row)], 1, memory_order_relaxed);
+        uint32_t before = atomic_fetch_sub(&tally->cells[place(key, row)], 1);
         SW_ASSERT(before > 0);
     }
 }

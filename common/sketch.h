@@ -23,7 +23,8 @@ struct sw_tally {
 
 void sw_tally_init(struct sw_tally *tally);
 void sw_tally_deinit(struct sw_tally *tally);
-/* One more of this key. False: there are `most` already, and nothing was counted. */
+/* One more of this key. False: there are `most` already, and nothing was counted. Threads that ask
+ * for the last room there is at the same moment may all be refused it. */
 bool sw_tally_add(struct sw_tally *tally, uint64_t key, uint32_t most);
 /* One less; it was added. */
 void sw_tally_remove(struct sw_tally *tally, uint64_t key);
