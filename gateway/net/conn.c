@@ -168,10 +168,13 @@ void sw_conn_tell_ends(struct sw_task *task)
     }
 }
 
-/* Behind those that wait already. */
+/* Behind those that wait already; a break that comes while its end waits is told in its place. */
 static bool put_end_off(struct sw_conn *conn)
 {
     struct sw_loop *loop = sw_loop_of_conn(conn);
+    if (!sw_list_empty(&conn->end_link)) {
+        return true;
+    }
     if (!conn->events->end_waits || (!sw_conn_ends_wait(loop) && sw_loop_has_time(loop))) {
         return false;
     }
