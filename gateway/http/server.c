@@ -497,7 +497,6 @@ static void on_timer(struct sw_timer *timer)
 static const struct sw_conn_events events = {
     .on_read = on_read,
     .on_end = on_end,
-    .read_waits = true,
     .on_closed = on_closed,
     .on_drained = on_drained,
 };

@@ -82,12 +82,8 @@ static bool read_once(struct sw_conn *conn)
     return n == SW_CONN_READ_BYTES;
 }
 
-/* Level-triggered: what is left unread now is told again in the next turn. */
 static void read_some(struct sw_conn *conn)
 {
-    if (conn->events->read_waits && !sw_loop_has_time(sw_loop_of_conn(conn))) {
-        return;
-    }
     for (unsigned i = 0; i < SW_CONN_READS_PER_WAKE && conn->reading; i++) {
         if ((conn->tls && !sw_tls_may_read(conn)) || !read_once(conn)) {
             return;

@@ -35,8 +35,6 @@ struct sw_conn_events {
     void (*on_drained)(struct sw_conn *conn);
     /* on_end may come turns later: very many may end at once. */
     bool end_waits;
-    /* on_read may come turns later: very many may have come at once. */
-    bool read_waits;
 };
 
 #define SW_CONN_HANDLE_BYTES 160

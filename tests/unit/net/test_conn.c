@@ -79,7 +79,7 @@ static void on_drained(struct sw_conn *conn)
     }
 }
 
-static const struct sw_conn_events events = {on_read, on_end, on_closed, on_drained, false, false};
+static const struct sw_conn_events events = {on_read, on_end, on_closed, on_drained, false};
 
 static int set_up(void **state)
 {

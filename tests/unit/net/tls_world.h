@@ -74,7 +74,7 @@ static inline void on_drained(struct sw_conn *conn)
     world_of(conn)->drained++;
 }
 
-static const struct sw_conn_events events = {on_read, on_end, on_closed, on_drained, false, false};
+static const struct sw_conn_events events = {on_read, on_end, on_closed, on_drained, false};
 
 static inline void open_conn(struct world *world, int version)
 {
