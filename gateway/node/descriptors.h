@@ -12,7 +12,8 @@ struct sw_descriptors {
     bool clamped;         /* less than was asked for */
 };
 
-/* Raises the soft limit as far as allowed; `wanted` 0: as many connections as fit. */
+/* Raises the soft limit as far as allowed, and has the table of descriptors made, so before there
+ * are threads; `wanted` 0: as many connections as fit. */
 struct sw_descriptors sw_descriptors_plan(uint32_t wanted, unsigned workers);
 
 #endif
