@@ -70,8 +70,9 @@ static void count(struct sw_verifier *verifier, enum sw_token_verdict verdict)
 
 /* ---- at once ---- */
 
-/* The first of a turn is taken whatever it costs: there is none for which a turn is too short. */
-static bool take_share(struct sw_verifier *verifier, struct sw_slice token)
+/* `alone`: where nothing was verified in this turn yet, it fits whatever it costs. One that does
+ * not fit ends the share, unless it is dearer than all of it. */
+static bool take_share(struct sw_verifier *verifier, struct sw_slice token, bool alone)
 {
     uint64_t turn = sw_loop_turns(verifier->loop);
     if (verifier->turn != turn) {
@@ -83,22 +84,36 @@ static bool take_share(struct sw_verifier *verifier, struct sw_slice token)
     }
     uint64_t cost_ns = sw_token_cost_ns(verifier->keys, token);
     bool first = verifier->left_ns == SW_VERIFY_BUDGET_NS;
-    bool fits = cost_ns <= verifier->left_ns;
-    verifier->left_ns = fits ? verifier->left_ns - cost_ns : 0;
-    return fits || first;
+    bool fits = cost_ns <= verifier->left_ns || (alone && first);
+    if (fits || !first) {
+        verifier->left_ns -= cost_ns < verifier->left_ns ? cost_ns : verifier->left_ns;
+    }
+    return fits;
 }
 
-bool sw_verifier_try(struct sw_verifier *verifier, struct sw_slice token,
-                     struct sw_verdict *verdict)
+static bool verify(struct sw_verifier *verifier, struct sw_slice token, bool alone,
+                   struct sw_verdict *verdict)
 {
     *verdict = (struct sw_verdict){.verdict = SW_TOKEN_MALFORMED};
-    if (!take_share(verifier, token)) {
+    if (!take_share(verifier, token, alone)) {
         return false;
     }
     verdict->verdict =
         sw_token_verify(verifier->keys, token, sw_clock_wall_ms(), &verdict->identity);
     count(verifier, verdict->verdict);
     return true;
+}
+
+bool sw_verifier_try(struct sw_verifier *verifier, struct sw_slice token,
+                     struct sw_verdict *verdict)
+{
+    return verify(verifier, token, false, verdict);
+}
+
+bool sw_verifier_try_alone(struct sw_verifier *verifier, struct sw_slice token,
+                           struct sw_verdict *verdict)
+{
+    return verify(verifier, token, true, verdict);
 }
 
 /* ---- beside the loop ---- */

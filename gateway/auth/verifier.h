@@ -42,9 +42,13 @@ void sw_verifier_deinit(struct sw_verifier *verifier);
 /* Takes a reference to `keys`; what is out goes on with the old ones. */
 void sw_verifier_set_keys(struct sw_verifier *verifier, struct sw_keyring *keys);
 
-/* False: not in this turn, whose share is used up. */
+/* False: it does not fit into what this turn's share has left; a dear one fits into no share. */
 bool sw_verifier_try(struct sw_verifier *verifier, struct sw_slice token,
                      struct sw_verdict *verdict) SW_MUST_CHECK;
+/* The same for who waits for another turn and goes never aside: a turn is never too short for its
+ * first token. */
+bool sw_verifier_try_alone(struct sw_verifier *verifier, struct sw_slice token,
+                           struct sw_verdict *verdict) SW_MUST_CHECK;
 /* Are as many out as there may be? */
 static inline bool sw_verifier_full(const struct sw_verifier *verifier)
 {

@@ -113,7 +113,7 @@ static bool admit_publisher(struct sw_worker *worker, struct sw_http *http,
     if (!is_in_time(worker, http, sw_quota_wait(quota, &peer, now_ms))) {
         return false;
     }
-    if (!sw_verifier_try(&worker->verifier, token, &verdict)) {
+    if (!sw_verifier_try_alone(&worker->verifier, token, &verdict)) {
         sw_http_hold(http);
         return false;
     }

@@ -4,6 +4,7 @@
 
 #include "tests/unit/net/turning.h"
 
+#include "auth/keyring.h"
 #include "auth/permit.h"
 #include "auth/verifier.h"
 #include "common/log.h"
@@ -75,7 +76,7 @@ static bool try_token(struct world *world, const struct sw_buf *token,
                       enum sw_token_verdict *verdict)
 {
     struct sw_verdict at_once;
-    bool done = sw_verifier_try(&world->verifier, sw_buf_slice(token), &at_once);
+    bool done = sw_verifier_try_alone(&world->verifier, sw_buf_slice(token), &at_once);
     *verdict = at_once.verdict;
     assert_true(done || !at_once.identity);
     sw_identity_destroy(&at_once.identity);
@@ -117,6 +118,24 @@ static void a_turn_verifies_for_its_share_of_time(void **state)
     int64_t counted = sw_counter_read(&world->counters.tokens_total[SW_OUTCOME_GOOD]);
     assert_int_equal(counted, world->turns * world->most);
     assert_int_equal(sw_counter_read(&world->counters.tokens_aside_total), 0);
+}
+
+/* Said, not measured: how dear a key is depends on the machine. */
+static void a_token_dearer_than_the_share_is_taken_only_for_who_cannot_go_aside(void **state)
+{
+    struct world *world = *state;
+    struct sw_keyring *keys = world->verifier.keys;
+    struct sw_verdict verdict;
+    for (uint32_t i = 0; i < keys->count; i++) {
+        keys->keys[i].cost_ns = SW_VERIFY_BUDGET_NS + 1;
+    }
+    assert_false(sw_verifier_try(&world->verifier, sw_buf_slice(&world->token), &verdict));
+    assert_false(sw_verifier_try(&world->verifier, sw_buf_slice(&world->token), &verdict));
+    assert_null(verdict.identity);
+    assert_true(sw_verifier_try_alone(&world->verifier, sw_buf_slice(&world->token), &verdict));
+    assert_int_equal(verdict.verdict, SW_TOKEN_GOOD);
+    sw_identity_destroy(&verdict.identity);
+    assert_false(sw_verifier_try_alone(&world->verifier, sw_buf_slice(&world->token), &verdict));
 }
 
 static void what_is_verified_beside_the_loop_comes_back_to_who_asked(void **state)
@@ -238,6 +257,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_turn_verifies_for_its_share_of_time, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_token_dearer_than_the_share_is_taken_only_for_who_cannot_go_aside, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_verified_beside_the_loop_comes_back_to_who_asked,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(as_many_are_out_as_there_may_be, set_up, tear_down),
