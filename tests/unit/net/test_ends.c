@@ -23,6 +23,7 @@ struct world {
     unsigned ends_before; /* the last turn */
     unsigned most_per_turn;
     bool spares; /* the first end closes the last connection */
+    bool writes; /* a later one finds the last connection, whose end waits, broken */
 };
 
 static void on_read(struct sw_conn *conn, const char *data, size_t size)
@@ -43,6 +44,13 @@ static void on_end(struct sw_conn *conn, int status)
     world->resets += status < 0;
     if (world->spares && world->ends == 0) {
         sw_conn_close(&world->conns[CONNS - 1]);
+    }
+    if (world->writes && world->ends == MOST_PER_TURN) {
+        struct sw_conn *last = &world->conns[CONNS - 1];
+        (void)sw_conn_write(last, "x", 1); /* answered by a reset */
+        assert_false(world->told[CONNS - 1]);
+        assert_int_not_equal(sw_conn_write(last, "x", 1), 0);
+        assert_false(world->told[CONNS - 1]);
     }
     world->ends++;
     while (sw_clock_ns() - began_ns < COST_NS) {
@@ -122,12 +130,22 @@ static void who_is_closed_meanwhile_is_told_nothing(void **state)
     assert_false(world.told[CONNS - 1]);
 }
 
+static void a_break_while_its_end_waits_is_told_in_its_place(void **state)
+{
+    (void)state;
+    struct world world = {.writes = true};
+    end_all(&world, false);
+    assert_int_equal(world.ends, CONNS);
+    assert_int_equal(world.resets, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(very_many_ends_are_told_in_slices),
         cmocka_unit_test(so_are_very_many_resets),
         cmocka_unit_test(who_is_closed_meanwhile_is_told_nothing),
+        cmocka_unit_test(a_break_while_its_end_waits_is_told_in_its_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
