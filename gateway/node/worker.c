@@ -160,14 +160,16 @@ static void on_publish(void *context, struct sw_http *http, const struct sw_requ
     sw_api_publish(&worker->publisher, http, request, &permit);
 }
 
-/* Backends publish on the other listener; say where that is. */
+/* Backends publish on the other listener. Where that is, is said on this machine alone. */
 static void on_wrong_door(void *context, struct sw_http *http, const struct sw_request *request)
 {
     (void)request;
     const struct sw_worker *worker = context;
+    bool local = sw_http_client(sw_http_conn(http)).local;
     char message[160];
-    snprintf(message, sizeof(message), "this is the admin listener's: http://%s/v1/topics/...",
-             worker->config.admin);
+    snprintf(message, sizeof(message), "this is the admin listener's%s%s%s",
+             local ? ": http://" : "", local ? worker->config.admin : "",
+             local ? "/v1/topics/..." : "");
     sw_http_reply_error(http, SW_ERROR_NOT_FOUND, message, 0, NULL);
 }
 

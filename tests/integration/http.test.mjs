@@ -63,6 +63,13 @@ suite('the public listener', [], (gateway) => {
     assert.ok(answer.text.includes(gateway().admin), answer.text);
   });
 
+  test('but not to who comes from elsewhere', async () => {
+    const headers = { 'X-Forwarded-For': '192.0.2.1' };
+    const answer = await gateway().public('POST', '/v1/topics/orders.eu', { body: '{"id":7}', headers });
+    assert.equal(answer.status, 404);
+    assert.equal(answer.json.error.message, "this is the admin listener's");
+  });
+
   test('a GET on /v1/ws that is no upgrade is refused in words', async () => {
     const answer = await gateway().public('GET', '/v1/ws');
     assert.ok([400, 426].includes(answer.status), String(answer.status));

@@ -14,7 +14,7 @@ static char path[64];
 static int set_up(void **state)
 {
     (void)state;
-    strcpy(directory + sizeof(directory) - 7, "XXXXXX");
+    memcpy(directory + sizeof(directory) - 7, "XXXXXX", 6);
     assert_non_null(mkdtemp(directory));
     snprintf(path, sizeof(path), "%s/file", directory);
     return 0;
