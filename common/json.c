@@ -433,6 +433,17 @@ bool sw_json_next(struct sw_json_walk *walk, struct sw_json_member *member)
     return true;
 }
 
+size_t sw_json_count(struct sw_slice raw)
+{
+    struct sw_json_walk walk = sw_json_walk(raw);
+    struct sw_json_member member;
+    size_t count = 0;
+    while (sw_json_next(&walk, &member)) {
+        count++;
+    }
+    return count;
+}
+
 struct sw_json_value sw_json_value(struct sw_slice text)
 {
     const char *end = text.data + text.size;

@@ -55,6 +55,8 @@ struct sw_json_walk {
 };
 struct sw_json_walk sw_json_walk(struct sw_slice raw);
 bool sw_json_next(struct sw_json_walk *walk, struct sw_json_member *member);
+/* How many members or elements. */
+size_t sw_json_count(struct sw_slice raw);
 /* The one value that a validated text holds, white space trimmed. */
 struct sw_json_value sw_json_value(struct sw_slice text);
 

@@ -186,13 +186,7 @@ static void ask_others(struct call *call)
 /* A name that is not known might have narrowed the order. */
 static bool knows_all_names(struct sw_slice object)
 {
-    struct sw_json_walk walk = sw_json_walk(object);
-    struct sw_json_member member;
-    size_t count = 0;
-    while (sw_json_next(&walk, &member)) {
-        count++;
-    }
-    return count == sw_disconnect_members(object);
+    return sw_json_count(object) == sw_disconnect_members(object);
 }
 
 /* False: 400 was replied. */

@@ -261,21 +261,10 @@ static void publish_one(const struct sw_publisher *publisher, const struct sw_pe
     sw_buf_deinit(&key);
 }
 
-static uint32_t count_elements(struct sw_slice array)
-{
-    struct sw_json_walk walk = sw_json_walk(array);
-    struct sw_json_member member;
-    uint32_t count = 0;
-    while (sw_json_next(&walk, &member)) {
-        count++;
-    }
-    return count;
-}
-
 static void publish_batch(const struct sw_publisher *publisher, const struct sw_permit *permit,
                           struct sw_http *http, struct sw_slice array)
 {
-    uint32_t count = count_elements(array);
+    uint32_t count = (uint32_t)sw_json_count(array);
     if (count > SW_PUBLISH_BATCH) {
         sw_http_reply_error(http, SW_ERROR_TOO_LARGE, "a batch holds at most 1,000 messages", 0,
                             NULL);

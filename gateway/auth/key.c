@@ -68,6 +68,17 @@ static void measure(struct sw_key *key)
 
 /* ---- a secret ---- */
 
+/* A key that was read is measured, what was read of another is let go. */
+static bool settle(struct sw_key *key, bool ok)
+{
+    if (ok) {
+        measure(key);
+    } else {
+        sw_key_deinit(key);
+    }
+    return ok;
+}
+
 static bool check_secret(struct sw_slice secret, const char *path, struct sw_buf *error)
 {
     /* A public key as a secret is no secret: whoever has it could sign. */
@@ -96,12 +107,7 @@ bool sw_key_load_secret(struct sw_key *key, const char *path, struct sw_buf *err
         ok = check_secret(secret, path, error);
     }
     sw_key_file_wipe(&text);
-    if (ok) {
-        measure(key);
-    } else {
-        sw_key_deinit(key);
-    }
-    return ok;
+    return settle(key, ok);
 }
 
 /* ---- pairs ---- */
@@ -224,12 +230,7 @@ bool sw_key_load_public(struct sw_key *key, const char *path, struct sw_buf *err
     }
     ERR_pop_to_mark();
     sw_key_file_wipe(&text);
-    if (ok) {
-        measure(key);
-    } else {
-        sw_key_deinit(key);
-    }
-    return ok;
+    return settle(key, ok);
 }
 
 /* Nobody is there to type a password; *asked is kept for the words. */
