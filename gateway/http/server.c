@@ -34,6 +34,7 @@ struct sw_http {
     const struct sw_route *route; /* of the request; NULL before it is known */
     struct sw_timer timer;
     struct sw_task resume;
+    struct sw_list held; /* HELD: on the site's list */
     void (*on_gone)(void *owner);
     void *gone_owner;
     void *kept; /* of a guard, for the handler */
@@ -370,7 +371,10 @@ static void serve(struct sw_http *http)
             refuse(http, http->parser->status, http->parser->why);
             break;
         }
-        held = false;
+        if (held) {
+            http->site->held->asking = NULL; /* what it asks next waits like others */
+            held = false;
+        }
         if (http->phase == REPLIED && !http->conn->closing) {
             after_reply(http);
         }
@@ -401,6 +405,7 @@ static void destroy(struct sw_http *http)
     }
     sw_loop_timer_stop(http->site->loop, &http->timer);
     sw_task_cancel(&http->resume);
+    sw_list_remove(&http->held);
     sw_parser_destroy(&http->parser);
     drop_kept(http);
     sw_conn_set_owner(http->conn, NULL);
@@ -441,8 +446,8 @@ static void on_end(struct sw_conn *conn, int status)
         http->closes = http->closes || sw_parser_rest(http->parser).size == 0;
         return;
     }
-    if (status == 0 && (http->phase == HEAD || http->phase == HELD) &&
-        !sw_list_empty(&http->resume.link)) {
+    if (status == 0 &&
+        (http->phase == HELD || (http->phase == HEAD && !sw_list_empty(&http->resume.link)))) {
         return; /* what came before the end is yet to be served */
     }
     tell_gone(http);
@@ -515,6 +520,7 @@ int sw_http_open(const struct sw_site *site, struct sw_conn *conn, int fd)
     http->closes = site->leaving;
     sw_timer_init(&http->timer, on_timer);
     sw_task_init(&http->resume, on_resume);
+    sw_list_init(&http->held);
     sw_conn_set_owner(conn, http);
     if (site->open) {
         sw_count(site->open, 1);
@@ -619,11 +625,49 @@ void sw_http_defer(struct sw_http *http, void (*on_gone)(void *owner), void *own
     set_phase(http, DEFERRED, 0);
 }
 
+/* One after another until one is held again, for what it waits for, the others do, too. At least
+ * one, however much the turn has done already. */
+static void on_ask(struct sw_task *task)
+{
+    struct sw_http_held *held = SW_CONTAINER_OF(task, struct sw_http_held, ask);
+    held->again = false;
+    do {
+        struct sw_list *node = sw_list_pop(&held->list);
+        uint64_t began_ns = sw_clock_ns();
+        if (!node) {
+            return;
+        }
+        held->asking = SW_CONTAINER_OF(node, struct sw_http, held);
+        serve(SW_CONTAINER_OF(node, struct sw_http, held)); /* may free it */
+        held->asking = NULL;
+        sw_loop_spent(held->loop, began_ns);
+    } while (!held->again && sw_loop_has_time(held->loop));
+    if (!sw_list_empty(&held->list)) {
+        sw_loop_later(held->loop, task);
+    }
+}
+
+void sw_http_held_init(struct sw_http_held *held, struct sw_loop *loop)
+{
+    *held = (struct sw_http_held){.loop = loop};
+    sw_list_init(&held->list);
+    sw_task_init(&held->ask, on_ask);
+}
+
+bool sw_http_must_wait(const struct sw_http *http)
+{
+    const struct sw_http_held *held = http->site->held;
+    return held->asking != http && !sw_list_empty(&held->list);
+}
+
 void sw_http_hold(struct sw_http *http)
 {
+    struct sw_http_held *held = http->site->held;
     SW_ASSERT(http->phase == HANDLING && !http->parser->done);
     set_phase(http, HELD, 0);
-    sw_loop_later(http->site->loop, &http->resume);
+    held->again = held->asking == http;
+    sw_list_push(held->again ? held->list.next : &held->list, &http->held);
+    sw_loop_later(held->loop, &held->ask);
 }
 
 void sw_http_keep(struct sw_http *http, void *kept, void (*drop)(void *kept))

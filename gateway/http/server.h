@@ -34,6 +34,15 @@ struct sw_route {
     sw_handler *handle;
 };
 
+/* Requests whose guards could not say yet: first come, first asked again. */
+struct sw_http_held {
+    struct sw_loop *loop;
+    struct sw_list list;
+    struct sw_task ask;
+    const struct sw_http *asking; /* whose guard is asked again just now */
+    bool again;                   /* and could not say again */
+};
+
 /* What a listener serves. Borrowed by its connections; lives longer than they do. */
 struct sw_site {
     const struct sw_route *routes;
@@ -46,6 +55,7 @@ struct sw_site {
     const struct sw_networks *trusted; /* proxies that are believed; may be NULL */
     /* NULL-terminated allow-list of the pages that may read a `cors` route; empty or NULL: all. */
     char *const *origins;
+    struct sw_http_held *held; /* where a guard may hold requests; else NULL */
     /* Headers for every reply ("Name: value\r\n..."), may be NULL. */
     const char *headers;
     bool leaving; /* the next reply is the last on each connection that is opened from now on */
@@ -53,6 +63,8 @@ struct sw_site {
     void (*on_closed)(void *context, struct sw_conn *conn);
 };
 
+/* Nothing is held. */
+void sw_http_held_init(struct sw_http_held *held, struct sw_loop *loop);
 /* Serves HTTP on an accepted connection: opens `conn` with `fd`. Returns 0 or a negative errno
  * (then the memory is the caller's at once). */
 int sw_http_open(const struct sw_site *site, struct sw_conn *conn, int fd) SW_MUST_CHECK;
@@ -84,10 +96,12 @@ void sw_http_append_error(struct sw_buf *out, enum sw_error error, const char *m
  * the handler must not use `http` any more. A peer that only ends its side waits for its reply. The
  * request's slices are invalid as soon as the handler returns. */
 void sw_http_defer(struct sw_http *http, void (*on_gone)(void *owner), void *owner);
-/* In a head guard, which then returns false: it cannot say yet, and is asked again in the next
- * turn.
- */
+/* In a head guard, which then returns false: it cannot say yet, and is asked again in a later turn,
+ * behind those that are held already. They are asked in order and only until one is held again, so
+ * that very many cost a turn no more than few. */
 void sw_http_hold(struct sw_http *http);
+/* In such a guard: are others held whose turn it is before this one? */
+bool sw_http_must_wait(const struct sw_http *http);
 /* What a guard found out, for the handler: `drop` takes it when the request is over. */
 void sw_http_keep(struct sw_http *http, void *kept, void (*drop)(void *kept));
 /* NULL: nothing. */

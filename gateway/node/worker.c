@@ -113,7 +113,7 @@ static bool admit_publisher(struct sw_worker *worker, struct sw_http *http,
     if (!is_in_time(worker, http, sw_quota_wait(quota, &peer, now_ms))) {
         return false;
     }
-    if (!sw_verifier_try_alone(&worker->verifier, token, &verdict)) {
+    if (sw_http_must_wait(http) || !sw_verifier_try_alone(&worker->verifier, token, &verdict)) {
         sw_http_hold(http);
         return false;
     }
@@ -210,7 +210,9 @@ static void init_site(struct sw_worker *worker)
     }
     worker->routes[n++] = (struct sw_route){
         .methods = any_method, .path = "/", .prefix = true, .cors = true, .handle = on_asset};
+    sw_http_held_init(&worker->held, worker->loop);
     worker->site = (struct sw_site){.routes = worker->routes,
+                                    .held = &worker->held,
                                     .route_count = n,
                                     .context = worker,
                                     .loop = worker->loop,

@@ -100,6 +100,7 @@ struct sw_worker {
     struct sw_door door;
     struct sw_publisher publisher;
     struct sw_site site;
+    struct sw_http_held held;
     struct sw_route routes[8];
     struct sw_worker_listener listeners[SW_LISTENERS];
     struct sw_tls *tls;            /* NULL: no listener has one */

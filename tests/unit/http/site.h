@@ -19,6 +19,7 @@ struct world {
     struct turning turning;
     struct sw_counters counters;
     struct sw_site site;
+    struct sw_http_held held;
     struct sw_conn conn;
     int client;
     bool closed;
@@ -237,7 +238,9 @@ static inline int set_up(void **state)
     struct world *world = sw_zalloc(sizeof(*world));
     the = world;
     turning_init(&world->turning);
+    sw_http_held_init(&world->held, world->turning.loop);
     world->site = (struct sw_site){
+        .held = &world->held,
         .routes = routes,
         .route_count = SW_ARRAY_SIZE(routes),
         .context = world,

@@ -98,6 +98,75 @@ static void what_is_kept_goes_with_a_connection_that_breaks(void **state)
     assert_true(turning_until(&world->turning, 5000, turning_is_set, &world->closed));
 }
 
+/* Many connections beside the world's own; each asks one thing and is held. */
+#define MANY 50
+
+struct crowd {
+    struct sw_conn conns[MANY];
+    int clients[MANY];
+    unsigned closed;
+};
+
+static struct crowd *crowd;
+
+static void on_crowd_closed(void *context, struct sw_conn *conn)
+{
+    struct world *world = context;
+    if (conn == &world->conn) {
+        on_closed(context, conn);
+    } else {
+        crowd->closed++;
+    }
+}
+
+static bool crowd_is_asked(void *context)
+{
+    sw_loop_stay_awake(((struct world *)context)->turning.loop);
+    return ((struct world *)context)->asked >= MANY;
+}
+
+static bool crowd_is_heard(void *context)
+{
+    struct world *world = context;
+    sw_loop_stay_awake(world->turning.loop);
+    return world->kept == MANY;
+}
+
+static bool crowd_is_closed(void *context)
+{
+    (void)context;
+    return crowd->closed == MANY;
+}
+
+static void very_many_held_cost_a_turn_no_more_than_one(void **state)
+{
+    struct world *world = *state;
+    crowd = sw_zalloc(sizeof(*crowd));
+    world->site.on_closed = on_crowd_closed;
+    world->holds = FOR_EVER;
+    for (unsigned i = 0; i < MANY; i++) {
+        int fds[2];
+        pair_connect(fds);
+        crowd->clients[i] = fds[1];
+        assert_int_equal(sw_http_open(&world->site, &crowd->conns[i], fds[0]), 0);
+        assert_int_equal(send(fds[1], SHORT, sizeof(SHORT) - 1, MSG_NOSIGNAL), sizeof(SHORT) - 1);
+    }
+    assert_true(turning_until(&world->turning, 5000, crowd_is_asked, world));
+    turning_for(&world->turning, 5); /* all of them have come */
+    uint64_t turns = sw_loop_turns(world->turning.loop);
+    unsigned asked = world->asked;
+    turning_for(&world->turning, 20);
+    turns = sw_loop_turns(world->turning.loop) - turns;
+    assert_true(turns > 0 && world->asked - asked <= turns + 1);
+    world->holds = 0;
+    assert_true(turning_until(&world->turning, 5000, crowd_is_heard, world));
+    for (unsigned i = 0; i < MANY; i++) {
+        close(crowd->clients[i]);
+    }
+    assert_true(turning_until(&world->turning, 5000, crowd_is_closed, world));
+    sw_free(crowd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -107,6 +176,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(client_that_ends_its_side_while_it_is_held_hears_its_reply,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(who_sends_on_while_it_is_held_is_held_back, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(very_many_held_cost_a_turn_no_more_than_one, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(what_is_kept_goes_with_a_connection_that_breaks, set_up,
                                         tear_down),
