@@ -4,12 +4,11 @@
 // they please, and one publisher that numbers everything, so that each subscription can be checked (storm_stream.mjs).
 
 import { Prng } from './prng.mjs';
-import { KEYS, NAMES, NAMES_OF, SLOTS, TOPICS, slotOf } from './storm_names.mjs';
+import { FLOOD, KEYS, NAMES, NAMES_OF, SLOTS, TOPICS, slotOf } from './storm_names.mjs';
 import { Threads } from './threads.mjs';
 import { pause, until } from './until.mjs';
 
-// Published of the topic that most names cover, and of one under `disconnect`: more than the max mark.
-const FLOOD = [0, TOPICS.indexOf('d.0')];
+// Of a hundred messages: together more than the max mark.
 const FLOOD_BATCHES = 8;
 
 const shared = (length) => new Int32Array(new SharedArrayBuffer(4 * length));

@@ -11,6 +11,9 @@ export const TOPICS = [
   'd.0',
   'd.1',
 ];
+// What is flooded in the end, as indexes: the topic that most names cover, whose readers lose something, and one under `disconnect`,
+// whose readers are closed.
+export const FLOOD = [0, TOPICS.indexOf('d.0')];
 // Under a rule of the mode `disconnect`.
 export const HARD = ['d.0', 'd.1', 'd.>'];
 export const NAMES = [

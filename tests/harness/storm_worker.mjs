@@ -6,7 +6,7 @@ import { workerData } from 'node:worker_threads';
 import { WebSocket } from 'ws';
 import { abuse } from './abuse.mjs';
 import { Prng } from './prng.mjs';
-import { HARD, KEYS, NAMES, NAMES_OF, SLOTS, SLOTS_OF, TOPICS, slotOf } from './storm_names.mjs';
+import { FLOOD, HARD, KEYS, NAMES, NAMES_OF, SLOTS, SLOTS_OF, TOPICS, slotOf } from './storm_names.mjs';
 import { StormStream } from './storm_stream.mjs';
 import { answerWith } from './threads.mjs';
 import { pause, until } from './until.mjs';
@@ -132,10 +132,10 @@ class StormClient {
     this.ws.send(JSON.stringify({ type, id, ...fields }));
   }
 
-  subscribe(name) {
+  subscribe(name, chosen = this.#manner()) {
     const hard = HARD.includes(name);
     this.hard ||= hard;
-    const manner = hard ? { mode: 'disconnect' } : this.#manner();
+    const manner = hard ? { mode: 'disconnect' } : chosen;
     const wish = hard ? {} : manner;
     const low = Math.max(this.heard.get(name) ?? 0, oneTape ? Atomics.load(heard, nameAt.get(name)) : 0);
     this.#request('subscribe', { subs: [{ topic: name, ...wish }] }, { manner, low, asked: performance.now() });
@@ -248,6 +248,8 @@ async function abusing() {
 }
 let abuser;
 
+const frozen = () => clients.filter(({ open }, at) => at % 2 && open);
+
 answerWith({
   async connect() {
     const waiting = [...clients];
@@ -262,17 +264,21 @@ answerWith({
     abuser = abusing();
   },
 
-  // Nobody does anything any more, everybody reads and has its answers.
+  // Nobody does anything any more, everybody reads and has its answers. One at least of those who will be frozen is one whom a flood
+  // makes lose something: chance may have left none.
   async settle() {
     settled = true;
     await Promise.all([...clients.map(({ running }) => running), abuser]);
+    frozen()
+      .find(({ hard }) => !hard)
+      ?.subscribe(TOPICS[FLOOD[0]], { mode: 'all' });
     const waiting = () => clients.filter((client) => client.open && client.requests.size);
     await until(() => waiting().length === 0, 10000, () => `answers to ${JSON.stringify([...(waiting()[0]?.requests ?? [])])}`);
   },
 
   // Every second one stops reading.
   freeze() {
-    clients.forEach((client, at) => at % 2 && client.open && client.ws.pause());
+    frozen().forEach((client) => client.ws.pause());
   },
   thaw() {
     clients.forEach((client) => client.open && client.ws.resume());
