@@ -154,7 +154,7 @@ static struct outcome judge(const struct sw_publisher *publisher, const struct s
 static void hand_over(const struct sw_publisher *publisher, struct call *call, uint32_t index,
                       struct sw_slice topic, struct sw_slice key, struct sw_slice payload)
 {
-    struct sw_publish *publish = sw_publish_create(topic, key, payload);
+    struct sw_publish *publish = sw_publish_create(topic, key, sw_slice("", 0), payload);
     publish->done = on_published;
     publish->context = call;
     publish->id = index;

@@ -53,6 +53,47 @@ static inline struct sw_slice sw_interest_name(const struct sw_interest *interes
     return sw_slice(interest->bytes + at, interest->name_size);
 }
 
+enum sw_read_outcome {
+    SW_READ_DONE,
+    SW_READ_AWAY,  /* no answer: the backend is down; ask again when it is up */
+    SW_READ_FAILED /* it will not be: no permission, a key of another type; asking again is no use
+                      for now */
+};
+
+struct sw_history_entry {
+    uint64_t offset;
+    struct sw_slice raw; /* the envelope */
+};
+
+/* One look at a topic's history, all at one moment: what its meta hash says, and entries of its
+ * stream. Made and freed by who asks; the backend borrows it until it calls `done`. */
+struct sw_history_read {
+    /* asked */
+    struct sw_slice topic; /* without the prefix; borrowed from who asks */
+    uint64_t from;         /* the first offset that is looked for; with limit 0 nothing is */
+    uint32_t limit;        /* entries at most, <= SW_HISTORY_READ */
+    uint32_t size;         /* of the topic's rule: written into the meta where it says otherwise, */
+    uint64_t ttl_ms;       /* likewise; size 0: neither */
+    void (*done)(void *context, struct sw_history_read *read);
+    void *context;
+    /* answered */
+    enum sw_read_outcome outcome;
+    enum sw_error error; /* FAILED: what a request that needed it is answered; said in the log */
+    struct sw_lineage lineage;
+    uint64_t top;   /* offset of the newest; 0: there never was one */
+    uint64_t first; /* offset of the oldest that is kept; 0: none is, or it was not looked for */
+    uint32_t count;
+    const struct sw_history_entry *entries; /* by offset, ascending; until `done` returns */
+};
+
+/* One value of the backend's own store: what a cold topic's last message was. */
+struct sw_value_read {
+    struct sw_slice key; /* whole; borrowed from who asks */
+    /* `value` data == NULL: there is none, or the backend is down. */
+    void (*done)(void *context, struct sw_value_read *read, struct sw_slice value);
+    void *context;
+};
+
 struct sw_backend {
     const struct sw_backend_ops *ops;
     struct sw_exchange *exchange;
@@ -70,8 +111,15 @@ struct sw_backend_ops {
     void (*subscribe)(struct sw_backend *backend, struct sw_interest *interest);
     /* The interest is freed after the return. */
     void (*unsubscribe)(struct sw_backend *backend, struct sw_interest *interest);
-    /* Takes `publish` until sw_exchange_published. */
+    /* Takes `publish` until sw_exchange_published. One of a topic with history, or with an
+     * idempotency id, is given its position (or finds the former one's) and is kept, in one step.
+     */
     void (*publish)(struct sw_backend *backend, struct sw_publish *publish);
+    /* Reads are answered in the order in which they were asked, each once, never before the call
+     * returns. */
+    void (*read)(struct sw_backend *backend, struct sw_history_read *read);
+    /* Likewise. */
+    void (*get)(struct sw_backend *backend, struct sw_value_read *read);
     void (*stop)(struct sw_backend *backend);
     void (*destroy)(struct sw_backend *backend);
 };

@@ -22,33 +22,55 @@ struct sw_bus {
 
 /* ---- publishes ---- */
 
+static char *put(char *at, struct sw_slice slice)
+{
+    return slice.size ? mempcpy(at, slice.data, slice.size) : at;
+}
+
 struct sw_publish *sw_publish_create(struct sw_slice topic, struct sw_slice key,
-                                     struct sw_slice payload)
+                                     struct sw_slice idempotency, struct sw_slice payload)
 {
     SW_ASSERT(topic.size > 0 && topic.size <= SW_TOPIC_BYTES);
     SW_ASSERT(key.size == 0 || sw_envelope_key_valid(key));
+    SW_ASSERT(idempotency.size == 0 || sw_envelope_key_valid(idempotency));
     SW_ASSERT(payload.size <= UINT32_MAX);
-    struct sw_publish *publish = sw_alloc(sizeof(*publish) + topic.size + key.size + payload.size);
+    size_t size = topic.size + key.size + idempotency.size + payload.size;
+    struct sw_publish *publish = sw_alloc(sizeof(*publish) + size);
     *publish = (struct sw_publish){
         .post = {.kind = SW_POST_PUBLISH},
         .error = SW_ERROR_NONE,
         .topic_size = (uint8_t)topic.size,
         .key_size = (uint8_t)key.size,
+        .idempotency_size = (uint8_t)idempotency.size,
         .size = (uint32_t)payload.size,
     };
-    char *at = mempcpy(publish->bytes, topic.data, topic.size);
-    if (key.size > 0) {
-        at = mempcpy(at, key.data, key.size);
-    }
-    if (payload.size > 0) {
-        memcpy(at, payload.data, payload.size);
-    }
+    put(put(put(put(publish->bytes, topic), key), idempotency), payload);
     return publish;
 }
 
 void sw_publish_destroy(struct sw_publish *publish)
 {
     sw_free(publish);
+}
+
+/* ---- lookups ---- */
+
+struct sw_lookup *sw_lookup_create(struct sw_slice topic)
+{
+    SW_ASSERT(topic.size > 0 && topic.size <= SW_TOPIC_BYTES);
+    struct sw_lookup *lookup = sw_zalloc(sizeof(*lookup) + topic.size);
+    lookup->topic_size = (uint8_t)topic.size;
+    memcpy(lookup->topic, topic.data, topic.size);
+    return lookup;
+}
+
+void sw_lookup_destroy(struct sw_lookup *lookup)
+{
+    for (uint32_t i = 0; i < lookup->count; i++) {
+        sw_message_unref(lookup->messages[i].message);
+    }
+    sw_free(lookup->messages);
+    sw_free(lookup);
 }
 
 /* ---- the URL ---- */
@@ -124,6 +146,8 @@ static void drop_post(struct sw_bus *bus, struct sw_post *post)
     switch ((enum sw_post_kind)post->kind) {
     case SW_POST_JOIN:
     case SW_POST_LEAVE:
+    case SW_POST_ASK:
+    case SW_POST_CHECK:
         sw_free(SW_CONTAINER_OF(post, struct sw_join, post));
         return;
     case SW_POST_BATCH:
@@ -131,6 +155,9 @@ static void drop_post(struct sw_bus *bus, struct sw_post *post)
         return;
     case SW_POST_PUBLISH:
         sw_publish_destroy(SW_CONTAINER_OF(post, struct sw_publish, post));
+        return;
+    case SW_POST_LOOKUP:
+        sw_lookup_destroy(SW_CONTAINER_OF(post, struct sw_lookup, post));
         return;
     case SW_POST_REPORT: { /* its asker stands on this thread now, and has no inbox any more */
         struct sw_report *report = SW_CONTAINER_OF(post, struct sw_report, post);
@@ -160,12 +187,22 @@ static void on_post(void *role, struct sw_post *post)
         sw_exchange_leave(bus->exchange, SW_CONTAINER_OF(post, struct sw_join, post));
         sw_free(SW_CONTAINER_OF(post, struct sw_join, post));
         return;
+    case SW_POST_ASK:
+    case SW_POST_CHECK:
+        sw_free(SW_CONTAINER_OF(post, struct sw_join, post));
+        return;
     case SW_POST_BATCH:
         sw_exchange_returned(bus->exchange, SW_CONTAINER_OF(post, struct sw_batch, post));
         return;
     case SW_POST_PUBLISH:
         sw_exchange_publish(bus->exchange, SW_CONTAINER_OF(post, struct sw_publish, post));
         return;
+    case SW_POST_LOOKUP: {
+        struct sw_lookup *lookup = SW_CONTAINER_OF(post, struct sw_lookup, post);
+        lookup->error = SW_ERROR_NO_HISTORY;
+        sw_inbox_post(lookup->from, &lookup->post);
+        return;
+    }
     case SW_POST_REPORT:
         sw_exchange_report(bus->exchange, SW_CONTAINER_OF(post, struct sw_report, post));
         return;
@@ -214,6 +251,21 @@ void sw_bus_leave(struct sw_bus *bus, uint32_t worker, uint32_t tape, uint32_t g
     post_join(bus, SW_POST_LEAVE, &join, name);
 }
 
+void sw_bus_ask(struct sw_bus *bus, uint32_t worker, uint32_t tape, uint32_t generation,
+                struct sw_slice name, uint64_t run)
+{
+    struct sw_join join = {.worker = worker, .tape = tape, .generation = generation, .number = run};
+    post_join(bus, SW_POST_ASK, &join, name);
+}
+
+void sw_bus_check(struct sw_bus *bus, uint32_t worker, uint32_t tape, uint32_t generation,
+                  struct sw_slice name, uint32_t number)
+{
+    struct sw_join join = {
+        .worker = worker, .tape = tape, .generation = generation, .number = number};
+    post_join(bus, SW_POST_CHECK, &join, name);
+}
+
 void sw_bus_publish(struct sw_bus *bus, struct sw_inbox *from, struct sw_publish *publish)
 {
     publish->from = from;
@@ -226,6 +278,14 @@ void sw_bus_publish(struct sw_bus *bus, struct sw_inbox *from, struct sw_publish
         .bytes = (uint32_t)sizeof(*publish) + publish->size,
     };
     sw_inbox_post(&bus->inbox, &publish->post);
+}
+
+void sw_bus_lookup(struct sw_bus *bus, struct sw_inbox *from, struct sw_lookup *lookup)
+{
+    lookup->from = from;
+    lookup->error = SW_ERROR_NONE;
+    lookup->post = (struct sw_post){.kind = SW_POST_LOOKUP, .bytes = (uint32_t)sizeof(*lookup)};
+    sw_inbox_post(&bus->inbox, &lookup->post);
 }
 
 void sw_bus_return(struct sw_bus *bus, struct sw_batch *batch)

@@ -2,7 +2,7 @@
 /* The bus role: it talks to Redis (or is the embedded bus), owns messages, and lends them to
  * workers. It knows workers and tapes and has never heard of a client.
  *
- *   worker -> bus: sw_bus_join, _leave, _publish (posts)
+ *   worker -> bus: sw_bus_join, _leave, _ask, _check, _publish (posts)
  *   bus -> worker: a batch, the publish come back
  *
  * Both directions are FIFO. Whatever carries another generation of a tape is dropped. */
@@ -13,6 +13,7 @@
 #include "common/buf.h"
 #include "core/counters.h"
 #include "core/message.h"
+#include "core/position.h"
 #include "core/rule.h"
 #include "net/inbox.h"
 
@@ -22,8 +23,11 @@ struct sw_bus;
 enum sw_post_kind {
     SW_POST_JOIN,      /* to the bus: struct sw_join */
     SW_POST_LEAVE,     /* to the bus: struct sw_join */
+    SW_POST_ASK,       /* to the bus: struct sw_join; `number` is the run */
+    SW_POST_CHECK,     /* to the bus: struct sw_join; `number` is that of the check */
     SW_POST_BATCH,     /* to a worker: struct sw_batch; and back to the bus */
     SW_POST_PUBLISH,   /* to the bus: struct sw_publish; and back to its `from` */
+    SW_POST_LOOKUP,    /* to the bus: struct sw_lookup; and back to its `from` */
     SW_POST_REPORT,    /* to the bus or a worker: struct sw_report; and back to its `from` */
     SW_POST_NOTICE,    /* to main: struct sw_notice */
     SW_POST_NODE = 100 /* node/'s own */
@@ -44,8 +48,12 @@ struct sw_bus_config {
 
 /* ---- what a worker asks ---- */
 
+/* Offsets of one run: run r is r * SW_RUN_OFFSETS up to the one before the next run's first. */
+#define SW_RUN_OFFSETS 64
+
 struct sw_join {
     struct sw_post post;
+    uint64_t number; /* ASK, CHECK */
     uint32_t worker;
     uint32_t tape;
     uint32_t generation;
@@ -56,24 +64,60 @@ struct sw_join {
 
 /* ---- what a worker gets ---- */
 
+/* What the bus knows of a topic that it has looked at. The bus owns it and counts its references in
+ * a plain integer; lent like a message. */
+struct sw_topic_state {
+    uint32_t refs;
+    bool joined; /* the join is done: what follows is live. Else the tape has been joined already */
+    bool history; /* the topic has it: the rest means something */
+    struct sw_lineage lineage;
+    uint64_t top;   /* offset of the newest message; the next MESSAGE with an offset has top + 1 */
+    uint32_t check; /* the read that it rests on was begun after this check had arrived; 0: none */
+    struct sw_message *retained; /* of a plain topic under a retain rule; NULL: none */
+};
+
+/* The messages of one run that there are. What is absent and not above `to` is gone. Owned, counted
+ * and lent as a state. */
+struct sw_run {
+    uint32_t refs;
+    uint32_t count;
+    uint64_t run;
+    uint64_t to; /* the last offset of the run that was looked for: the run's last, or the top */
+    struct {
+        uint64_t offset;
+        struct sw_message *message;
+    } frames[]; /* by offset, ascending */
+};
+
 enum sw_entry_kind {
-    SW_ENTRY_STATE,   /* the join is done: what follows is live */
+    SW_ENTRY_STATE,   /* the join is done, or a topic with history has changed its name or forked */
     SW_ENTRY_REFUSED, /* the bus will not have this string (`error`); it is forgotten there */
     SW_ENTRY_MESSAGE,
     SW_ENTRY_GAP, /* `count` messages are missing here, for `shed`; count 0: unknown */
+    SW_ENTRY_RUN, /* the answer to an ask */
+    SW_ENTRY_FEED /* for the whole worker: the bus is stale, or live again */
 };
 
 struct sw_entry {
     uint8_t kind;  /* enum sw_entry_kind */
     uint8_t shed;  /* enum sw_shed */
     uint8_t error; /* enum sw_error */
+    bool stale;    /* FEED */
     uint32_t tape;
     uint32_t generation;
     union {
-        struct sw_message *message; /* borrowed until the batch goes back */
-        uint64_t count;
+        struct sw_message *message;   /* borrowed until the batch goes back, as all of these */
+        struct sw_topic_state *state; /* NULL: a plain topic's or a pattern's join is done */
+        struct sw_run *run;
+        uint64_t since_ms; /* FEED, stale: on the monotonic clock, since when */
+        struct {
+            uint32_t count; /* GAP: of all that is missing, with and without positions */
+            uint32_t span;  /* GAP: offsets `offset` to offset + span - 1 are among it; 0: none */
+        };
     };
+    uint64_t offset; /* MESSAGE: its place in a history; 0: it has none */
 };
+_Static_assert(sizeof(struct sw_entry) == 32, "a batch of them is 64 KB");
 
 struct sw_batch {
     struct sw_post post; /* kind SW_POST_BATCH; bytes: messages and entries */
@@ -100,16 +144,18 @@ struct sw_publish {
     bool notice;          /* no message, but what nodes tell each other */
     uint32_t receivers;   /* who read the string, as far as the bus says */
     uint32_t retry_ms;
+    struct sw_position position; /* of a topic with history, when the bus took it; offset 0: none */
     uint8_t topic_size;
     uint8_t key_size;
+    uint8_t idempotency_size; /* of the idempotency id */
     uint32_t size;
-    char bytes[]; /* topic, key, payload */
+    char bytes[]; /* topic, key, idempotency id, payload */
 };
 
-/* Copies topic, key and payload; the topic must be valid and concrete, the key empty or valid
- * (sw_envelope_key_valid). */
+/* Copies topic, key, idempotency id and payload; the topic must be valid and concrete, key and id
+ * empty or valid (sw_envelope_key_valid). */
 struct sw_publish *sw_publish_create(struct sw_slice topic, struct sw_slice key,
-                                     struct sw_slice payload);
+                                     struct sw_slice idempotency, struct sw_slice payload);
 void sw_publish_destroy(struct sw_publish *publish);
 static inline struct sw_slice sw_publish_topic(const struct sw_publish *publish)
 {
@@ -119,10 +165,49 @@ static inline struct sw_slice sw_publish_key(const struct sw_publish *publish)
 {
     return sw_slice(publish->bytes + publish->topic_size, publish->key_size);
 }
+/* Two publishes of a topic with the same one, within 120 s, are one. Empty: none. */
+static inline struct sw_slice sw_publish_idempotency(const struct sw_publish *publish)
+{
+    return sw_slice(publish->bytes + publish->topic_size + publish->key_size,
+                    publish->idempotency_size);
+}
 static inline struct sw_slice sw_publish_payload(const struct sw_publish *publish)
 {
-    return sw_slice(publish->bytes + publish->topic_size + publish->key_size, publish->size);
+    return sw_slice(publish->bytes + publish->topic_size + publish->key_size +
+                        publish->idempotency_size,
+                    publish->size);
 }
+
+/* ---- looking a history up: any role with an inbox ---- */
+
+/* Travels to the bus and comes back with what is kept of a topic. The sender owns it, and what it
+ * brings. */
+struct sw_lookup {
+    struct sw_post post;
+    struct sw_inbox *from;
+    /* Called by the sender's role when it is back; takes `lookup`. */
+    void (*done)(void *context, struct sw_lookup *lookup);
+    void *context;
+    uint64_t owner;      /* the sender's own mark */
+    uint64_t after;      /* asked: messages behind this offset, */
+    uint32_t limit;      /* the oldest so many of them, 1 to SW_HISTORY_READ */
+    enum sw_error error; /* SW_ERROR_NONE, or why nothing follows */
+    struct sw_lineage lineage;
+    uint64_t first; /* 0: none is kept */
+    uint64_t last;
+    uint32_t count;
+    struct {
+        uint64_t offset;
+        struct sw_message *message; /* the lookup's own */
+    } * messages;
+    uint8_t topic_size;
+    char topic[];
+};
+
+/* Copies the topic, which must be valid and concrete. */
+struct sw_lookup *sw_lookup_create(struct sw_slice topic);
+/* With its messages. */
+void sw_lookup_destroy(struct sw_lookup *lookup);
 
 /* ---- life ---- */
 
@@ -158,8 +243,18 @@ void sw_bus_join(struct sw_bus *bus, uint32_t worker, uint32_t tape, uint32_t ge
                  struct sw_slice name, bool pattern);
 void sw_bus_leave(struct sw_bus *bus, uint32_t worker, uint32_t tape, uint32_t generation,
                   struct sw_slice name, bool pattern);
+/* Asks for a run of a joined topic with history, answered by SW_ENTRY_RUN: once, however long the
+ * bus is away, unless the tape leaves. One ask of a run is outstanding. */
+void sw_bus_ask(struct sw_bus *bus, uint32_t worker, uint32_t tape, uint32_t generation,
+                struct sw_slice name, uint64_t run);
+/* Asks for a state that rests on a read begun after this: `check` in it is at least `number`. A
+ * tape's numbers grow. */
+void sw_bus_check(struct sw_bus *bus, uint32_t worker, uint32_t tape, uint32_t generation,
+                  struct sw_slice name, uint32_t number);
 /* Takes `publish` until it comes back to `from`. */
 void sw_bus_publish(struct sw_bus *bus, struct sw_inbox *from, struct sw_publish *publish);
+/* Takes `lookup` until it comes back to `from`. */
+void sw_bus_lookup(struct sw_bus *bus, struct sw_inbox *from, struct sw_lookup *lookup);
 /* Hands a batch back. */
 void sw_bus_return(struct sw_bus *bus, struct sw_batch *batch);
 /* Was the bus ever up, and is it now? */

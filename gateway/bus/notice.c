@@ -131,8 +131,8 @@ struct sw_publish *sw_notice_publish(const struct sw_notice *notice, const char 
     struct sw_buf text = {0};
     sw_notice_string(&string, node);
     write_notice(&text, notice);
-    struct sw_publish *publish =
-        sw_publish_create(sw_buf_slice(&string), sw_slice("", 0), sw_buf_slice(&text));
+    struct sw_publish *publish = sw_publish_create(sw_buf_slice(&string), sw_slice("", 0),
+                                                   sw_slice("", 0), sw_buf_slice(&text));
     publish->notice = true;
     sw_buf_deinit(&string);
     sw_buf_deinit(&text);

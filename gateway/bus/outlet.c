@@ -107,7 +107,7 @@ static void append_gap(struct sw_outlet *outlet, const struct sw_exchange_reader
 {
     struct sw_entry *entry = append(outlet, reader, SW_ENTRY_GAP, 0);
     entry->shed = (uint8_t)shed;
-    entry->count = count;
+    entry->count = count <= UINT32_MAX ? (uint32_t)count : 0;
 }
 
 /* Posts the gap that waits, room or not. */

@@ -7,9 +7,15 @@
 
 #include "common/buf.h"
 #include "core/message.h"
+#include "core/position.h"
 #include "core/reasons.h"
 
-enum sw_push_kind { SW_PUSH_MESSAGE, SW_PUSH_DROPPED };
+enum sw_push_kind {
+    SW_PUSH_MESSAGE,
+    SW_PUSH_DROPPED,
+    SW_PUSH_EPOCH, /* the same stream goes on as `epoch`; `offset`: where it was said */
+    SW_PUSH_RESET, /* the stream was recreated or rolled back: `epoch`, `offset` is its newest */
+};
 
 /* What a tape may hold. `name` is what its readers subscribed to. */
 struct sw_push {
@@ -17,7 +23,11 @@ struct sw_push {
     struct sw_slice name;
     bool pattern;
     const struct sw_message *message; /* SW_PUSH_MESSAGE; borrowed */
+    uint64_t offset;                  /* of a message with a position, EPOCH, RESET; else 0 */
+    struct sw_epoch epoch;            /* EPOCH, RESET; DROPPED with `from` */
     uint64_t count;                   /* SW_PUSH_DROPPED: 0 = unknown */
+    uint64_t from;                    /* SW_PUSH_DROPPED: offsets `from` to `to`; 0: none */
+    uint64_t to;
     enum sw_shed reason;
 };
 

@@ -138,6 +138,11 @@
 #define SW_REDIS_SLICE_BYTES 16384
 /* Read from Redis per turn; then the clients get theirs. */
 #define SW_REDIS_TURN_BYTES (1u << 20)
+/* Entries of one read of a history: one XRANGE of 10,000 stops Redis for 12 ms, and everybody else
+ * with it. */
+#define SW_HISTORY_READ 500
+/* What is kept of one topic's history on a node, beside its rule's size. */
+#define SW_HISTORY_BYTES (8u << 20)
 /* One bulk string from Redis; above it the link ends. */
 #define SW_REDIS_BULK_BYTES (16u << 20)
 

@@ -42,6 +42,10 @@ struct sw_rule {
     uint8_t max_hz;             /* 0: no bound; else what a client may only lower */
     int8_t client_publish;      /* 0 no, 1 yes, -1: as the node says of the client */
     uint32_t max_message_bytes; /* never above the node's */
+    uint32_t history_size;      /* messages that a topic keeps; 0: it has no history */
+    uint64_t history_ttl_ms;    /* of silence, after which they may be forgotten */
+    bool retain;                /* the last message of a plain topic stays for who asks for it */
+    struct sw_slice retain_key; /* of Redis, with {topic}: where a cold topic's is; may be empty */
 };
 
 /* In their order; the last is the default rule. */

@@ -15,6 +15,7 @@
 #ifndef SW_FANOUT_FANOUT_H
 #define SW_FANOUT_FANOUT_H
 
+#include "bus/bus.h"
 #include "common/map.h"
 #include "core/limits.h"
 #include "fanout/reader.h"
@@ -37,6 +38,33 @@ struct sw_pressure {
     uint32_t queued_bytes; /* now */
 };
 
+/* What a subscription brings along. */
+enum sw_claim_kind {
+    SW_CLAIM_NOW,  /* nothing: it reads what comes from now on */
+    SW_CLAIM_FROM, /* a position: what is behind it, all or nothing */
+    SW_CLAIM_LAST, /* so many of the newest */
+};
+
+struct sw_claim {
+    enum sw_claim_kind kind;
+    struct sw_position from; /* FROM */
+    uint32_t last;           /* LAST */
+    uint32_t check;          /* fanout's: the check that it waits for; 0: none yet */
+};
+
+/* Why a FROM is not resumed (PROTOCOL.md, section 4). */
+enum sw_why { SW_WHY_NONE, SW_WHY_EPOCH, SW_WHY_TRIMMED, SW_WHY_MODE, SW_WHY_NO_HISTORY };
+
+/* Where a subscription begins. */
+struct sw_start {
+    bool positioned;             /* the topic has history: `position` means something */
+    bool resumed;                /* a FROM: nothing is missing */
+    enum sw_why why;             /* else why */
+    struct sw_position position; /* what it will have reached when it has had its replay */
+    uint64_t after;              /* it gets what stands behind this offset */
+    uint32_t replay;             /* messages up to `position`, or the one that is retained */
+};
+
 /* What the owner of the slots is asked and told. */
 struct sw_fanout_events {
     struct sw_conn *(*conn)(void *owner, uint32_t slot);
@@ -49,6 +77,10 @@ struct sw_fanout_events {
     void (*on_evict)(void *owner, uint32_t slot);
     /* A pressure episode of the slot begins, or has ended; nor here. */
     void (*on_pressure)(void *owner, uint32_t slot, const struct sw_pressure *pressure);
+    /* A tape needs a run of its topic's history that it does not hold, or a state that rests on a
+     * look which begins only now; nor here. */
+    void (*on_ask)(void *owner, struct sw_tape *tape, uint64_t run);
+    void (*on_check)(void *owner, struct sw_tape *tape, uint32_t number);
 };
 
 /* One reader at TOP that is owed one tape's turn; lives until the turn ends. */
@@ -175,8 +207,7 @@ struct sw_tape *sw_tape_find(struct sw_fanout *fanout, unsigned encoding, struct
 struct sw_tape *sw_tape_create(struct sw_fanout *fanout, unsigned encoding, struct sw_slice name,
                                bool pattern);
 /* The bus has answered: it is JOINED, and those who waited are on `waiting`, which is initialised
- * here.
- */
+ * here. What it says of the topic's history is taken in by sw_tape_state, before. */
 void sw_tape_joined(struct sw_tape *tape, struct sw_list *waiting);
 /* The tape of that id if it is of that generation, else NULL. */
 struct sw_tape *sw_tape_get(struct sw_fanout *fanout, uint32_t id, uint32_t generation);
@@ -188,6 +219,17 @@ void sw_tape_append(struct sw_fanout *fanout, struct sw_tape *tape,
 void sw_tape_append_gap(struct sw_fanout *fanout, struct sw_tape *tape, uint64_t count,
                         enum sw_shed reason);
 
+/* What the bus says of the topic's history, with a join or later: the tape judges itself by it. */
+void sw_tape_state(struct sw_fanout *fanout, struct sw_tape *tape,
+                   const struct sw_topic_state *state);
+/* The answer to an ask: rendered, and whoever stands there reads on. */
+void sw_tape_run(struct sw_fanout *fanout, struct sw_tape *tape, const struct sw_run *run);
+/* Where a subscription with that claim begins, on a joined tape. True: *start says it, for
+ * sw_hub_subscribe in this same turn, before anything else is appended. False: the bus was asked
+ * (`claim` remembers), and the tape's next state or run is the time to ask this again. */
+bool sw_tape_resolve(struct sw_fanout *fanout, struct sw_tape *tape, struct sw_manner manner,
+                     struct sw_claim *claim, struct sw_start *start);
+
 /* ---- who reads a tape ---- */
 
 /* The pace of a max_hz, which is one of those that there are, or 0. */
@@ -196,6 +238,10 @@ uint8_t sw_pace_of(unsigned max_hz);
  * is walked first, so that what stands on it is nobody's who comes now. */
 void sw_hub_subscribe(struct sw_fanout *fanout, struct sw_tape *tape, uint32_t slot, uint32_t index,
                       struct sw_manner manner);
+/* What the subscription has been sent up to, behind the frame in flight. False: its topic has no
+ * history. */
+bool sw_hub_position(struct sw_fanout *fanout, uint32_t slot, uint32_t index,
+                     struct sw_position *position);
 /* The subscription goes on where it is, in another manner. */
 void sw_hub_set_manner(struct sw_fanout *fanout, uint32_t slot, uint32_t index,
                        struct sw_manner manner);

@@ -13,6 +13,7 @@
 
 #include "common/list.h"
 #include "core/encoding.h"
+#include "core/position.h"
 #include "core/rule.h"
 #include "fanout/block.h"
 
@@ -72,6 +73,13 @@ struct sw_tape_turn {
     };
 };
 
+/* What a tape knows of its topic's history; a plain topic has none. */
+struct sw_tape_history {
+    struct sw_list waiting; /* session/pending, who waits for a run or a check */
+    struct sw_lineage lineage;
+    uint64_t top; /* offset of the newest message on the tape, or known to be gone */
+};
+
 struct sw_tape {
     uint32_t id;
     uint32_t generation;
@@ -86,9 +94,10 @@ struct sw_tape {
     uint32_t readers;
     uint32_t paced; /* readers with a pace */
     uint32_t capacity;
-    struct sw_entry_hub *hub; /* `one` where the capacity is 1 */
-    struct sw_block *last;    /* held */
-    struct sw_board *board;   /* while somebody stands on it */
+    struct sw_entry_hub *hub;        /* `one` where the capacity is 1 */
+    struct sw_block *last;           /* held */
+    struct sw_board *board;          /* while somebody stands on it */
+    struct sw_tape_history *history; /* NULL: a plain topic or a pattern */
     struct sw_tape_turn turn;
     uint64_t top;
     uint64_t walked;
@@ -99,7 +108,10 @@ struct sw_tape {
 /* Does anybody wait for the bus's answer? */
 static inline bool sw_tape_awaited(const struct sw_tape *tape)
 {
-    return tape->state == SW_TAPE_JOINING && !sw_list_empty(&tape->turn.waiting);
+    const struct sw_list *waiting = tape->state == SW_TAPE_JOINING ? &tape->turn.waiting
+                                    : tape->history                ? &tape->history->waiting
+                                                                   : NULL;
+    return waiting && !sw_list_empty(waiting);
 }
 
 static inline struct sw_slice sw_tape_name(const struct sw_tape *tape)

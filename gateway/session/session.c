@@ -643,6 +643,9 @@ static void on_entry(struct sw_sessions *all, const struct sw_entry *entry)
     case SW_ENTRY_GAP:
         sw_tape_append_gap(&all->fanout, tape, entry->count, (enum sw_shed)entry->shed);
         return;
+    case SW_ENTRY_RUN:
+    case SW_ENTRY_FEED:
+        return;
     }
 }
 

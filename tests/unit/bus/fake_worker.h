@@ -70,6 +70,13 @@ static inline void fake_worker_hear_entry(struct fake_worker *worker, const stru
         }
         sw_buf_printf(out, " %s\n", sw_shed_word((enum sw_shed)entry->shed));
         return;
+    case SW_ENTRY_RUN:
+        sw_buf_printf(out, "run %u.%u %llu to %llu\n", entry->tape, entry->generation,
+                      (unsigned long long)entry->run->run, (unsigned long long)entry->run->to);
+        return;
+    case SW_ENTRY_FEED:
+        sw_buf_printf(out, "feed %s\n", entry->stale ? "stale" : "live");
+        return;
     }
     SW_UNREACHABLE();
 }

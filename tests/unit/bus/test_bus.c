@@ -92,7 +92,7 @@ static void publish(struct world *world, uint64_t id, const char *topic, const c
                     const char *payload)
 {
     struct sw_publish *publish =
-        sw_publish_create(sw_slice_of(topic), sw_slice_of(key), sw_slice_of(payload));
+        sw_publish_create(sw_slice_of(topic), sw_slice_of(key), SW_SLICE(""), sw_slice_of(payload));
     publish->id = id;
     sw_bus_publish(world->bus, &world->workers[0].inbox, publish);
 }

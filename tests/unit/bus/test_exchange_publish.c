@@ -6,7 +6,7 @@ static struct sw_publish *publish_of(struct world *world, uint64_t id, size_t si
 {
     char *payload = sw_zalloc(size + 1);
     struct sw_publish *publish =
-        sw_publish_create(SW_SLICE("a"), SW_SLICE(""), sw_slice(payload, size));
+        sw_publish_create(SW_SLICE("a"), SW_SLICE(""), SW_SLICE(""), sw_slice(payload, size));
     sw_free(payload);
     publish->from = &world->workers[0].inbox;
     publish->id = id;
