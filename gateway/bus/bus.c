@@ -334,8 +334,9 @@ struct sw_bus *sw_bus_create(struct sw_loop *loop, const struct sw_bus_config *c
     int status = sw_inbox_init(&bus->inbox, loop, on_post, bus);
     SW_ASSERT(status == 0);
     bus->exchange = sw_exchange_create(loop, config, counters);
-    bus->backend = is_memory(config->url) ? sw_memory_create(bus->exchange)
-                                          : sw_redis_create(bus->exchange, config->url);
+    bus->backend = config->backend ? config->backend(bus->exchange, config->backend_context)
+                   : is_memory(config->url) ? sw_memory_create(bus->exchange)
+                                            : sw_redis_create(bus->exchange, config->url);
     sw_exchange_set_backend(bus->exchange, bus->backend);
     return bus;
 }

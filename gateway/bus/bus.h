@@ -18,6 +18,8 @@
 #include "net/inbox.h"
 
 struct sw_bus;
+struct sw_backend;
+struct sw_exchange;
 
 /* Kinds of posts. Those of other roles begin at SW_POST_NODE. */
 enum sw_post_kind {
@@ -42,6 +44,9 @@ struct sw_bus_config {
     const struct sw_rules *rules; /* borrowed; a topic's own limit of bytes. NULL: none */
     struct sw_inbox *notices; /* main's: who hears what other nodes say, borrowed; NULL: nobody */
     struct sw_budget *budget; /* what messages are charged to, borrowed; NULL: nothing */
+    /* Who makes the backend; NULL: as the URL says. */
+    struct sw_backend *(*backend)(struct sw_exchange *exchange, void *context);
+    void *backend_context;
     uint32_t unsubscribe_delay_ms; /* an interest that nobody has any more is kept so long, and up
                                       to as long again (jitter) */
 };
