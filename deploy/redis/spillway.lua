@@ -22,7 +22,7 @@ local SIZE, TTL_MS = 100, 300000 -- where neither the call nor the meta says
 local META_MIN_S, ID_S = 604800, 120
 local ENDS = 16 -- former epochs that a meta remembers
 local LOOK_MS = 100 -- how old what is known of this server may be
-local PAYLOAD_BYTES = 16000000 -- a node reads no larger string, and one such entry would hide the others from it
+local PAYLOAD_BYTES = 4194304 -- no node delivers a larger one (max_message_bytes), and whoever reads a history carries it
 local OFFSET_MAX = 9007199254740991 -- what JSON readers keep exactly
 
 local USAGE = 'ERR spillway: FCALL spillway_publish 1 <channel> <bytes> [ID id] [KEY key] [SIZE n] [TTL ms]'
