@@ -143,6 +143,8 @@
 #define SW_HISTORY_SIZE 100000
 /* And for so long: 31 days. */
 #define SW_HISTORY_TTL_MS 2678400000u
+/* A key of Redis that a rule names. */
+#define SW_RETAIN_KEY_BYTES 255
 /* Entries of one read of a history: one XRANGE of 10,000 stops Redis for 12 ms, and everybody else
  * with it. */
 #define SW_HISTORY_READ 500

@@ -285,10 +285,11 @@ void sw_encode_welcome(struct sw_buf *out, const struct sw_welcome *welcome)
     if (welcome->tokens) {
         sw_buf_printf(out, ",\"expires_in\":%llu", (unsigned long long)welcome->expires_in);
     }
-    sw_buf_printf(
-        out, ",\"limits\":{\"frame\":%llu,\"topics\":%llu},\"features\":[\"patterns\"%s%s]}",
-        (unsigned long long)welcome->frame_limit, (unsigned long long)welcome->topics_limit,
-        welcome->publish ? ",\"publish\"" : "", welcome->tokens ? ",\"refresh\"" : "");
+    sw_buf_printf(out,
+                  ",\"limits\":{\"frame\":%llu,\"topics\":%llu},\"features\":[\"patterns\"%s%s%s]}",
+                  (unsigned long long)welcome->frame_limit,
+                  (unsigned long long)welcome->topics_limit, welcome->history ? ",\"history\"" : "",
+                  welcome->publish ? ",\"publish\"" : "", welcome->tokens ? ",\"refresh\"" : "");
 }
 
 void sw_encode_subscribed_begin(struct sw_buf *out, uint64_t id, bool done)

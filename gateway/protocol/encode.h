@@ -18,6 +18,7 @@ struct sw_welcome {
     uint64_t expires_in; /* seconds, where `tokens` */
     uint64_t frame_limit;
     uint64_t topics_limit;
+    bool history; /* topics may have it */
     bool publish; /* this client may */
     bool tokens;  /* are asked for: its own expires, and can be refreshed */
 };

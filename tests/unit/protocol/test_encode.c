@@ -310,12 +310,13 @@ static void short_replies_are_these_bytes(void **state)
     sw_encode_welcome(&out, &(struct sw_welcome){.session = SW_SLICE("s1"),
                                                  .node = SW_SLICE("n1"),
                                                  .heartbeat_ms = 25000,
+                                                 .history = true,
                                                  .tokens = true,
                                                  .expires_in = 3600});
     assert_text(&out, "{\"type\":\"welcome\",\"session\":\"s1\",\"node\":\"n1\","
                       "\"heartbeat_ms\":25000,\"expires_in\":3600,"
                       "\"limits\":{\"frame\":0,\"topics\":0},"
-                      "\"features\":[\"patterns\",\"refresh\"]}");
+                      "\"features\":[\"patterns\",\"history\",\"refresh\"]}");
     sw_encode_refreshed(&out, 6, 3600);
     assert_text(&out, "{\"type\":\"refreshed\",\"id\":6,\"expires_in\":3600}");
     sw_encode_refreshed(&out, 0, 0);
