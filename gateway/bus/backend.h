@@ -82,6 +82,8 @@ struct sw_history_read {
     struct sw_lineage lineage;
     uint64_t top;   /* offset of the newest; 0: there never was one */
     uint64_t first; /* offset of the oldest that is kept; 0: none is, or it was not looked for */
+    bool cut; /* the entries that were asked for are larger than a read may be: those behind the
+                 last one here are there, and are to be asked for again */
     uint32_t count;
     const struct sw_history_entry *entries; /* by offset, ascending; until `done` returns */
 };

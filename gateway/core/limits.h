@@ -150,6 +150,9 @@
 #define SW_HISTORY_READ 500
 /* What is kept of one topic's history on a node, beside its rule's size. */
 #define SW_HISTORY_BYTES (8u << 20)
+/* What is kept of one answer that is an array, the read of a history: the rest of its entries is
+ * asked for again. Three of the largest messages that there may be, two of which always come. */
+#define SW_REDIS_ARRAY_BYTES (12u << 20)
 /* One bulk string from Redis; above it the link ends. */
 #define SW_REDIS_BULK_BYTES (16u << 20)
 
