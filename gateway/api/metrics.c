@@ -26,7 +26,7 @@ static const char *const labels_REFUSALS[] = {"reason=\"full\"",      "reason=\"
 static const char *const labels_DEPARTURES[] = {"how=\"left\"", "how=\"closed\"", "how=\"reset\"",
                                                 "how=\"other\""};
 static const char *const labels_PARTS[] = {"part=\"blocks\"", "part=\"messages\"",
-                                           "part=\"kernel\"", "part=\"tls\""};
+                                           "part=\"history\"", "part=\"kernel\"", "part=\"tls\""};
 static const char *const labels_OUTCOMES[] = {
     "outcome=\"good\"",      "outcome=\"too_large\"",     "outcome=\"malformed\"",
     "outcome=\"no_key\"",    "outcome=\"bad_signature\"", "outcome=\"expired\"",

@@ -8,9 +8,7 @@
  *   own:      wanted when the bus comes up -> acked -> notices; refused: until it comes up again
  *   reader:   join -> state (now, or at the ack) -> messages and gaps -> leave, or refused
  *
- * Invariant (sw_exchange_sane): every interest has readers or lingers, never both, but the node's
- * own, which have neither; those that linger are at most SW_LINGERING_TOPICS and
- * SW_LINGERING_PATTERNS; no reader has a gap waiting before its state. */
+ * Invariant (sw_exchange_sane): those of interests.h and readers.h. */
 #ifndef SW_BUS_EXCHANGE_H
 #define SW_BUS_EXCHANGE_H
 

@@ -52,7 +52,8 @@ enum sw_tls_outcome {
 /* What is charged to the memory budget (common/budget.h). */
 enum sw_budget_part {
     SW_PART_BLOCKS,   /* fanout's, with those that are kept for the next burst */
-    SW_PART_MESSAGES, /* the bus's */
+    SW_PART_MESSAGES, /* the bus's, under way */
+    SW_PART_HISTORY,  /* the bus's, kept */
     SW_PART_KERNEL,   /* what the kernel holds for sessions under pressure, heads left out */
     SW_PART_TLS,      /* TLS connections, and records that wait for their sockets */
     SW_PART_COUNT
