@@ -52,7 +52,7 @@ static void refuse(struct sw_redis_library *library, struct sw_slice why, const 
     say(library, SW_LOG_WARN, "refused", why, fix);
 }
 
-static void accept(struct sw_redis_library *library, int version)
+static void take_good(struct sw_redis_library *library, int version)
 {
     char why[40];
     library->state = SW_REDIS_LIBRARY_GOOD;
@@ -124,7 +124,7 @@ static void on_version(struct sw_redis_library *library, struct sw_redis_fifo *f
     bool absent = event->kind == SW_REDIS_ERROR &&
                   sw_slice_starts_with(event->text, SW_SLICE("ERR Function not found"));
     if (event->kind == SW_REDIS_INTEGER && event->number >= sw_redis_library_version) {
-        accept(library, (int)event->number);
+        take_good(library, (int)event->number);
     } else if ((event->kind == SW_REDIS_INTEGER || absent) && library->loads < LOADS) {
         library->found = absent ? 0 : (int)event->number;
         put_load(library, fifo, out, now_ms);
@@ -145,7 +145,7 @@ static void on_loaded(struct sw_redis_library *library, struct sw_redis_fifo *fi
                       struct sw_buf *out, const struct sw_redis_event *event, uint64_t now_ms)
 {
     if (event->kind == SW_REDIS_BULK) {
-        accept(library, sw_redis_library_version);
+        take_good(library, sw_redis_library_version);
         return;
     }
     if (event->kind == SW_REDIS_ERROR &&
