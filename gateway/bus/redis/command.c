@@ -65,7 +65,9 @@ void sw_redis_ask_role(struct sw_redis_commands *commands, uint64_t now_ms)
 
 static void on_role(struct sw_redis_commands *commands, const struct sw_redis_event *event)
 {
-    if (event->kind == SW_REDIS_BULK && sw_redis_is_replica(event->text)) {
+    if (event->kind == SW_REDIS_ERROR) {
+        sw_redis_publish_log(commands, event->text);
+    } else if (sw_redis_is_replica(event->text)) {
         commands->fault = "the server is a replica: topics with history need its master";
     }
 }

@@ -16,7 +16,7 @@
 void sw_redis_library_reset(struct sw_redis_library *library)
 {
     library->state = SW_REDIS_LIBRARY_UNKNOWN;
-    library->found = 0;
+    library->older = false;
     library->loads = 0;
     library->next_load_ms = 0;
 }
@@ -52,11 +52,11 @@ static void refuse(struct sw_redis_library *library, struct sw_slice why, const 
     say(library, SW_LOG_WARN, "refused", why, fix);
 }
 
-static void take_good(struct sw_redis_library *library, int version)
+static void found(struct sw_redis_library *library, int version)
 {
     char why[40];
     library->state = SW_REDIS_LIBRARY_GOOD;
-    library->found = version;
+    library->older = false;
     library->loads = 0;
     snprintf(why, sizeof(why), "version %d is loaded", version);
     say(library, SW_LOG_INFO, "good", sw_slice_of(why), "");
@@ -88,7 +88,7 @@ void sw_redis_library_ask(struct sw_redis_library *library, struct sw_redis_fifo
 static void put_load(struct sw_redis_library *library, struct sw_redis_fifo *fifo,
                      struct sw_buf *out, uint64_t now_ms)
 {
-    bool replace = library->found > 0;
+    bool replace = library->older;
     library->state = SW_REDIS_LIBRARY_LOADING;
     library->loads++;
     sw_redis_put_command(out, replace ? 4 : 3);
@@ -110,7 +110,7 @@ bool sw_redis_library_load(struct sw_redis_library *library, struct sw_redis_fif
     if (now_ms < library->next_load_ms) {
         return false;
     }
-    library->found = 0;
+    library->older = false;
     library->loads = 0;
     put_load(library, fifo, out, now_ms);
     return true;
@@ -124,9 +124,9 @@ static void on_version(struct sw_redis_library *library, struct sw_redis_fifo *f
     bool absent = event->kind == SW_REDIS_ERROR &&
                   sw_slice_starts_with(event->text, SW_SLICE("ERR Function not found"));
     if (event->kind == SW_REDIS_INTEGER && event->number >= sw_redis_library_version) {
-        take_good(library, (int)event->number);
+        found(library, (int)event->number);
     } else if ((event->kind == SW_REDIS_INTEGER || absent) && library->loads < LOADS) {
-        library->found = absent ? 0 : (int)event->number;
+        library->older = !absent;
         put_load(library, fifo, out, now_ms);
     } else if (absent) {
         refuse(library, SW_SLICE("another library of this name is loaded"),
@@ -145,7 +145,7 @@ static void on_loaded(struct sw_redis_library *library, struct sw_redis_fifo *fi
                       struct sw_buf *out, const struct sw_redis_event *event, uint64_t now_ms)
 {
     if (event->kind == SW_REDIS_BULK) {
-        take_good(library, sw_redis_library_version);
+        found(library, sw_redis_library_version);
         return;
     }
     if (event->kind == SW_REDIS_ERROR &&
@@ -155,9 +155,9 @@ static void on_loaded(struct sw_redis_library *library, struct sw_redis_fifo *fi
         return;
     }
     refuse(library, event->text,
-           library->found > 0 ? "an older version serves; to replace it: the right +function|load"
-                              : "the right +function|load, or by hand: redis-cli -x FUNCTION LOAD "
-                                "REPLACE < deploy/redis/spillway.lua",
+           library->older ? "an older version serves; to replace it: the right +function|load"
+                          : "the right +function|load, or by hand: redis-cli -x FUNCTION LOAD "
+                            "REPLACE < deploy/redis/spillway.lua",
            now_ms);
 }
 

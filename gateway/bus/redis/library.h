@@ -30,7 +30,7 @@ enum sw_redis_library_state {
 
 struct sw_redis_library {
     enum sw_redis_library_state state;
-    int found;             /* the version that is there; 0: none */
+    bool older;            /* one is there that is to be replaced */
     unsigned loads;        /* on this link, since it was last good */
     uint64_t next_load_ms; /* after a refusal: not before */
     char said[300];        /* the last line of the log, so that each change is said once */

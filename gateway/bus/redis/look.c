@@ -59,33 +59,48 @@ bool sw_redis_commands_settle(struct sw_redis_commands *commands)
     return commands->refused_reads.count + commands->refused_values.count > 0;
 }
 
-/* One line for each change of what is wrong, not one per topic. `what` is the key, as far as one
- * is to blame. */
-static void log_read_error(struct sw_redis_commands *commands, const char *event,
-                           struct sw_slice key, bool history, const char *why)
+/* What is to be done about an error reply, for the log; "" where nobody knows. */
+static const char *fix_of(struct sw_slice error, bool history)
 {
-    char name[300];
+    if (sw_redis_error_is(error, "NOPERM")) {
+        return history ? "the rights +multi +exec +hmget +hset +expire +xrange +info, and "
+                         "~{<prefix>*"
+                       : "the right +get, and a key pattern that covers this key";
+    }
+    if (sw_redis_error_is(error, "WRONGTYPE")) {
+        return history ? "rename or delete what is there: :m is a hash, :h a stream"
+                       : "rename or delete what is there: a value is a string";
+    }
+    return "";
+}
+
+/* One line for each change of what is wrong, not one per topic. */
+static void log_read_error(struct sw_redis_commands *commands, const char *key, bool history,
+                           const char *why)
+{
     char clean_key[300];
     char clean_why[SW_REDIS_WHY_BYTES];
+    const char *fix = fix_of(sw_slice_of(why), history);
     sw_count(&sw_exchange_counters(commands->exchange)->bus_read_errors_total, 1);
     if (strcmp(why, commands->read_said) == 0) {
         return;
     }
     snprintf(commands->read_said, sizeof(commands->read_said), "%s", why);
-    if (history) {
-        struct sw_slice prefix = sw_redis_prefix(commands);
-        snprintf(name, sizeof(name), "{%.*s%.*s}:m and :h", SW_SLICE_ARG(prefix),
-                 SW_SLICE_ARG(key));
-    } else {
-        snprintf(name, sizeof(name), "%.*s", SW_SLICE_ARG(key));
-    }
-    sw_log(SW_LOG_WARN, event, "keys=\"%s\" why=\"%s\"%s",
-           sw_log_clean(clean_key, sizeof(clean_key), sw_slice_of(name)),
-           sw_log_clean(clean_why, sizeof(clean_why), sw_slice_of(why)),
-           strncmp(why, "NOPERM", 6) != 0 ? ""
-           : history                      ? " needs=\"+multi +exec +hmget +hset +expire +xrange "
-                                            "+info, and ~{<prefix>*\""
-                                          : " needs=\"+get, and a key pattern that has this key\"");
+    sw_log(SW_LOG_WARN, history ? "redis_history_refused" : "redis_value_refused",
+           "key=\"%s\" why=\"%s\"%s%s%s",
+           sw_log_clean(clean_key, sizeof(clean_key), sw_slice_of(key)),
+           sw_log_clean(clean_why, sizeof(clean_why), sw_slice_of(why)), *fix ? " fix=\"" : "", fix,
+           *fix ? "\"" : "");
+}
+
+static void log_history_error(struct sw_redis_commands *commands,
+                              const struct sw_history_read *read, char key, const char *why)
+{
+    char name[300];
+    struct sw_slice prefix = sw_redis_prefix(commands);
+    snprintf(name, sizeof(name), "{%.*s%.*s}:%c", SW_SLICE_ARG(prefix), SW_SLICE_ARG(read->topic),
+             key ? key : '*');
+    log_read_error(commands, name, true, why);
 }
 
 static void read_failed(struct sw_redis_commands *commands, struct sw_history_read *read,
@@ -94,12 +109,16 @@ static void read_failed(struct sw_redis_commands *commands, struct sw_history_re
     struct sw_slice text = sw_slice_of(why);
     read->outcome = sw_redis_error_is_away(text) ? SW_READ_AWAY : SW_READ_FAILED;
     read->error = sw_redis_error_of(text, true);
-    log_read_error(commands, "redis_history_refused", read->topic, true, why);
+    log_history_error(commands, read, 0, why);
     read->done(read->context, read);
 }
 
 static void keep_read_error(struct sw_redis_commands *commands, struct sw_slice error)
 {
+    static const struct sw_slice before = {"EXECABORT Transaction discarded because of: ", 44};
+    if (sw_slice_starts_with(error, before)) { /* EXEC itself is refused */
+        error = sw_slice(error.data + before.size, error.size - before.size);
+    }
     if (commands->read_error[0] == '\0') {
         sw_redis_error_text(commands->read_error, sizeof(commands->read_error), error);
     }
@@ -123,7 +142,7 @@ static void take_read(struct sw_redis_commands *commands, struct sw_history_read
         commands->fault = "the server is a replica: histories are read from its master";
         read->outcome = SW_READ_AWAY;
     } else if (read->outcome == SW_READ_FAILED) {
-        log_read_error(commands, "redis_history_refused", read->topic, true, seen.why);
+        log_history_error(commands, read, seen.key, seen.why);
     } else if (seen.differs) {
         write_settings(commands, read, now_ms);
     }
@@ -157,9 +176,10 @@ void sw_redis_value_answer(struct sw_redis_commands *commands, struct sw_value_r
                            const struct sw_redis_event *event)
 {
     if (event->kind == SW_REDIS_ERROR) {
+        char key[300];
         char why[SW_REDIS_WHY_BYTES];
-        log_read_error(commands, "redis_value_refused", read->key, false,
-                       sw_redis_error_text(why, sizeof(why), event->text));
+        snprintf(key, sizeof(key), "%.*s", SW_SLICE_ARG(read->key));
+        log_read_error(commands, key, false, sw_redis_error_text(why, sizeof(why), event->text));
     }
     read->done(read->context, read, event->kind == SW_REDIS_BULK ? event->text : sw_slice(NULL, 0));
 }

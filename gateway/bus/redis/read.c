@@ -172,6 +172,7 @@ static bool is_number(const redisReply *reply, uint64_t wanted)
 static bool take_meta(struct sw_history_read *read, const redisReply *meta,
                       struct sw_redis_seen *seen)
 {
+    seen->key = 'm';
     if (!take_array(read, meta, FIELDS, seen)) {
         return false;
     }
@@ -253,6 +254,7 @@ static bool take_oldest(struct sw_history_read *read, const redisReply *part,
                         struct sw_redis_seen *seen)
 {
     struct sw_history_entry oldest;
+    seen->key = 'h';
     if (!take_array(read, part, 0, seen)) {
         return false;
     }

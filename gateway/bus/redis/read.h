@@ -17,8 +17,9 @@ struct redisReply;
 
 /* What a look showed beside its answer. */
 struct sw_redis_seen {
-    bool replica;                 /* then nothing else means anything */
-    bool differs;                 /* the meta's size and ttl are not the rule's */
+    bool replica; /* then nothing else means anything */
+    bool differs; /* the meta's size and ttl are not the rule's */
+    char key;     /* FAILED: the key that it is about, 'm' or 'h'; 0: it may be any */
     char why[SW_REDIS_WHY_BYTES]; /* FAILED: in words, no payload in it */
 };
 
