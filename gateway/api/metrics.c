@@ -33,6 +33,10 @@ static const char *const labels_OUTCOMES[] = {
     "outcome=\"not_yet\"",   "outcome=\"wrong_issuer\"",  "outcome=\"wrong_audience\"",
     "outcome=\"bad_grant\"",
 };
+static const char *const labels_LOOKS[] = {
+    "why=\"ack\"",   "why=\"epoch\"", "why=\"hole\"", "why=\"check\"",
+    "why=\"sweep\"", "why=\"more\"",  "why=\"run\"",  "why=\"lookup\"",
+};
 static const char *const labels_HANDSHAKES[] = {
     "outcome=\"ok\",version=\"1.2\"",
     "outcome=\"ok\",version=\"1.3\"",

@@ -99,7 +99,8 @@ struct sw_history_read {
 
 /* One value of the backend's own store: what a cold topic's last message was. */
 struct sw_value_read {
-    struct sw_slice key; /* whole; borrowed from who asks */
+    struct sw_slice key;   /* whole; borrowed from who asks */
+    struct sw_slice topic; /* whose it is, likewise: for a backend without keys */
     /* `value` data == NULL: there is none, or the backend is down. */
     void (*done)(void *context, struct sw_value_read *read, struct sw_slice value);
     void *context;
@@ -142,6 +143,7 @@ struct sw_backend *sw_memory_create(struct sw_exchange *exchange);
 const struct sw_bus_config *sw_exchange_config(const struct sw_exchange *exchange);
 struct sw_loop *sw_exchange_loop(const struct sw_exchange *exchange);
 struct sw_counters *sw_exchange_counters(const struct sw_exchange *exchange);
+struct sw_purse *sw_exchange_purse(struct sw_exchange *exchange);
 /* Shows it all interests, in no order. None may come or go meanwhile. */
 void sw_exchange_visit(struct sw_exchange *exchange,
                        void (*visit)(void *context, struct sw_interest *interest), void *context);

@@ -2,9 +2,9 @@
 #include "bus/exchange.h"
 
 #include "bus/envelope.h"
-#include "bus/interests.h"
+#include "bus/history/history.h"
 #include "bus/mailbox.h"
-#include "bus/readers.h"
+#include "bus/retained.h"
 #include "common/assert.h"
 #include "common/clock.h"
 #include "common/log.h"
@@ -25,6 +25,8 @@ struct sw_exchange {
     struct sw_backend *backend; /* borrowed */
     struct sw_outlets outlets;
     struct sw_interests interests;
+    struct sw_histories histories;
+    struct sw_retainers retainers;
     struct sw_mailbox mailbox;
     struct sw_random random;
     struct sw_purse purse; /* of messages */
@@ -38,11 +40,34 @@ struct sw_exchange {
 
 /* ---- who reads what ---- */
 
+/* What its rule keeps of a topic, from its first reader on. */
+static void keep_more(struct sw_exchange *exchange, struct sw_interest *interest)
+{
+    const struct sw_rules *rules = exchange->config.rules;
+    if (!rules || interest->pattern) {
+        return;
+    }
+    const struct sw_rule *rule = sw_rules_find(rules, sw_interest_name(interest), false);
+    if (rule->history_size > 0) {
+        interest->has_history = true;
+        interest->history = sw_history_create(&exchange->histories, interest, rule);
+    } else if (rule->retain) {
+        interest->has_retained = true;
+        interest->retained = sw_retained_create(&exchange->retainers, interest, rule);
+    }
+}
+
 /* Its string is read already; the state comes now, or with the ack. */
 static void welcome(struct sw_exchange *exchange, struct sw_interest *interest,
                     struct sw_exchange_reader *reader)
 {
-    if (interest->acked) {
+    if (interest->has_history) {
+        sw_history_joined(interest->history, reader);
+    } else if (!interest->acked) {
+        return;
+    } else if (interest->has_retained) {
+        sw_retained_joined(interest->retained, reader);
+    } else {
         sw_reader_welcome(&exchange->outlets, reader, NULL);
     }
 }
@@ -60,6 +85,7 @@ void sw_exchange_join(struct sw_exchange *exchange, const struct sw_join *join)
     }
     interest = sw_interests_add(&exchange->interests, name, join->pattern, exchange->now_ns);
     sw_count(&exchange->counters->interests, 1);
+    keep_more(exchange, interest);
     sw_readers_add(interest, join);
     exchange->backend->ops->subscribe(exchange->backend, interest); /* last: it may be refused */
 }
@@ -72,10 +98,50 @@ void sw_exchange_leave(struct sw_exchange *exchange, const struct sw_join *join)
     if (!reader) {
         return;
     }
+    if (interest->has_history) {
+        sw_history_left(interest->history, reader);
+    }
     sw_readers_remove(interest, reader);
     if (!interest->readers) {
         sw_interests_linger(&exchange->interests, interest);
     }
+}
+
+static struct sw_exchange_reader *find_history_reader(struct sw_exchange *exchange,
+                                                      const struct sw_join *join,
+                                                      struct sw_history **history)
+{
+    struct sw_slice name = sw_slice(join->name, join->size);
+    struct sw_interest *interest = sw_interests_find(&exchange->interests, name, false);
+    if (!interest || !interest->has_history) {
+        return NULL;
+    }
+    *history = interest->history;
+    struct sw_exchange_reader *reader = sw_readers_find(interest, join);
+    return reader && reader->joined ? reader : NULL;
+}
+
+void sw_exchange_ask(struct sw_exchange *exchange, const struct sw_join *join)
+{
+    struct sw_history *history;
+    const struct sw_exchange_reader *reader = find_history_reader(exchange, join, &history);
+    if (reader) {
+        sw_history_ask(history, reader, join->number);
+    }
+}
+
+void sw_exchange_check(struct sw_exchange *exchange, const struct sw_join *join)
+{
+    struct sw_history *history;
+    const struct sw_exchange_reader *reader = find_history_reader(exchange, join, &history);
+    if (reader) {
+        sw_history_check(history, reader, (uint32_t)join->number);
+    }
+}
+
+void sw_exchange_lookup(struct sw_exchange *exchange, struct sw_lookup *lookup)
+{
+    sw_histories_lookup(&exchange->histories, lookup);
 }
 
 /* ---- what the node reads for itself ---- */
@@ -97,18 +163,30 @@ static void read_own(struct sw_exchange *exchange)
 
 /* ---- what the backend says ---- */
 
-void sw_exchange_acked(struct sw_exchange *exchange, struct sw_interest *interest)
+static void acked_plain(struct sw_exchange *exchange, struct sw_interest *interest, bool lost)
 {
     static const struct sw_outlet_gap missed = {.shed = SW_SHED_FEED};
+    for (struct sw_exchange_reader *reader = interest->readers; reader; reader = reader->next) {
+        if (reader->joined && lost) {
+            sw_outlet_gap(sw_outlets_of(&exchange->outlets, reader), reader, &missed);
+        } else if (!reader->joined && !interest->has_retained) {
+            sw_reader_welcome(&exchange->outlets, reader, NULL);
+        }
+    }
+    if (interest->has_retained) {
+        sw_retained_acked(interest->retained);
+    }
+}
+
+void sw_exchange_acked(struct sw_exchange *exchange, struct sw_interest *interest)
+{
     bool lost = interest->lost;
     interest->acked = true;
     interest->lost = false;
-    for (struct sw_exchange_reader *reader = interest->readers; reader; reader = reader->next) {
-        if (!reader->joined) {
-            welcome(exchange, interest, reader);
-        } else if (lost) {
-            sw_outlet_gap(sw_outlets_of(&exchange->outlets, reader), reader, &missed);
-        }
+    if (interest->has_history) {
+        sw_history_acked(interest->history);
+    } else {
+        acked_plain(exchange, interest, lost);
     }
 }
 
@@ -158,6 +236,9 @@ static void lose(void *context, struct sw_interest *interest)
     (void)context;
     interest->lost = interest->lost || interest->acked;
     interest->acked = false;
+    if (interest->has_history) {
+        sw_history_lost(interest->history);
+    }
 }
 
 void sw_exchange_down(struct sw_exchange *exchange, const char *why)
@@ -234,16 +315,25 @@ void sw_exchange_message(struct sw_exchange *exchange, struct sw_interest *inter
         return;
     }
     struct sw_envelope envelope = sw_envelope_open(raw);
-    if (is_too_large(exchange, interest, topic, envelope.payload.size)) {
+    bool too_large = is_too_large(exchange, interest, topic, envelope.payload.size);
+    if (SW_UNLIKELY(interest->has_history)) {
+        count_message(exchange, interest);
+        sw_history_message(interest->history, &envelope, too_large, exchange->now_ns);
+        return;
+    }
+    if (too_large) {
         sw_exchange_too_large(exchange, interest);
         return;
     }
     count_message(exchange, interest);
-    if (!interest->readers) {
+    if (!interest->readers && !interest->has_retained) {
         return; /* it lingers */
     }
     struct sw_message *message =
         sw_lent_message(&exchange->purse, topic, &envelope, exchange->now_ns);
+    if (SW_UNLIKELY(interest->has_retained)) {
+        sw_retained_take(interest->retained, message);
+    }
     sw_readers_message(&exchange->outlets, interest, message, 0);
     sw_lent_let_go(&exchange->purse, message);
 }
@@ -319,6 +409,9 @@ void sw_exchange_report(struct sw_exchange *exchange, struct sw_report *report)
         if (interest) {
             row->messages = sw_rate_total(&interest->messages);
             row->rate = sw_rate_per_second(&interest->messages, exchange->now_ns);
+            row->history =
+                interest->has_history &&
+                sw_history_describe(interest->history, &row->epoch, &row->first, &row->last);
         }
     }
     sw_report_answer(report);
@@ -334,6 +427,9 @@ void sw_exchange_tick(struct sw_exchange *exchange)
 
 void sw_exchange_close_batches(struct sw_exchange *exchange)
 {
+    if (SW_UNLIKELY(sw_purse_refresh(&exchange->purse))) {
+        sw_histories_shrink(&exchange->histories);
+    }
     for (uint32_t i = 0; i < exchange->outlets.count; i++) {
         sw_outlet_close(exchange->outlets.rows[i]);
     }
@@ -355,7 +451,11 @@ static char *copy(const char *text)
 /* What hangs on an interest goes with it. */
 static void on_interest_free(struct sw_interest *interest)
 {
-    (void)interest;
+    if (interest->has_history) {
+        sw_history_close(interest->history);
+    } else if (interest->has_retained) {
+        sw_retained_close(interest->retained);
+    }
 }
 
 struct sw_exchange *sw_exchange_create(struct sw_loop *loop, const struct sw_bus_config *config,
@@ -371,6 +471,14 @@ struct sw_exchange *sw_exchange_create(struct sw_loop *loop, const struct sw_bus
     SW_ASSERT(strlen(exchange->config.node) <= SW_NODE_BYTES);
     sw_interests_init(&exchange->interests, loop, &exchange->config, counters, on_interest_free);
     sw_purse_init(&exchange->purse, config->budget, counters->budget_used_bytes);
+    sw_histories_init(&exchange->histories, loop, &exchange->config, counters, &exchange->purse,
+                      &exchange->outlets, &exchange->interests);
+    exchange->retainers = (struct sw_retainers){
+        .loop = loop,
+        .counters = counters,
+        .purse = &exchange->purse,
+        .outlets = &exchange->outlets,
+    };
     sw_random_init(&exchange->random);
     sw_exchange_tick(exchange);
     return exchange;
@@ -380,6 +488,8 @@ void sw_exchange_set_backend(struct sw_exchange *exchange, struct sw_backend *ba
 {
     exchange->backend = backend;
     exchange->interests.backend = backend;
+    exchange->histories.backend = backend;
+    exchange->retainers.backend = backend;
 }
 
 void sw_exchange_add_worker(struct sw_exchange *exchange, struct sw_inbox *inbox)
@@ -402,6 +512,7 @@ static void forget_readers(void *context, struct sw_interest *interest)
 void sw_exchange_clear(struct sw_exchange *exchange)
 {
     exchange->cleared = true;
+    exchange->histories.cleared = true;
     sw_exchange_stopped(exchange);
     sw_interests_visit(&exchange->interests, forget_readers, NULL);
     sw_interests_deinit(&exchange->interests);
@@ -414,6 +525,7 @@ void sw_exchange_destroy(struct sw_exchange **pointer)
     struct sw_exchange *exchange = *pointer;
     *pointer = NULL;
     SW_ASSERT(exchange->cleared);
+    sw_histories_deinit(&exchange->histories);
     for (uint32_t i = 0; i < exchange->outlets.count; i++) {
         sw_outlet_destroy(exchange->outlets.rows[i]);
     }
@@ -454,6 +566,11 @@ struct sw_counters *sw_exchange_counters(const struct sw_exchange *exchange)
     return exchange->counters;
 }
 
+struct sw_purse *sw_exchange_purse(struct sw_exchange *exchange)
+{
+    return &exchange->purse;
+}
+
 void sw_exchange_visit(struct sw_exchange *exchange,
                        void (*visit)(void *context, struct sw_interest *interest), void *context)
 {
@@ -470,6 +587,11 @@ struct sw_interest *sw_exchange_find_topic(const struct sw_exchange *exchange,
                                            struct sw_slice topic)
 {
     return sw_interests_find(&exchange->interests, topic, false);
+}
+
+struct sw_histories *sw_exchange_histories(struct sw_exchange *exchange)
+{
+    return &exchange->histories;
 }
 
 bool sw_exchange_is_up(const struct sw_exchange *exchange)

@@ -32,6 +32,11 @@ void sw_exchange_destroy(struct sw_exchange **exchange);
  */
 void sw_exchange_join(struct sw_exchange *exchange, const struct sw_join *join);
 void sw_exchange_leave(struct sw_exchange *exchange, const struct sw_join *join);
+/* From readers of topics with history; anything else is nothing. `join` is borrowed. */
+void sw_exchange_ask(struct sw_exchange *exchange, const struct sw_join *join);
+void sw_exchange_check(struct sw_exchange *exchange, const struct sw_join *join);
+/* Takes `lookup` until it comes back. */
+void sw_exchange_lookup(struct sw_exchange *exchange, struct sw_lookup *lookup);
 /* Takes `publish` until sw_exchange_published; refused at once while the bus is down or too much
  * waits. */
 void sw_exchange_publish(struct sw_exchange *exchange, struct sw_publish *publish);
@@ -52,6 +57,8 @@ void sw_exchange_stopped(struct sw_exchange *exchange);
 bool sw_exchange_is_up(const struct sw_exchange *exchange);
 bool sw_exchange_ever_up(const struct sw_exchange *exchange);
 
+/* For tests, which do not wait for timers. */
+struct sw_histories *sw_exchange_histories(struct sw_exchange *exchange);
 bool sw_exchange_sane(const struct sw_exchange *exchange);
 
 #endif
