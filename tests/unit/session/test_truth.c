@@ -8,6 +8,10 @@
  *   SPILLWAY_STEPS=N       so many actions; else for SECONDS */
 #include "truth_world.h"
 
+#include "common/log.h"
+
+#include <signal.h>
+
 #define SECONDS 8
 #define ACTIONS 260
 
@@ -96,7 +100,8 @@ static bool do_flush_all(struct world *world, uint64_t x)
     return at >= 0;
 }
 
-/* Positions that nobody gave: beyond the top, and of an epoch that never was. */
+/* Positions that nobody gave: beyond the next one, and of an epoch that never was. Who forges the very
+ * next one is trusted (whoever may publish is). */
 static bool do_forge(struct world *world, uint64_t x)
 {
     int at = master_of(&world->servers, x);
@@ -104,7 +109,7 @@ static bool do_forge(struct world *world, uint64_t x)
         return false;
     }
     const struct store *store = &world->servers.list[at].store;
-    static const uint64_t ahead[] = {1, 5, 1};
+    static const uint64_t ahead[] = {60, 90, 1};
     world_emit(world, at, x / 2 % 3 == 2 ? EPOCHS + 7 : store->epoch, store->top + ahead[x / 2 % 3],
                -1);
     return true;
@@ -386,6 +391,17 @@ static void finish(struct world *world, struct sw_random *random)
 
 /* ---- runs ---- */
 
+/* Of the run under way, for who looks for what a broken assertion means. */
+static uint64_t current;
+
+static void on_abort(int number)
+{
+    (void)number;
+    char line[64];
+    int n = snprintf(line, sizeof(line), "seed %llu\n", (unsigned long long)current);
+    (void)!write(STDERR_FILENO, line, (size_t)n);
+}
+
 static uint64_t setting(const char *name)
 {
     const char *text = getenv(name);
@@ -407,6 +423,7 @@ static void run_once(uint64_t seed, bool lossless, struct total *total)
     struct sw_random random = {.state = seed * 2 + lossless};
     bool tell = setting("SPILLWAY_TELL");
     chance = (struct sw_random){.state = seed ^ 0x5bd1e995};
+    current = seed;
     world_init(&world, seed, lossless);
     (void)publish(&world.servers, 0);
     for (unsigned i = 0; i < ACTIONS; i++) {
@@ -444,7 +461,7 @@ static void runs(bool lossless)
                   (unsigned long long)total.runs, (unsigned long long)total.steps,
                   (unsigned long long)total.frames, (unsigned long long)total.resumed,
                   (unsigned long long)total.resets, (unsigned long long)total.needless);
-    assert_true(total.frames > total.runs && total.resumed > 0);
+    assert_true(one || (total.frames > total.runs && total.resumed > 0));
 }
 
 static void each_holds_what_redis_holds_or_was_told(void **state)
@@ -461,6 +478,8 @@ static void where_nothing_is_lost_nobody_begins_anew(void **state)
 
 int main(void)
 {
+    signal(SIGABRT, on_abort);
+    sw_log_configure(SW_LOG_ERROR, SW_LOG_TEXT);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_holds_what_redis_holds_or_was_told),
         cmocka_unit_test(where_nothing_is_lost_nobody_begins_anew),
