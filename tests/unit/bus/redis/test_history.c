@@ -322,6 +322,32 @@ static void each_missing_right_is_named(void **state)
     assert_int_equal(node->exchange.downs, 0);
 }
 
+/* PROTOCOL.md, section 7. */
+static void the_listed_rights_are_enough(void **state)
+{
+    struct node *node = *state;
+    struct sw_history_read read;
+    server_start(&node->server, "");
+    server_ask(&node->server,
+               "ACL SETUSER gate reset on >p ~app:* ~{app:* &app:* +fcall +info +time +hmget +hset "
+               "+hdel +get +set +xadd +expire +del +publish +multi +exec +xrange +subscribe "
+               "+unsubscribe +psubscribe +punsubscribe +ping +select +client|setname "
+               "+function|load",
+               "OK");
+    begin_with(node, "gate:p@", "", "app:", &rules);
+    await(node, "up\n", 2000);
+    want(node, "app:h.a", false);
+    await(node, "acked app:h.a\n", 2000);
+    publish_once(node, "h.a", "one", "1");
+    await(node, "message app:h.a h.a ", 2000);
+    read_from(node, &read, "h.a", 1, 10);
+    await(node, "read h.a top 1 first 1 1=1\n", 2000);
+    publish(node, "h.b", "1"); /* behind what the read wrote */
+    await(node, "published h.b ok at 1\n", 2000);
+    server_ask(&node->server, "HGET {app:h.a}:m n", "10");
+    server_ask(&node->server, "ACL LOG", "*0");
+}
+
 static void without_the_right_to_load_one_loaded_by_hand_serves(void **state)
 {
     struct node *node = *state;
@@ -415,6 +441,7 @@ int main(void)
         TEST(while_it_is_down_reads_are_away),
         TEST(a_value_above_what_is_read_fails_and_costs_the_link_once),
         TEST(a_large_history_is_read_in_steps),
+        TEST(the_listed_rights_are_enough),
         TEST(each_missing_right_is_named),
         TEST(without_the_right_to_load_one_loaded_by_hand_serves),
         TEST(a_server_that_becomes_a_replica_is_left),
