@@ -200,16 +200,19 @@ void sw_cursor_advance(struct sw_fanout *fanout, struct sw_cursor *cursor, uint3
 
 /* ---- reading ---- */
 
-/* Frames of the run from `*offset` on, as many as there is room for. */
+/* Frames of the run from `*offset` on, as many as there is room for, but none that is not due yet:
+ * a run may know more than has come to the tape. */
 static void collect_run(struct sw_collecting *to, uint32_t id, const struct sw_found *found,
-                        uint64_t *offset)
+                        uint64_t *offset, uint64_t end)
 {
     uint32_t frame = found->frame;
-    for (struct sw_block *block = found->block; block && sw_has_room(to) && to->replay;) {
+    struct sw_block *block = found->block;
+    while (block && *offset < end && sw_has_room(to) && to->replay) {
         if (block->first + frame != *offset) {
             return; /* something is missing between them */
         }
         uint32_t n = sw_frames_within(to, block, frame);
+        n = (uint32_t)sw_least(n, end - *offset);
         size_t before = to->bytes;
         sw_put(
             to,
@@ -260,7 +263,7 @@ void sw_collect_bare(struct sw_fanout *fanout, struct sw_collecting *to, uint32_
         struct sw_found found = sw_history_find(tape, offset + 1);
         if (found.kind == SW_FOUND_RUN) {
             stand_in(fanout, cursor, found.run);
-            collect_run(to, id, &found, &offset);
+            collect_run(to, id, &found, &offset, tape->history->walked);
             continue;
         }
         if (to->count == count) {
