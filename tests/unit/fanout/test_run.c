@@ -36,17 +36,53 @@ static void hole_in_a_run_is_told(void **state)
     (void)state;
     struct rig rig;
     struct rig_topic topic;
+    rig_one(&rig, &topic, 70);
+    topic.hole = 65;
+    rig_answer(&topic, 0);
+    rig_resume(&topic, 0, "E", 62); /* what is asked for later is not known yet */
+    assert_string_equal(rig_take(&rig, 0), "m63@63");
+    rig_answer(&topic, 1);
+    assert_string_equal(rig_take(&rig, 0),
+                        "m64@64|dropped t 1 slow E:65-65|m66@66|m67@67|m68@68|m69@69|m70@70");
+    assert_int_equal(RIG_SHED(&rig, SLOW), 1);
+    assert_int_equal(RIG_COUNT(&rig, due_total), 8);
+    rig_deinit(&rig);
+}
+
+static void hole_that_is_known_is_not_resumed_over(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct rig_topic topic;
     rig_one(&rig, &topic, 5);
     topic.hole = 3;
+    rig_answer(&topic, 0);
     struct sw_claim claim = rig_from("E", 1);
     struct sw_start start;
-    assert_false(rig_resolve(&topic, &claim, &start));
-    rig_answer(&topic, 0);
     assert_true(rig_resolve(&topic, &claim, &start));
-    rig_start(&topic, 0, &start);
-    assert_string_equal(rig_take(&rig, 0), "m2@2|dropped t 1 slow E:3-3|m4@4|m5@5");
-    assert_int_equal(RIG_SHED(&rig, SLOW), 1);
-    assert_int_equal(RIG_COUNT(&rig, due_total), 4);
+    assert_int_equal(start.why, SW_WHY_TRIMMED);
+    claim = rig_from("E", 3);
+    assert_true(rig_resolve(&topic, &claim, &start));
+    assert_true(start.resumed);
+    rig_deinit(&rig);
+}
+
+/* Those who are brought up to date wait for those who are not. */
+static void replays_come_behind_what_is_live(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct rig_topic topic;
+    rig_one(&rig, &topic, 60);
+    rig_open(&rig, 1, WIDE);
+    rig_answer(&topic, 0);
+    rig_resume(&topic, 0, "E", 10);
+    rig_say(&rig, 1, "live");
+    assert_int_equal(rig.fanout.due_head, 2);
+    assert_int_equal(rig.fanout.due_tail, 1);
+    rig_drain(&rig, 0);
+    assert_int_equal(rig.fanout.due_head, 0);
+    assert_int_equal(rig.fanout.due_live, 0);
     rig_deinit(&rig);
 }
 
@@ -237,6 +273,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(run_is_rendered_once_for_all),
         cmocka_unit_test(hole_in_a_run_is_told),
+        cmocka_unit_test(hole_that_is_known_is_not_resumed_over),
+        cmocka_unit_test(replays_come_behind_what_is_live),
         cmocka_unit_test(place_on_the_tape_is_exact),
         cmocka_unit_test(runs_that_there_is_no_room_for_go),
         cmocka_unit_test(slow_reader_of_all_loses_nothing),
