@@ -324,7 +324,7 @@ bool sw_history_lacks(const struct sw_tape *tape, uint64_t after)
     return history->gone > after;
 }
 
-void sw_history_ask(struct sw_fanout *fanout, struct sw_tape *tape, uint64_t offset)
+void sw_tape_ask(struct sw_fanout *fanout, struct sw_tape *tape, uint64_t offset)
 {
     struct sw_tape_history *history = tape->history;
     uint64_t number = offset / SW_RUN_OFFSETS;

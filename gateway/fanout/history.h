@@ -43,6 +43,6 @@ struct sw_found sw_history_find(const struct sw_tape *tape, uint64_t offset);
 /* Is any message behind that offset known to be gone? */
 bool sw_history_lacks(const struct sw_tape *tape, uint64_t after);
 /* Asks for the run of that offset, unless that is under way. */
-void sw_history_ask(struct sw_fanout *fanout, struct sw_tape *tape, uint64_t offset);
+void sw_tape_ask(struct sw_fanout *fanout, struct sw_tape *tape, uint64_t offset);
 
 #endif

@@ -66,10 +66,24 @@ static char *put_number(char *out, uint64_t number)
     return out + n;
 }
 
+/* With the brace that ends the object. */
+static size_t payload_size(const struct sw_message *message)
+{
+    struct sw_slice payload = sw_message_payload(message);
+    switch ((enum sw_payload)message->payload) {
+    case SW_PAYLOAD_JSON:
+        return LENGTH(MSG_DATA) + payload.size + 1;
+    case SW_PAYLOAD_TEXT:
+        return LENGTH(MSG_TEXT) + sw_json_escaped_size(payload) + 2;
+    case SW_PAYLOAD_BINARY:
+        return LENGTH(MSG_B64) + sw_base64_size(payload.size) + 2;
+    }
+    SW_UNREACHABLE();
+}
+
 static size_t message_size(const struct sw_push *push)
 {
     const struct sw_message *message = push->message;
-    struct sw_slice payload = sw_message_payload(message);
     size_t size = LENGTH(MSG_HEAD) + sw_json_escaped_size(sw_message_topic(message)) + 1;
     if (push->pattern) {
         size += LENGTH(MSG_SUB) + sw_json_escaped_size(push->name);
@@ -83,15 +97,7 @@ static size_t message_size(const struct sw_push *push)
     if (message->time_ms) {
         size += LENGTH(MSG_TS) + digits(message->time_ms);
     }
-    switch ((enum sw_payload)message->payload) {
-    case SW_PAYLOAD_JSON:
-        return size + LENGTH(MSG_DATA) + payload.size + 1;
-    case SW_PAYLOAD_TEXT:
-        return size + LENGTH(MSG_TEXT) + sw_json_escaped_size(payload) + 2;
-    case SW_PAYLOAD_BINARY:
-        return size + LENGTH(MSG_B64) + sw_base64_size(payload.size) + 2;
-    }
-    SW_UNREACHABLE();
+    return size + payload_size(message);
 }
 
 static char *write_payload(const struct sw_message *message, char *out)
@@ -394,6 +400,21 @@ void sw_encode_refreshed(struct sw_buf *out, uint64_t id, uint64_t expires_in)
 void sw_encode_expiring(struct sw_buf *out, uint64_t in_ms)
 {
     sw_buf_printf(out, "{\"type\":\"expiring\",\"in_ms\":%llu}", (unsigned long long)in_ms);
+}
+
+void sw_encode_kept(struct sw_buf *out, const struct sw_message *message, uint64_t offset)
+{
+    sw_buf_printf(out, "{\"offset\":%llu", (unsigned long long)offset);
+    if (message->key_size) {
+        sw_buf_append_slice(out, SW_SLICE(",\"key\":"));
+        sw_json_append_string(out, sw_message_key(message));
+    }
+    if (message->time_ms) {
+        sw_buf_printf(out, MSG_TS "%llu", (unsigned long long)message->time_ms);
+    }
+    size_t size = payload_size(message);
+    write_payload(message, sw_buf_reserve(out, size));
+    out->size += size;
 }
 
 void sw_encode_published(struct sw_buf *out, uint64_t id, const struct sw_position *position)

@@ -59,6 +59,8 @@ void sw_encode_revoked_end(struct sw_buf *out);
 /* `expires_in` in seconds. */
 void sw_encode_refreshed(struct sw_buf *out, uint64_t id, uint64_t expires_in);
 void sw_encode_expiring(struct sw_buf *out, uint64_t in_ms);
+/* A message of a history, with a msg's members but its type and topic. */
+void sw_encode_kept(struct sw_buf *out, const struct sw_message *message, uint64_t offset);
 /* Its place in the topic's history; offset 0: it has none. */
 void sw_encode_published(struct sw_buf *out, uint64_t id, const struct sw_position *position);
 void sw_encode_pong(struct sw_buf *out, uint64_t id);

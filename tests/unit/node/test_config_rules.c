@@ -60,90 +60,88 @@ static void test_mode_is_what_is_allowed(void **state)
     forget(&outcome);
 }
 
+static const struct {
+    const char *entries;
+    const char *words;
+} bad_rules[] = {
+    {"7", ":1:13: topics[0]: a rule is an object"},
+    {"{\"match\": \"a\"}, \"b\"", "topics[1]: a rule is an object"},
+    {"{}", "topics[0]: \"match\" is missing"},
+    {"{\"match\": 7}", ":1:23: topics[0]: \"match\" must be a string"},
+    {"{\"match\": \"\"}", "\"match\" is empty"},
+    {"{\"match\": \"a\\u0000\"}", "a NUL in a string"},
+    {"{\"match\": \"a..b\"}", "topics[0] \"a..b\": \"match\" is no topic or pattern: empty token"},
+    {"{\"match\": \">\"}", "first token must be literal"},
+    {"{\"match\": \"a\", \"matches\": 1}", "unknown key \"matches\"; did you mean \"match\"?"},
+    {"{\"match\": \"a\", \"maxhz\": 1}", "did you mean \"max_hz\"?"},
+    {"{\"match\": \"a\", \"zzzzzzzzz\": 1}", "unknown key \"zzzzzzzzz\""},
+    {"{\"match\": \"a\", \"match\": \"a\"}", ":1:28: topics[0]: \"match\" stands twice"},
+    {"{\"match\": \"a\"}, {\"match\": \"a\"}", "topics[1] \"a\": this match stands in topics[0]"},
+    {"{\"match\": \"a\", \"mode\": 1}", "\"mode\" must be a string"},
+    {"{\"match\": \"a\", \"mode\": \"newest\"}",
+     "unknown mode \"newest\"; it is all, latest or disconnect"},
+    {"{\"match\": \"a\", \"modes_allowed\": \"all\"}", "must be an array of strings"},
+    {"{\"match\": \"a\", \"modes_allowed\": [1]}", "must be an array of strings"},
+    {"{\"match\": \"a\", \"modes_allowed\": []}", "\"modes_allowed\" is empty"},
+    {"{\"match\": \"a\", \"modes_allowed\": [\"al\"]}", "unknown mode \"al\""},
+    {"{\"match\": \"a\", \"modes_allowed\": [\"all\", \"all\"]}",
+     "\"all\" stands twice in \"modes_allowed\""},
+    {"{\"match\": \"a\", \"mode\": \"latest\", \"modes_allowed\": [\"all\"]}",
+     "does not hold the rule's own mode \"latest\""},
+    {"{\"match\": \"a\", \"mode\": \"disconnect\", \"modes_allowed\": [\"all\"]}",
+     "does not hold the rule's own mode \"disconnect\""},
+    {"{\"match\": \"a\", \"modes_allowed\": [\"all\", \"disconnect\"]}",
+     "\"disconnect\" stands alone"},
+    {"{\"match\": \"a\", \"max_hz\": 3}", "\"max_hz\" must be 1, 2, 5, 10 or 20"},
+    {"{\"match\": \"a\", \"max_hz\": 0}", "\"max_hz\" must be 1, 2, 5, 10 or 20"},
+    {"{\"match\": \"a\", \"max_hz\": \"5\"}", "\"max_hz\" must be 1, 2, 5, 10 or 20"},
+    {"{\"match\": \"a\", \"mode\": \"disconnect\", \"max_hz\": 5}",
+     "\"max_hz\" leaves messages out, which mode \"disconnect\" never does"},
+    {"{\"match\": \"a\", \"max_message_bytes\": 0}", "a whole number above 0"},
+    {"{\"match\": \"a\", \"max_message_bytes\": 1.5}", "a whole number above 0"},
+    {"{\"match\": \"a\", \"max_message_bytes\": 262145}",
+     "\"max_message_bytes\" (262145) is above the node's --max-message-bytes (262144)"},
+    {"{\"match\": \"a\", \"client_publish\": 1}", "\"client_publish\" must be true or false"},
+    {"{\"match\": \"a\", \"history\": true}",
+     ":1:39: topics[0]: \"history\" must be an object: {\"size\": 100, \"ttl_ms\": 300000}"},
+    {"{\"match\": \"a\", \"history\": {\"sizes\": 5}}",
+     ":1:40: topics[0]: unknown key \"sizes\"; did you mean \"size\"?"},
+    {"{\"match\": \"a\", \"history\": {\"ttlms\": 5}}", "did you mean \"ttl_ms\"?"},
+    {"{\"match\": \"a\", \"history\": {\"match\": 5}}", "unknown key \"match\""},
+    {"{\"match\": \"a\", \"history\": {\"size\": 5, \"size\": 5}}", "\"size\" stands twice"},
+    {"{\"match\": \"a\", \"history\": {\"size\": 100001}}",
+     "\"size\" must be a whole number of messages, up to 100000"},
+    {"{\"match\": \"a\", \"history\": {\"size\": -1}}", "\"size\" must be a whole number"},
+    {"{\"match\": \"a\", \"history\": {\"size\": \"5\"}}", "\"size\" must be a whole number"},
+    {"{\"match\": \"a\", \"history\": {\"size\": null}}", "\"size\" must be a whole number"},
+    {"{\"match\": \"a\", \"history\": {\"ttl_ms\": 0}}",
+     "\"ttl_ms\" must be a whole number of milliseconds, 1 to 2678400000 (31 days)"},
+    {"{\"match\": \"a\", \"history\": {\"ttl_ms\": 2678400001}}", "1 to 2678400000"},
+    {"{\"match\": \"a\", \"history\": {\"ttl_ms\": 1.5}}", "1 to 2678400000"},
+    {"{\"match\": \"a\", \"retain\": 1}", "\"retain\" must be true or false"},
+    {"{\"match\": \"a\", \"history\": {}, \"retain\": true}",
+     "\"retain\" is for topics without \"history\""},
+    {"{\"match\": \"a\", \"retain\": true, \"retain_key\": 7}", "\"retain_key\" must be a string"},
+    {"{\"match\": \"a\", \"retain\": true, \"retain_key\": \"a{topic}\\u0000\"}",
+     "a NUL in a string"},
+    {"{\"match\": \"a\", \"retain\": true, \"retain_key\": \"last\"}",
+     "\"retain_key\" must have one {topic} where the topic stands, like \"last:{topic}\""},
+    {"{\"match\": \"a\", \"retain\": true, \"retain_key\": \"\"}", "must have one {topic}"},
+    {"{\"match\": \"a\", \"retain\": true, \"retain_key\": \"{topic}:{topic}\"}",
+     "must have one {topic}"},
+    {"{\"match\": \"a\", \"retain_key\": \"last:{topic}\"}",
+     "\"retain_key\" means nothing without \"retain\": true"},
+    {"{\"match\": \"a\", \"retain\": false, \"retain_key\": \"last:{topic}\"}",
+     "\"retain_key\" means nothing without \"retain\": true"},
+};
+
 static void test_bad_rules(void **state)
 {
     (void)state;
-    static const struct {
-        const char *entries;
-        const char *words;
-    } cases[] = {
-        {"7", ":1:13: topics[0]: a rule is an object"},
-        {"{\"match\": \"a\"}, \"b\"", "topics[1]: a rule is an object"},
-        {"{}", "topics[0]: \"match\" is missing"},
-        {"{\"match\": 7}", ":1:23: topics[0]: \"match\" must be a string"},
-        {"{\"match\": \"\"}", "\"match\" is empty"},
-        {"{\"match\": \"a\\u0000\"}", "a NUL in a string"},
-        {"{\"match\": \"a..b\"}",
-         "topics[0] \"a..b\": \"match\" is no topic or pattern: empty token"},
-        {"{\"match\": \">\"}", "first token must be literal"},
-        {"{\"match\": \"a\", \"matches\": 1}", "unknown key \"matches\"; did you mean \"match\"?"},
-        {"{\"match\": \"a\", \"maxhz\": 1}", "did you mean \"max_hz\"?"},
-        {"{\"match\": \"a\", \"zzzzzzzzz\": 1}", "unknown key \"zzzzzzzzz\""},
-        {"{\"match\": \"a\", \"match\": \"a\"}", ":1:28: topics[0]: \"match\" stands twice"},
-        {"{\"match\": \"a\"}, {\"match\": \"a\"}",
-         "topics[1] \"a\": this match stands in topics[0]"},
-        {"{\"match\": \"a\", \"mode\": 1}", "\"mode\" must be a string"},
-        {"{\"match\": \"a\", \"mode\": \"newest\"}",
-         "unknown mode \"newest\"; it is all, latest or disconnect"},
-        {"{\"match\": \"a\", \"modes_allowed\": \"all\"}", "must be an array of strings"},
-        {"{\"match\": \"a\", \"modes_allowed\": [1]}", "must be an array of strings"},
-        {"{\"match\": \"a\", \"modes_allowed\": []}", "\"modes_allowed\" is empty"},
-        {"{\"match\": \"a\", \"modes_allowed\": [\"al\"]}", "unknown mode \"al\""},
-        {"{\"match\": \"a\", \"modes_allowed\": [\"all\", \"all\"]}",
-         "\"all\" stands twice in \"modes_allowed\""},
-        {"{\"match\": \"a\", \"mode\": \"latest\", \"modes_allowed\": [\"all\"]}",
-         "does not hold the rule's own mode \"latest\""},
-        {"{\"match\": \"a\", \"mode\": \"disconnect\", \"modes_allowed\": [\"all\"]}",
-         "does not hold the rule's own mode \"disconnect\""},
-        {"{\"match\": \"a\", \"modes_allowed\": [\"all\", \"disconnect\"]}",
-         "\"disconnect\" stands alone"},
-        {"{\"match\": \"a\", \"max_hz\": 3}", "\"max_hz\" must be 1, 2, 5, 10 or 20"},
-        {"{\"match\": \"a\", \"max_hz\": 0}", "\"max_hz\" must be 1, 2, 5, 10 or 20"},
-        {"{\"match\": \"a\", \"max_hz\": \"5\"}", "\"max_hz\" must be 1, 2, 5, 10 or 20"},
-        {"{\"match\": \"a\", \"mode\": \"disconnect\", \"max_hz\": 5}",
-         "\"max_hz\" leaves messages out, which mode \"disconnect\" never does"},
-        {"{\"match\": \"a\", \"max_message_bytes\": 0}", "a whole number above 0"},
-        {"{\"match\": \"a\", \"max_message_bytes\": 1.5}", "a whole number above 0"},
-        {"{\"match\": \"a\", \"max_message_bytes\": 262145}",
-         "\"max_message_bytes\" (262145) is above the node's --max-message-bytes (262144)"},
-        {"{\"match\": \"a\", \"client_publish\": 1}", "\"client_publish\" must be true or false"},
-        {"{\"match\": \"a\", \"history\": true}",
-         ":1:39: topics[0]: \"history\" must be an object: {\"size\": 100, \"ttl_ms\": 300000}"},
-        {"{\"match\": \"a\", \"history\": {\"sizes\": 5}}",
-         ":1:40: topics[0]: unknown key \"sizes\"; did you mean \"size\"?"},
-        {"{\"match\": \"a\", \"history\": {\"ttlms\": 5}}", "did you mean \"ttl_ms\"?"},
-        {"{\"match\": \"a\", \"history\": {\"match\": 5}}", "unknown key \"match\""},
-        {"{\"match\": \"a\", \"history\": {\"size\": 5, \"size\": 5}}", "\"size\" stands twice"},
-        {"{\"match\": \"a\", \"history\": {\"size\": 100001}}",
-         "\"size\" must be a whole number of messages, up to 100000"},
-        {"{\"match\": \"a\", \"history\": {\"size\": -1}}", "\"size\" must be a whole number"},
-        {"{\"match\": \"a\", \"history\": {\"size\": \"5\"}}", "\"size\" must be a whole number"},
-        {"{\"match\": \"a\", \"history\": {\"size\": null}}", "\"size\" must be a whole number"},
-        {"{\"match\": \"a\", \"history\": {\"ttl_ms\": 0}}",
-         "\"ttl_ms\" must be a whole number of milliseconds, 1 to 2678400000 (31 days)"},
-        {"{\"match\": \"a\", \"history\": {\"ttl_ms\": 2678400001}}", "1 to 2678400000"},
-        {"{\"match\": \"a\", \"history\": {\"ttl_ms\": 1.5}}", "1 to 2678400000"},
-        {"{\"match\": \"a\", \"retain\": 1}", "\"retain\" must be true or false"},
-        {"{\"match\": \"a\", \"history\": {}, \"retain\": true}",
-         "\"retain\" is for topics without \"history\""},
-        {"{\"match\": \"a\", \"retain\": true, \"retain_key\": 7}",
-         "\"retain_key\" must be a string"},
-        {"{\"match\": \"a\", \"retain\": true, \"retain_key\": \"a{topic}\\u0000\"}",
-         "a NUL in a string"},
-        {"{\"match\": \"a\", \"retain\": true, \"retain_key\": \"last\"}",
-         "\"retain_key\" must have one {topic} where the topic stands, like \"last:{topic}\""},
-        {"{\"match\": \"a\", \"retain\": true, \"retain_key\": \"\"}", "must have one {topic}"},
-        {"{\"match\": \"a\", \"retain\": true, \"retain_key\": \"{topic}:{topic}\"}",
-         "must have one {topic}"},
-        {"{\"match\": \"a\", \"retain_key\": \"last:{topic}\"}",
-         "\"retain_key\" means nothing without \"retain\": true"},
-        {"{\"match\": \"a\", \"retain\": false, \"retain_key\": \"last:{topic}\"}",
-         "\"retain_key\" means nothing without \"retain\": true"},
-    };
     char text[2048];
-    for (size_t i = 0; i < SW_ARRAY_SIZE(cases); i++) {
-        struct attempt attempt = with_rules(text, cases[i].entries);
-        refuse(&attempt, cases[i].words);
+    for (size_t i = 0; i < SW_ARRAY_SIZE(bad_rules); i++) {
+        struct attempt attempt = with_rules(text, bad_rules[i].entries);
+        refuse(&attempt, bad_rules[i].words);
         refuse(&attempt, file_path);
     }
     refuse(ATTEMPT(.file = "{\"topics\": {}}"), ":1:12: \"topics\" must be an array of rules");
@@ -299,11 +297,11 @@ static void test_explains_what_is_kept_and_what_it_costs(void **state)
     accept_rules(&outcome, "{\"match\": \"a\", \"history\": {\"size\": 7, \"ttl_ms\": 2000},"
                            " \"max_message_bytes\": 100}, {\"match\": \"b\", \"history\": {}},"
                            "{\"match\": \"c\", \"retain\": true, \"retain_key\": \"l:{topic}\"}");
-    assert_explained(
-        &outcome.config, "a",
-        "  history            7 messages, until 2000 ms after the last; for each topic "
-        "that is read at most 700 bytes of this node's memory\n");
-    assert_explained(&outcome.config, "b", "at most 8388608 bytes of this node's memory\n");
+    assert_explained(&outcome.config, "a",
+                     "  history            7 messages, until 2000 ms after the last\n"
+                     "                     of each topic that is read at most 700 bytes in this "
+                     "node's memory\n");
+    assert_explained(&outcome.config, "b", "at most 8388608 bytes in this node's memory\nnot");
     assert_explained(&outcome.config, "c",
                      "  history            none\n  retain             true\n"
                      "  retain_key         l:{topic}\n");
@@ -314,7 +312,7 @@ static void test_explains_what_is_kept_and_what_it_costs(void **state)
                               FLAGS("--bus", "redis://127.0.0.1:1")};
     accept_it(&outcome, &attempt);
     assert_explained(&outcome.config, "b",
-                     "memory\n                     and of each topic at most "
+                     "memory\n                     of each topic at most "
                      "26214400 bytes in Redis\n");
     forget(&outcome);
 }
