@@ -58,6 +58,12 @@
 #define SW_ECHO_BYTES (16u << 20)
 /* Subscriptions of one session (`limits.topics`). */
 #define SW_SESSION_TOPICS 256
+/* Topics in the URL of a stream (PROTOCOL.md, section 9): its cursor is sent again and again, and
+ * comes back in a header. */
+#define SW_STREAM_TOPICS 32
+/* When the client of a stream comes back that breaks off unannounced: each draws its own moment
+ * within this time, which begins with half a second. */
+#define SW_STREAM_RETRY_MS 5000
 /* Entries of one subscribe: twice what can succeed, and an answer of at most 120 KB: 64 KB of their
  * names and 110 bytes of words for each. */
 #define SW_SUBSCRIBE_ENTRIES 512

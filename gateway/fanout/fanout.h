@@ -21,8 +21,6 @@
 #include "fanout/reader.h"
 #include "net/conn_write.h"
 
-#define SW_ENCODINGS 1
-
 /* How far a slot may be behind (DESIGN: marks). */
 struct sw_marks {
     uint32_t low_bytes;  /* shedding ends here */

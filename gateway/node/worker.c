@@ -7,6 +7,8 @@
 #include "protocol/encode.h"
 #include "session/guest.h"
 #include "session/report.h"
+#include "transport/sse_codec.h"
+#include "transport/sse_request.h"
 #include "transport/ws.h"
 
 #include <stdio.h>
@@ -59,22 +61,22 @@ static bool is_in_time(struct sw_worker *worker, struct sw_http *http, uint32_t 
     return retry_ms == 0;
 }
 
-static bool may_shake_hands(struct sw_worker *worker, struct sw_http *http)
+/* Who came without a proxy has been counted as it came. */
+static uint32_t handshake_retry_ms(struct sw_worker *worker, struct sw_http *http)
 {
     struct sw_peer peer = sw_session_peer(sw_session_of(sw_http_conn(http)));
     if (!is_proxy(worker, &peer)) {
-        return true;
+        return 0;
     }
     struct sw_http_client client = sw_http_client(sw_http_conn(http));
-    return is_in_time(worker, http,
-                      sw_quota_knock(&worker->config.addresses->quota, &client.peer,
-                                     sw_loop_now_ms(worker->loop)));
+    return sw_quota_knock(&worker->config.addresses->quota, &client.peer,
+                          sw_loop_now_ms(worker->loop));
 }
 
 static void upgrade(struct sw_worker *worker, struct sw_http *http,
                     const struct sw_request *request, bool echo)
 {
-    if (may_shake_hands(worker, http)) {
+    if (is_in_time(worker, http, handshake_retry_ms(worker, http))) {
         sw_ws_upgrade(&worker->door, http, request, echo);
     }
 }
@@ -89,17 +91,31 @@ static void on_echo(void *context, struct sw_http *http, const struct sw_request
     upgrade(context, http, request, true);
 }
 
+/* A stream is an upgrade whose refusals an EventSource understands. */
+static void on_sse(void *context, struct sw_http *http, const struct sw_request *request)
+{
+    struct sw_worker *worker = context;
+    uint32_t retry_ms = handshake_retry_ms(worker, http);
+    if (retry_ms) {
+        sw_count(&worker->counters.refused_total[SW_REFUSED_ADDRESS], 1);
+        sw_sse_put_off(http, retry_ms);
+    } else {
+        sw_sse_request(http, request,
+                       sw_door_may_publish(&worker->door, sw_http_conn(http), request));
+    }
+}
+
 static void drop_identity(void *kept)
 {
     struct sw_identity *identity = kept;
     sw_identity_destroy(&identity);
 }
 
-/* Whoever publishes over HTTP is known by each request's own token. Where this turn has verified
- * enough it waits for the next. A token that is no good counts as a handshake of its address, or
- * one connection would try as many as it likes. */
-static bool admit_publisher(struct sw_worker *worker, struct sw_http *http,
-                            const struct sw_request *request)
+/* Who publishes over HTTP, or asks for a stream, is known by the request's own token. Where this
+ * turn has verified enough it waits for the next. A token that is no good counts as a handshake of
+ * its address, or one connection would try as many as it likes. */
+static bool admit_bearer(struct sw_worker *worker, struct sw_http *http,
+                         const struct sw_request *request)
 {
     struct sw_quota *quota = &worker->config.addresses->quota;
     struct sw_peer peer = sw_http_client(sw_http_conn(http)).peer;
@@ -146,7 +162,21 @@ static bool guard_publish(void *context, struct sw_http *http, const struct sw_r
         sw_http_reply_error(http, SW_ERROR_FORBIDDEN, why, 0, NULL);
         return false;
     }
-    return !worker->door.tokens || admit_publisher(worker, http, request);
+    return !worker->door.tokens || admit_bearer(worker, http, request);
+}
+
+/* There is no later moment for a token: a stream hears nothing. */
+static bool guard_sse(void *context, struct sw_http *http, const struct sw_request *request)
+{
+    struct sw_worker *worker = context;
+    if (!sw_door_takes_token(&worker->door, http, request)) {
+        return false;
+    }
+    if (!sw_door_origin_allowed(&worker->door, request)) {
+        sw_http_reply_error(http, SW_ERROR_FORBIDDEN, "this origin may not connect", 0, NULL);
+        return false;
+    }
+    return !worker->door.tokens || admit_bearer(worker, http, request);
 }
 
 static void on_publish(void *context, struct sw_http *http, const struct sw_request *request)
@@ -192,6 +222,11 @@ static void init_site(struct sw_worker *worker)
     const char *echo = worker->config.config->echo_path;
     unsigned n = 0;
     worker->routes[n++] = (struct sw_route){.methods = SW_GET, .path = "/v1/ws", .handle = on_ws};
+    worker->routes[n++] = (struct sw_route){.methods = SW_GET | SW_HEAD,
+                                            .path = SW_SSE_PATH,
+                                            .cors = true,
+                                            .guard = guard_sse,
+                                            .handle = on_sse};
     worker->routes[n++] = (struct sw_route){.methods = SW_POST,
                                             .path = "/v1/publish",
                                             .cors = true,
@@ -577,8 +612,10 @@ static void init_sessions(struct sw_worker *worker)
     };
     worker->codec = sw_ws_codec_create();
     worker->framing = sw_ws_framing(worker->codec);
-    worker->encodings[0] =
+    worker->encodings[SW_ENCODING_WS] =
         (struct sw_encoding){.language = &sw_native_language, .framing = &worker->framing};
+    worker->encodings[SW_ENCODING_SSE] =
+        (struct sw_encoding){.language = &sw_native_language, .framing = &sw_sse_framing};
     sw_sessions_init(&worker->sessions, &sessions, worker->loop, worker->bus, &worker->inbox,
                      worker->encodings, &worker->counters);
     sw_purse_init(&worker->purse, worker->config.budget, worker->counters.budget_used_bytes);

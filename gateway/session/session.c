@@ -259,7 +259,7 @@ void sw_session_welcome(struct sw_session *session, uint64_t id)
                                            .heartbeat_ms = all->config.ping_ms,
                                            .expires_in = sw_session_expires_in(session),
                                            .frame_limit = SW_FRAME_BYTES,
-                                           .topics_limit = SW_SESSION_TOPICS,
+                                           .topics_limit = session->transport->topics,
                                            .publish = sw_permit_any(&permit, all->config.rules),
                                            .tokens = session->guest != NULL});
     sw_session_say(session, sw_buf_slice(&text));
@@ -451,6 +451,11 @@ void sw_session_say_drain(struct sw_session *session, uint64_t late_ms)
     struct sw_farewell left = sw_farewell_late(session->all->farewell, late_ms);
     struct sw_buf text = {0};
     sw_encode_drain(&text, left.from_ms, left.to_ms, left.close_ms);
+    if (session->transport->retry) {
+        uint32_t span_ms = left.to_ms - left.from_ms + 1;
+        session->transport->retry(
+            session, left.from_ms + (uint32_t)sw_random_below(&session->all->random, span_ms));
+    }
     sw_session_say(session, sw_buf_slice(&text));
     sw_buf_deinit(&text);
 }

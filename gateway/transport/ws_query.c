@@ -48,9 +48,7 @@ static void read_from(struct sw_slice query, struct asked *asked)
     }
 }
 
-/* Appends the first value of a parameter, decoded; nothing of one that cannot be. False: there is
- * none. */
-static bool take_parameter(struct sw_slice query, struct sw_slice wanted, struct sw_buf *text)
+bool sw_ws_query_take(struct sw_slice query, struct sw_slice wanted, struct sw_buf *text)
 {
     struct sw_slice name;
     struct sw_slice value;
@@ -65,17 +63,16 @@ static bool take_parameter(struct sw_slice query, struct sw_slice wanted, struct
     return false;
 }
 
-/* What is wrong with them is told in each topic's own entry, as in a subscribe. */
-static void read_wish(struct sw_slice query, struct sw_buf *members)
+void sw_ws_query_wish(struct sw_slice query, struct sw_buf *members)
 {
     struct sw_buf text = {0};
-    if (take_parameter(query, SW_SLICE("mode"), &text)) {
+    if (sw_ws_query_take(query, SW_SLICE("mode"), &text)) {
         size_t size = text.size < MODE_BYTES ? text.size : MODE_BYTES;
         sw_buf_append_slice(members, SW_SLICE(",\"mode\":"));
         sw_json_append_string(members, sw_slice(sw_buf_text(&text), size));
     }
     sw_buf_clear(&text);
-    if (take_parameter(query, SW_SLICE("max_hz"), &text)) {
+    if (sw_ws_query_take(query, SW_SLICE("max_hz"), &text)) {
         uint64_t hz;
         bool number = sw_slice_to_u64(sw_buf_slice(&text), UINT32_MAX, &hz);
         sw_buf_printf(members, ",\"max_hz\":%llu", number ? (unsigned long long)hz : 0);
@@ -103,7 +100,7 @@ static void collect_subs(struct sw_slice query, struct sw_buf *subs)
     struct sw_slice name;
     struct sw_slice value;
     struct asked asked = {.last = sw_ws_query_count(query, SW_SLICE("last")) > 0};
-    read_wish(query, &asked.wish);
+    sw_ws_query_wish(query, &asked.wish);
     read_from(query, &asked);
     while (sw_query_next(&rest, &name, &value)) {
         struct sw_buf topic = {0};
