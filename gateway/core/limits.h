@@ -115,6 +115,12 @@
 /* and behind all that: a worker that stands still does not keep the node from ending. */
 #define SW_DRAIN_OVERDUE_MS 5000
 
+/* Connections of a worker that are refused and whose request is waited for, since an EventSource
+ * needs another answer than all others; half of what is kept of descriptors. Above it nobody is
+ * waited for. */
+#define SW_REFUSED_WAITING 8
+/* And how long: a round trip around the world. */
+#define SW_REFUSED_WAIT_MS 300
 /* Accepts per wake-up of a listener: their requests come together in the next turn, and cost more
  * than the accept. With 8 of them p99 of who stays is half again as long, and nobody is back any
  * sooner. */

@@ -18,8 +18,6 @@
 
 /* Room for a batch of SW_PUBLISH_BATCH small messages, or a few large ones. */
 #define PUBLISH_BODY_BYTES (8u << 20)
-#define FULL_RETRY_MS      5000
-#define OFTEN_RETRY_MS     1000
 /* Between two log lines about connections that came from no balancer, or said nothing sensible. */
 #define COMPLAIN_MS 10000
 
@@ -260,33 +258,11 @@ static void init_site(struct sw_worker *worker)
 
 /* ---- accepting ---- */
 
-/* What it hears: over TLS an alert, since there was no handshake to say more. */
-static struct sw_slice refusal(const struct sw_worker_listener *listener, enum sw_refusal why)
-{
-    const struct sw_worker *worker = listener->worker;
-    if (listener->listen->tls) {
-        return SW_SLICE(SW_TLS_REFUSAL);
-    }
-    return why == SW_REFUSED_ADDRESS ? sw_slice(worker->often, worker->often_size)
-                                     : sw_slice(worker->full, worker->full_size);
-}
-
-/* In words, or by a RST where even these are too many: a storm shall cost the connected nothing. */
 static void refuse(struct sw_worker_listener *listener, int fd, enum sw_refusal why)
 {
     struct sw_worker *worker = listener->worker;
     sw_count(&worker->counters.refused_total[why], 1);
-    if (sw_bucket_take(&worker->answers, sw_loop_now_ms(worker->loop))) {
-        struct sw_slice words = refusal(listener, why);
-        (void)!write(fd, words.data, words.size);
-        /* a request that lies unread would be answered by a RST, which may overtake the words */
-        char unread[SW_HTTP_HEAD_BYTES];
-        (void)!recv(fd, unread, sizeof(unread), MSG_TRUNC | MSG_DONTWAIT);
-    } else {
-        struct linger at_once = {.l_onoff = 1};
-        (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
-    }
-    close(fd);
+    sw_refusals_answer(&worker->refusals, fd, why, listener->listen->tls);
 }
 
 /* Is there a token for one more? Balancers and tests on this machine come from loopback. */
@@ -295,35 +271,6 @@ static bool may_come_now(struct sw_worker *worker, const struct sw_address *peer
     bool counts = sw_config_is_set(worker->config.config, SW_CONFIG_accept_rate) ||
                   !sw_address_is_loopback(peer);
     return !counts || sw_bucket_take(&worker->accepts, sw_loop_now_ms(worker->loop));
-}
-
-/* The answer to who is refused at the door: made once, since nothing is spent on them. */
-static size_t write_refusal(char out[512], const char *status, enum sw_error error,
-                            const char *message, unsigned retry_ms)
-{
-    struct sw_buf body = {0};
-    sw_buf_append_slice(&body, SW_SLICE("{\"error\":"));
-    sw_http_append_error(&body, error, message, retry_ms, NULL);
-    sw_buf_append_byte(&body, '}');
-    int n = snprintf(out, 512,
-                     "HTTP/1.1 %s\r\nRetry-After: %u\r\n"
-                     "Content-Type: application/json\r\nContent-Length: %zu\r\n"
-                     "Connection: close\r\n\r\n%s",
-                     status, retry_ms / 1000, body.size, sw_buf_text(&body));
-    SW_ASSERT(n > 0 && n < 512);
-    sw_buf_deinit(&body);
-    return (size_t)n;
-}
-
-/* A full node is for a balancer to pass by (503); that an address comes too often is its own affair
- * and would be so on any node (429). */
-static void write_refusals(struct sw_worker *worker)
-{
-    worker->full_size = write_refusal(worker->full, "503 Service Unavailable", SW_ERROR_OVERLOADED,
-                                      NULL, FULL_RETRY_MS);
-    worker->often_size =
-        write_refusal(worker->often, "429 Too Many Requests", SW_ERROR_RATE_LIMITED,
-                      "this address connects too often", OFTEN_RETRY_MS);
 }
 
 /* The connection of `client` becomes a session, if there is room for one. Where its address has as
@@ -653,10 +600,10 @@ void sw_worker_init(struct sw_worker *worker, const struct sw_worker_config *con
         (struct sw_publisher){.bus = bus, .inbox = &worker->inbox, .rules = &settings->rules};
     uint64_t rate = settings->accept_rate * 1000 / config->workers;
     sw_bucket_init(&worker->accepts, rate, sw_loop_now_ms(loop));
-    sw_bucket_init(&worker->answers, rate, sw_loop_now_ms(loop));
+    sw_refusals_init(&worker->refusals, loop, &worker->sessions.random, rate,
+                     config->addresses->trusted.count > 0);
     sw_greetings_init(&worker->greetings, loop, on_greeting_end);
     init_site(worker);
-    write_refusals(worker);
     sw_bus_add_worker(bus, &worker->inbox);
     worker->turn = (struct sw_turn){.run = on_turn, .owner = worker};
     sw_loop_add_turn(loop, &worker->turn);
@@ -669,6 +616,7 @@ void sw_worker_deinit(struct sw_worker *worker)
         sw_listener_close(&worker->listeners[i].socket);
     }
     sw_greetings_close(&worker->greetings);
+    sw_refusals_deinit(&worker->refusals);
     if (worker->config.keys) {
         sw_verifier_deinit(&worker->verifier);
     }
