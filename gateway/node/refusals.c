@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "node/refusals.h"
 
+#include "common/mem.h"
 #include "http/server.h"
 #include "net/tls_conn.h"
 #include "transport/sse_request.h"
