@@ -150,6 +150,13 @@
 #define SW_REDIS_SLICE_BYTES 16384
 /* Read from Redis per turn; then the clients get theirs. */
 #define SW_REDIS_TURN_BYTES (1u << 20)
+/* What a rule may have each of its topics keep, and a client ask for as `last`: 200 reads of
+ * SW_HISTORY_READ; who is further behind than that is better served by a snapshot. */
+#define SW_HISTORY_SIZE 100000
+/* And for so long: 31 days. */
+#define SW_HISTORY_TTL_MS 2678400000u
+/* A key of Redis that a rule names. */
+#define SW_RETAIN_KEY_BYTES 255
 /* Entries of one read of a history: one XRANGE of 10,000 stops Redis for 12 ms, and everybody else
  * with it. */
 #define SW_HISTORY_READ 500

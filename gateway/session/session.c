@@ -260,6 +260,7 @@ void sw_session_welcome(struct sw_session *session, uint64_t id)
                                            .expires_in = sw_session_expires_in(session),
                                            .frame_limit = SW_FRAME_BYTES,
                                            .topics_limit = session->transport->topics,
+                                           .history = sw_rules_keep_history(all->config.rules),
                                            .publish = sw_permit_any(&permit, all->config.rules),
                                            .tokens = session->guest != NULL});
     sw_session_say(session, sw_buf_slice(&text));

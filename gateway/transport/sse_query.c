@@ -59,18 +59,6 @@ static bool read_cursor(struct sw_slice query, struct sw_slice last_event_id, un
     return good;
 }
 
-/* `last=N`, for topics that go on from nowhere. */
-static void read_last(struct sw_slice query, struct sw_buf *member)
-{
-    struct sw_buf text = {0};
-    if (sw_ws_query_take(query, SW_SLICE("last"), &text)) {
-        uint64_t last;
-        bool number = sw_slice_to_u64(sw_buf_slice(&text), UINT32_MAX, &last);
-        sw_buf_printf(member, ",\"last\":%llu", number ? (unsigned long long)last : 0);
-    }
-    sw_buf_deinit(&text);
-}
-
 static void append_topic(struct sw_buf *text, struct sw_slice value)
 {
     struct sw_buf topic = {0};
@@ -96,7 +84,7 @@ static void append_subs(struct sw_slice query, const struct cursor *cursor, stru
     struct sw_slice value;
     unsigned count = 0;
     sw_ws_query_wish(query, &wish);
-    read_last(query, &last);
+    sw_ws_query_number(query, "last", &last); /* for topics that go on from nowhere */
     while (sw_query_next(&query, &name, &value)) {
         if (!sw_slice_equal(name, SW_SLICE("topic"))) {
             continue;
