@@ -199,6 +199,12 @@
 #define SW_FLUSH_PIECES 64
 /* Bytes that one session may get in one turn while others wait. */
 #define SW_FLUSH_BYTES (1u << 20)
+/* Of these, what may come from a history: who returns is brought up to date in slices, so that many
+ * share the turn and live messages go out beside them. */
+#define SW_REPLAY_BYTES (64u << 10)
+/* Runs of histories that a worker keeps rendered, beside those that somebody reads: about 80,000
+ * messages of 100 bytes. */
+#define SW_RUNS_BYTES (8u << 20)
 /* Time that one turn may spend writing; what is left gets cursors. Without it a walk over 10,000
  * clients keeps the loop from reading for 50-110 ms. */
 #define SW_WRITE_BUDGET_NS 2000000u

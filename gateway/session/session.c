@@ -68,11 +68,26 @@ static void on_pressure(void *owner, uint32_t slot, const struct sw_pressure *pr
     }
 }
 
+static void on_ask(void *owner, struct sw_tape *tape, uint64_t run)
+{
+    const struct sw_sessions *all = owner;
+    sw_bus_ask(all->bus, all->config.worker, tape->id, tape->generation, sw_tape_name(tape), run);
+}
+
+static void on_check(void *owner, struct sw_tape *tape, uint32_t number)
+{
+    const struct sw_sessions *all = owner;
+    sw_bus_check(all->bus, all->config.worker, tape->id, tape->generation, sw_tape_name(tape),
+                 number);
+}
+
 static const struct sw_fanout_events fanout_events = {.conn = conn_at,
                                                       .on_broken = on_broken,
                                                       .on_over = on_over,
                                                       .on_evict = on_evict,
-                                                      .on_pressure = on_pressure};
+                                                      .on_pressure = on_pressure,
+                                                      .on_ask = on_ask,
+                                                      .on_check = on_check};
 
 void sw_sessions_init(struct sw_sessions *all, const struct sw_sessions_config *config,
                       struct sw_loop *loop, struct sw_bus *bus, struct sw_inbox *inbox,
@@ -637,6 +652,12 @@ static void on_entry(struct sw_sessions *all, const struct sw_entry *entry)
     }
     switch ((enum sw_entry_kind)entry->kind) {
     case SW_ENTRY_STATE:
+        if (entry->state) {
+            sw_tape_state(&all->fanout, tape, entry->state);
+        }
+        if (tape->state == SW_TAPE_JOINED) {
+            return;
+        }
         sw_pending_joined(all, tape);
         sw_tape_release(all, tape);
         return;
@@ -644,12 +665,18 @@ static void on_entry(struct sw_sessions *all, const struct sw_entry *entry)
         sw_tape_refused(all, tape, (enum sw_error)entry->error);
         return;
     case SW_ENTRY_MESSAGE:
-        sw_tape_append(&all->fanout, tape, entry->message);
+        sw_tape_append(&all->fanout, tape, entry->message, entry->offset);
         return;
     case SW_ENTRY_GAP:
-        sw_tape_append_gap(&all->fanout, tape, entry->count, (enum sw_shed)entry->shed);
+        sw_tape_append_gap(&all->fanout, tape,
+                           &(struct sw_gap){.count = entry->count,
+                                            .from = entry->offset,
+                                            .span = entry->span,
+                                            .reason = (enum sw_shed)entry->shed});
         return;
     case SW_ENTRY_RUN:
+        sw_tape_run(&all->fanout, tape, entry->run);
+        return;
     case SW_ENTRY_FEED:
         return;
     }

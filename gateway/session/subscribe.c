@@ -47,7 +47,7 @@ void sw_session_attach(struct sw_session *session, struct sw_tape *tape, struct 
         return;
     }
     grow(session);
-    sw_hub_subscribe(fanout, tape, session->slot, reader->subscriptions, manner);
+    sw_hub_subscribe(fanout, tape, session->slot, reader->subscriptions, manner, NULL);
 }
 
 void sw_tape_release(struct sw_sessions *all, struct sw_tape *tape)
@@ -61,14 +61,11 @@ void sw_tape_release(struct sw_sessions *all, struct sw_tape *tape)
 }
 
 /* A gap that the subscription has not been told of yet; nothing of it can be told later. */
-static void say_dropped(struct sw_session *session, const struct sw_tape *tape, uint64_t count,
-                        enum sw_shed reason)
+static void say_dropped(struct sw_session *session, const struct sw_tape *tape, struct sw_push push)
 {
-    struct sw_push push = {.kind = SW_PUSH_DROPPED,
-                           .name = sw_tape_name(tape),
-                           .pattern = tape->pattern,
-                           .count = count,
-                           .reason = reason};
+    push.kind = SW_PUSH_DROPPED;
+    push.name = sw_tape_name(tape);
+    push.pattern = tape->pattern;
     const struct sw_encoding *encoding = &session->all->fanout.encodings[tape->encoding];
     struct sw_buf frame = {0};
     size_t text_size;
@@ -82,13 +79,19 @@ static void say_untold(struct sw_session *session, const struct sw_tape *tape,
                        const struct sw_untold *untold)
 {
     if (untold->slow || untold->unknown) {
-        say_dropped(session, tape, untold->unknown ? 0 : untold->slow, SW_SHED_SLOW);
+        say_dropped(session, tape,
+                    (struct sw_push){.count = untold->unknown ? 0 : untold->slow,
+                                     .epoch = untold->epoch,
+                                     .from = untold->from,
+                                     .to = untold->to,
+                                     .reason = untold->slow_reason});
     }
     if (untold->passed) {
-        say_dropped(session, tape, untold->passed, untold->passed_reason);
+        say_dropped(session, tape,
+                    (struct sw_push){.count = untold->passed, .reason = untold->passed_reason});
     }
     if (untold->feed) {
-        say_dropped(session, tape, 0, SW_SHED_FEED);
+        say_dropped(session, tape, (struct sw_push){.reason = SW_SHED_FEED});
     }
 }
 
@@ -189,6 +192,7 @@ static void subscribe_one(struct subscribing *at, const struct sw_command_sub *s
     if (!tape) {
         tape = sw_tape_create(&all->fanout, session->transport->encoding, topic, pattern);
         tape->rule = (uint8_t)sw_rule_index(all->config.rules, rule);
+        tape->retain = rule->retain && !tape->pattern;
         sw_bus_join(all->bus, all->config.worker, tape->id, tape->generation, topic, pattern);
     }
     sw_pending_add(session, &at->request, at->id, tape, choice);

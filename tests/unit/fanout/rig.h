@@ -468,7 +468,7 @@ static inline void rig_subscribe_as(struct rig *rig, uint32_t slot, struct sw_ta
                                     enum sw_mode mode, unsigned max_hz)
 {
     sw_hub_subscribe(&rig->fanout, tape, slot, sw_reader(&rig->fanout, slot)->subscriptions,
-                     (struct sw_manner){.mode = mode, .pace = sw_pace_of(max_hz)});
+                     (struct sw_manner){.mode = mode, .pace = sw_pace_of(max_hz)}, NULL);
 }
 
 static inline void rig_subscribe(struct rig *rig, uint32_t slot, struct sw_tape *tape)
@@ -480,8 +480,15 @@ static inline void rig_append(struct rig *rig, struct sw_tape *tape, struct sw_s
 {
     struct sw_message *message =
         sw_message_create(sw_tape_name(tape), SW_SLICE(""), payload, 0, sw_clock_ns());
-    sw_tape_append(&rig->fanout, tape, message);
+    sw_tape_append(&rig->fanout, tape, message, 0);
     sw_message_unref(message);
+}
+
+/* What has no offset is missing. */
+static inline void rig_gap(struct rig *rig, struct sw_tape *tape, uint64_t count,
+                           enum sw_shed reason)
+{
+    sw_tape_append_gap(&rig->fanout, tape, &(struct sw_gap){.count = count, .reason = reason});
 }
 
 static inline void rig_send(struct rig *rig, struct sw_tape *tape, const char *text)

@@ -200,7 +200,7 @@ static inline void append(struct world *world, struct sw_tape *tape)
 {
     struct sw_message *message =
         sw_message_create(sw_tape_name(tape), sw_slice("", 0), SW_SLICE("{}"), 0, 0);
-    sw_tape_append(&world->sessions.fanout, tape, message);
+    sw_tape_append(&world->sessions.fanout, tape, message, 0);
     sw_message_unref(message);
     sw_fanout_walk(&world->sessions.fanout);
     sw_fanout_turned(&world->sessions.fanout);
