@@ -242,7 +242,7 @@ static void go(struct sw_fanout *fanout, struct sw_cursor *cursor, const struct 
     }
     case SW_FOUND_NONE:
         sw_cursor_leave_run(fanout, cursor);
-        sw_history_ask(fanout, tape, cursor->offset + 1);
+        sw_tape_ask(fanout, tape, cursor->offset + 1);
         cursor->waits = true;
         return;
     case SW_FOUND_RUN:
@@ -268,7 +268,7 @@ void sw_collect_bare(struct sw_fanout *fanout, struct sw_collecting *to, uint32_
             go(fanout, cursor, &found);
             sw_put_pending(fanout, to, id);
         } else if (found.kind == SW_FOUND_NONE) {
-            sw_history_ask(fanout, fanout->tapes[cursor->tape], offset + 1); /* ahead */
+            sw_tape_ask(fanout, fanout->tapes[cursor->tape], offset + 1); /* ahead */
         }
         return;
     }

@@ -294,7 +294,7 @@ struct sw_found sw_history_find(const struct sw_tape *tape, uint64_t offset)
                              .until = until < history->top ? until : history->top};
 }
 
-void sw_history_ask(struct sw_fanout *fanout, struct sw_tape *tape, uint64_t offset)
+void sw_tape_ask(struct sw_fanout *fanout, struct sw_tape *tape, uint64_t offset)
 {
     struct sw_tape_history *history = tape->history;
     uint64_t number = offset / SW_RUN_OFFSETS;

@@ -41,6 +41,6 @@ struct sw_found {
 /* Where the message at `offset` is, which is not above the tape's newest. */
 struct sw_found sw_history_find(const struct sw_tape *tape, uint64_t offset);
 /* Asks for the run of that offset, unless that is under way. */
-void sw_history_ask(struct sw_fanout *fanout, struct sw_tape *tape, uint64_t offset);
+void sw_tape_ask(struct sw_fanout *fanout, struct sw_tape *tape, uint64_t offset);
 
 #endif

@@ -8,7 +8,7 @@ static enum sw_found_kind look(struct sw_fanout *fanout, struct sw_tape *tape, u
 {
     struct sw_found found = sw_history_find(tape, offset);
     if (found.kind == SW_FOUND_NONE) {
-        sw_history_ask(fanout, tape, offset);
+        sw_tape_ask(fanout, tape, offset);
     }
     *until = found.until;
     return found.kind;

@@ -644,59 +644,6 @@ void sw_session_closed(struct sw_session *session)
 
 /* ---- the turn ---- */
 
-static void on_entry(struct sw_sessions *all, const struct sw_entry *entry)
-{
-    struct sw_tape *tape = sw_tape_get(&all->fanout, entry->tape, entry->generation);
-    if (!tape) {
-        return;
-    }
-    switch ((enum sw_entry_kind)entry->kind) {
-    case SW_ENTRY_STATE:
-        if (entry->state) {
-            sw_tape_state(&all->fanout, tape, entry->state);
-        }
-        if (tape->state == SW_TAPE_JOINED) {
-            return;
-        }
-        sw_pending_joined(all, tape);
-        sw_tape_release(all, tape);
-        return;
-    case SW_ENTRY_REFUSED:
-        sw_tape_refused(all, tape, (enum sw_error)entry->error);
-        return;
-    case SW_ENTRY_MESSAGE:
-        sw_tape_append(&all->fanout, tape, entry->message, entry->offset);
-        return;
-    case SW_ENTRY_GAP:
-        sw_tape_append_gap(&all->fanout, tape,
-                           &(struct sw_gap){.count = entry->count,
-                                            .from = entry->offset,
-                                            .span = entry->span,
-                                            .reason = (enum sw_shed)entry->shed});
-        return;
-    case SW_ENTRY_RUN:
-        sw_tape_run(&all->fanout, tape, entry->run);
-        return;
-    case SW_ENTRY_FEED:
-        return;
-    }
-}
-
-void sw_sessions_on_post(struct sw_sessions *all, struct sw_post *post)
-{
-    if (post->kind == SW_POST_BATCH) {
-        struct sw_batch *batch = SW_CONTAINER_OF(post, struct sw_batch, post);
-        for (uint32_t i = 0; i < batch->count; i++) {
-            on_entry(all, &batch->entries[i]);
-        }
-        sw_bus_return(all->bus, batch);
-        return;
-    }
-    SW_ASSERT(post->kind == SW_POST_PUBLISH);
-    struct sw_publish *publish = SW_CONTAINER_OF(post, struct sw_publish, post);
-    publish->done(publish->context, publish);
-}
-
 bool sw_sessions_busy(const struct sw_sessions *all)
 {
     return sw_fanout_busy(&all->fanout);

@@ -252,68 +252,70 @@ static void entries_of_a_subscribe_are_judged_one_by_one(void **state)
     assert_false(sw_command_next_sub(&command, &at, &sub));
 }
 
+#define BAD_POSITION "\"from\" is a position: {\"epoch\":\"Qx7\",\"offset\":41}"
+#define BAD_EPOCH    "an \"epoch\" is 1 to 24 of A-Z, a-z and 0-9"
+#define BAD_OFFSET   "an \"offset\" is a whole number from 0, below 2^53"
+#define BAD_LAST     "\"last\" is a whole number from 1 to 100000"
+#define BAD_BOTH     "\"from\" and \"last\" exclude each other"
+
+static const struct {
+    const char *claim;
+    const char *message; /* NULL: it is good */
+    const char *from;
+    uint32_t last;
+} claims[] = {
+    {"\"from\":{\"epoch\":\"Qx7\",\"offset\":41}", NULL, "Qx7:41", 0},
+    {"\"from\":{\"offset\":9007199254740991,\"epoch\":\"abcdefghijklmnopqrstuvwx\"}", NULL,
+     "abcdefghijklmnopqrstuvwx:9007199254740991", 0},
+    {"\"from\":{\"epoch\":\"0\",\"offset\":0}", NULL, "0:0", 0},
+    {"\"from\": { \"epoch\" : \"A\" , \"offset\" : 0 , \"more\" : [1] }", NULL, "A:0", 0},
+    {"\"mode\":\"all\",\"last\":1", NULL, NULL, 1},
+    {"\"last\":100000", NULL, NULL, 100000},
+    {"\"from\":null", BAD_POSITION, NULL, 0},
+    {"\"from\":\"Qx7:41\"", BAD_POSITION, NULL, 0},
+    {"\"from\":[]", BAD_POSITION, NULL, 0},
+    {"\"from\":41", BAD_POSITION, NULL, 0},
+    {"\"from\":{}", BAD_POSITION, NULL, 0},
+    {"\"from\":{\"epoch\":\"Qx7\"}", BAD_POSITION, NULL, 0},
+    {"\"from\":{\"offset\":41}", BAD_POSITION, NULL, 0},
+    {"\"from\":{\"epoch\":7,\"offset\":41}", BAD_POSITION, NULL, 0},
+    {"\"from\":{\"epoch\":null,\"offset\":41}", BAD_POSITION, NULL, 0},
+    {"\"from\":{\"epoch\":\"a\",\"offset\":1,\"offset\":2}", "a name stands twice in \"from\"",
+     NULL, 0},
+    {"\"from\":{\"epoch\":\"\",\"offset\":41}", BAD_EPOCH, NULL, 0},
+    {"\"from\":{\"epoch\":\"abcdefghijklmnopqrstuvwxy\",\"offset\":41}", BAD_EPOCH, NULL, 0},
+    {"\"from\":{\"epoch\":\"Q-7\",\"offset\":41}", BAD_EPOCH, NULL, 0},
+    {"\"from\":{\"epoch\":\"Qx7:41\",\"offset\":41}", BAD_EPOCH, NULL, 0},
+    {"\"from\":{\"epoch\":\"Q\xc3\xb6\",\"offset\":41}", BAD_EPOCH, NULL, 0},
+    {"\"from\":{\"epoch\":\"Qx7\",\"offset\":-1}", BAD_OFFSET, NULL, 0},
+    {"\"from\":{\"epoch\":\"Qx7\",\"offset\":41.0}", BAD_OFFSET, NULL, 0},
+    {"\"from\":{\"epoch\":\"Qx7\",\"offset\":4e1}", BAD_OFFSET, NULL, 0},
+    {"\"from\":{\"epoch\":\"Qx7\",\"offset\":9007199254740992}", BAD_OFFSET, NULL, 0},
+    {"\"from\":{\"epoch\":\"Qx7\",\"offset\":18446744073709551657}", BAD_OFFSET, NULL, 0},
+    {"\"from\":{\"epoch\":\"Qx7\",\"offset\":\"41\"}", BAD_OFFSET, NULL, 0},
+    {"\"from\":{\"epoch\":\"Qx7\",\"offset\":null}", BAD_OFFSET, NULL, 0},
+    {"\"last\":0", BAD_LAST, NULL, 0},
+    {"\"last\":100001", BAD_LAST, NULL, 0},
+    {"\"last\":4294967297", BAD_LAST, NULL, 0},
+    {"\"last\":-1", BAD_LAST, NULL, 0},
+    {"\"last\":1.5", BAD_LAST, NULL, 0},
+    {"\"last\":\"1\"", BAD_LAST, NULL, 0},
+    {"\"last\":true", BAD_LAST, NULL, 0},
+    {"\"last\":null", BAD_LAST, NULL, 0},
+    {"\"from\":{\"epoch\":\"Qx7\",\"offset\":41},\"last\":1", BAD_BOTH, NULL, 0},
+    {"\"last\":null,\"from\":null", BAD_BOTH, NULL, 0},
+};
+
 /* Each behind one that is good, which stays so. */
 static void claims_are_judged_entry_by_entry(void **state)
 {
     (void)state;
-    static const char position[] = "\"from\" is a position: {\"epoch\":\"Qx7\",\"offset\":41}";
-    static const char epoch[] = "an \"epoch\" is 1 to 24 of A-Z, a-z and 0-9";
-    static const char offset[] = "an \"offset\" is a whole number from 0, below 2^53";
-    static const char last[] = "\"last\" is a whole number from 1 to 100000";
-    static const char both[] = "\"from\" and \"last\" exclude each other";
-    static const struct {
-        const char *claim;
-        const char *message; /* NULL: it is good */
-        const char *from;
-        uint32_t last;
-    } rows[] = {
-        {"\"from\":{\"epoch\":\"Qx7\",\"offset\":41}", NULL, "Qx7:41", 0},
-        {"\"from\":{\"offset\":9007199254740991,\"epoch\":\"abcdefghijklmnopqrstuvwx\"}", NULL,
-         "abcdefghijklmnopqrstuvwx:9007199254740991", 0},
-        {"\"from\":{\"epoch\":\"0\",\"offset\":0}", NULL, "0:0", 0},
-        {"\"from\": { \"epoch\" : \"A\" , \"offset\" : 0 , \"more\" : [1] }", NULL, "A:0", 0},
-        {"\"mode\":\"all\",\"last\":1", NULL, NULL, 1},
-        {"\"last\":100000", NULL, NULL, 100000},
-        {"\"from\":null", position, NULL, 0},
-        {"\"from\":\"Qx7:41\"", position, NULL, 0},
-        {"\"from\":[]", position, NULL, 0},
-        {"\"from\":41", position, NULL, 0},
-        {"\"from\":{}", position, NULL, 0},
-        {"\"from\":{\"epoch\":\"Qx7\"}", position, NULL, 0},
-        {"\"from\":{\"offset\":41}", position, NULL, 0},
-        {"\"from\":{\"epoch\":7,\"offset\":41}", position, NULL, 0},
-        {"\"from\":{\"epoch\":null,\"offset\":41}", position, NULL, 0},
-        {"\"from\":{\"epoch\":\"a\",\"offset\":1,\"offset\":2}", "a name stands twice in \"from\"",
-         NULL, 0},
-        {"\"from\":{\"epoch\":\"\",\"offset\":41}", epoch, NULL, 0},
-        {"\"from\":{\"epoch\":\"abcdefghijklmnopqrstuvwxy\",\"offset\":41}", epoch, NULL, 0},
-        {"\"from\":{\"epoch\":\"Q-7\",\"offset\":41}", epoch, NULL, 0},
-        {"\"from\":{\"epoch\":\"Qx7:41\",\"offset\":41}", epoch, NULL, 0},
-        {"\"from\":{\"epoch\":\"Q\xc3\xb6\",\"offset\":41}", epoch, NULL, 0},
-        {"\"from\":{\"epoch\":\"Qx7\",\"offset\":-1}", offset, NULL, 0},
-        {"\"from\":{\"epoch\":\"Qx7\",\"offset\":41.0}", offset, NULL, 0},
-        {"\"from\":{\"epoch\":\"Qx7\",\"offset\":4e1}", offset, NULL, 0},
-        {"\"from\":{\"epoch\":\"Qx7\",\"offset\":9007199254740992}", offset, NULL, 0},
-        {"\"from\":{\"epoch\":\"Qx7\",\"offset\":18446744073709551657}", offset, NULL, 0},
-        {"\"from\":{\"epoch\":\"Qx7\",\"offset\":\"41\"}", offset, NULL, 0},
-        {"\"from\":{\"epoch\":\"Qx7\",\"offset\":null}", offset, NULL, 0},
-        {"\"last\":0", last, NULL, 0},
-        {"\"last\":100001", last, NULL, 0},
-        {"\"last\":4294967297", last, NULL, 0},
-        {"\"last\":-1", last, NULL, 0},
-        {"\"last\":1.5", last, NULL, 0},
-        {"\"last\":\"1\"", last, NULL, 0},
-        {"\"last\":true", last, NULL, 0},
-        {"\"last\":null", last, NULL, 0},
-        {"\"from\":{\"epoch\":\"Qx7\",\"offset\":41},\"last\":1", both, NULL, 0},
-        {"\"last\":null,\"from\":null", both, NULL, 0},
-    };
-    for (size_t i = 0; i < SW_ARRAY_SIZE(rows); i++) {
+    for (size_t i = 0; i < SW_ARRAY_SIZE(claims); i++) {
         char line[512];
         int size = snprintf(line, sizeof(line),
                             "{\"type\":\"subscribe\",\"subs\":[{\"topic\":\"a\",\"last\":7},"
                             "{\"topic\":\"b\",%s}]}",
-                            rows[i].claim);
+                            claims[i].claim);
         char *text = unit_exact_copy(line, (size_t)size);
         struct sw_command command = sw_command_parse(sw_slice(text, (size_t)size));
         struct sw_command_walk at = {0};
@@ -325,17 +327,17 @@ static void claims_are_judged_entry_by_entry(void **state)
         assert_int_equal(sub.last, 7);
         assert_true(sw_command_next_sub(&command, &at, &sub));
         assert_raw(sub.topic, "\"b\"");
-        if (rows[i].message) {
+        if (claims[i].message) {
             assert_int_equal(sub.error, SW_ERROR_BAD_REQUEST);
-            assert_string_equal(sub.message, rows[i].message);
+            assert_string_equal(sub.message, claims[i].message);
         } else {
             assert_int_equal(sub.error, SW_ERROR_NONE);
             assert_null(sub.message);
-            assert_int_equal(sub.last, rows[i].last);
-            assert_int_equal(sub.has_from, rows[i].from != NULL);
+            assert_int_equal(sub.last, claims[i].last);
+            assert_int_equal(sub.has_from, claims[i].from != NULL);
             struct sw_buf from = {0};
             sw_position_write(&from, &sub.from);
-            assert_string_equal(sw_buf_text(&from), rows[i].from ? rows[i].from : "0:0");
+            assert_string_equal(sw_buf_text(&from), claims[i].from ? claims[i].from : "0:0");
             sw_buf_deinit(&from);
         }
         assert_false(sw_command_next_sub(&command, &at, &sub));

@@ -348,20 +348,6 @@ static void short_replies_are_these_bytes(void **state)
     assert_text(&out, "{\"type\":\"refreshed\",\"expires_in\":0}");
     sw_encode_expiring(&out, 60000);
     assert_text(&out, "{\"type\":\"expiring\",\"in_ms\":60000}");
-    struct sw_position position = {0};
-    sw_encode_published(&out, 9007199254740991, &position);
-    assert_text(&out, "{\"type\":\"published\",\"id\":9007199254740991}");
-    sw_encode_published(&out, 0, &position);
-    assert_text(&out, "{\"type\":\"published\"}");
-    sw_position_parse(SW_SLICE("Qx7:46"), &position);
-    sw_encode_published(&out, 4, &position);
-    assert_text(&out, "{\"type\":\"published\",\"id\":4,\"epoch\":\"Qx7\",\"offset\":46}");
-    sw_encode_feed(&out, true, 1200, true);
-    assert_text(&out, "{\"type\":\"feed\",\"state\":\"stale\",\"since_ms\":1200}");
-    sw_encode_feed(&out, false, 1200, true);
-    assert_text(&out, "{\"type\":\"feed\",\"state\":\"live\",\"gap\":true}");
-    sw_encode_feed(&out, false, 0, false);
-    assert_text(&out, "{\"type\":\"feed\",\"state\":\"live\",\"gap\":false}");
     sw_encode_pong(&out, 4);
     assert_text(&out, "{\"type\":\"pong\",\"id\":4}");
     sw_encode_pong(&out, 0);
@@ -383,6 +369,27 @@ static void short_replies_are_these_bytes(void **state)
     sw_encode_revoked_end(&out);
     assert_text(&out, "{\"type\":\"unsubscribed\",\"topics\":[\"a\",\"b.*\"],"
                       "\"reason\":\"revoked\",\"retry\":false}");
+    sw_buf_deinit(&out);
+}
+
+static void published_and_feed_are_these_bytes(void **state)
+{
+    (void)state;
+    struct sw_buf out = {0};
+    struct sw_position position = {0};
+    sw_encode_published(&out, 9007199254740991, &position);
+    assert_text(&out, "{\"type\":\"published\",\"id\":9007199254740991}");
+    sw_encode_published(&out, 0, &position);
+    assert_text(&out, "{\"type\":\"published\"}");
+    sw_position_parse(SW_SLICE("Qx7:46"), &position);
+    sw_encode_published(&out, 4, &position);
+    assert_text(&out, "{\"type\":\"published\",\"id\":4,\"epoch\":\"Qx7\",\"offset\":46}");
+    sw_encode_feed(&out, true, 1200, true);
+    assert_text(&out, "{\"type\":\"feed\",\"state\":\"stale\",\"since_ms\":1200}");
+    sw_encode_feed(&out, false, 1200, true);
+    assert_text(&out, "{\"type\":\"feed\",\"state\":\"live\",\"gap\":true}");
+    sw_encode_feed(&out, false, 0, false);
+    assert_text(&out, "{\"type\":\"feed\",\"state\":\"live\",\"gap\":false}");
     sw_buf_deinit(&out);
 }
 
@@ -498,6 +505,7 @@ int main(void)
         cmocka_unit_test(identity_is_the_topic_the_pattern_and_the_key),
         cmocka_unit_test(any_push_has_the_size_that_was_announced),
         cmocka_unit_test(short_replies_are_these_bytes),
+        cmocka_unit_test(published_and_feed_are_these_bytes),
         cmocka_unit_test(replies_to_subscribe_are_these_bytes),
         cmocka_unit_test(starts_are_these_bytes),
         cmocka_unit_test(errors_are_these_bytes),

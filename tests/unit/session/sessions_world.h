@@ -177,6 +177,15 @@ static inline struct sw_tape *tape_of(struct world *world, const char *name, boo
     return tape;
 }
 
+/* The session reads the tape from now on. */
+static inline void attach(struct sw_session *session, struct sw_tape *tape)
+{
+    struct sw_want want = {.choice = {.mode = SW_MODE_ALL}};
+    struct sw_buf entries = {0};
+    assert_true(sw_session_begin(session, tape, &want, &entries));
+    sw_buf_deinit(&entries);
+}
+
 /* The loop's clock is read when it wakes up. */
 struct pause {
     struct sw_timer timer;
