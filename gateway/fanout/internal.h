@@ -115,6 +115,11 @@ static inline bool sw_block_may_be_kept(const struct sw_block *block)
     return block->gap && block->span && block->shed != SW_SHED_TOO_LARGE;
 }
 
+/* ---- bookmarks (bookmark.c) ---- */
+
+/* The cursor as it will be when what is collected before a bookmark has left, to look at. */
+struct sw_cursor sw_cursor_ahead(const struct sw_fanout *fanout, uint32_t id);
+
 /* ---- boards (board.c) ---- */
 
 /* The tape's turn goes onto its board, which begins here where a paced reader will need one. */
@@ -175,12 +180,13 @@ static inline void sw_gate_wrote(struct sw_fanout *fanout, uint32_t slot, struct
 /* ---- pieces (left.c) ---- */
 
 enum sw_piece_kind {
-    SW_PIECE_FRAMES, /* of a block on the tape */
-    SW_PIECE_RUN,    /* of a run of the history */
-    SW_PIECE_ENTRY,  /* one of the tape's board */
-    SW_PIECE_GAP,    /* the cursor's `gap`, told */
-    SW_PIECE_PASSED, /* its `passed` */
-    SW_PIECE_NAME,   /* what its stream is called, or that it was reset */
+    SW_PIECE_FRAMES,   /* of a block on the tape */
+    SW_PIECE_RUN,      /* of a run of the history */
+    SW_PIECE_ENTRY,    /* one of the tape's board */
+    SW_PIECE_GAP,      /* the cursor's `gap`, told */
+    SW_PIECE_PASSED,   /* its `passed` */
+    SW_PIECE_NAME,     /* what its stream is called, or that it was reset */
+    SW_PIECE_BOOKMARK, /* where all of the reader's are; of no cursor */
 };
 
 /* A run of frames of one block, as one entry of an iovec. */

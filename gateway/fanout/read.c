@@ -123,6 +123,7 @@ static enum wrote write_some(struct sw_fanout *fanout, uint32_t slot, struct sw_
     to->count = to->lead;
     to->iov[0] = (struct iovec){.iov_base = (char *)(uintptr_t)front.data, .iov_len = front.size};
     collect(fanout, reader, to);
+    sw_put_bookmark(fanout, slot, to);
     if (to->count == 0) {
         sw_cursors_tidy(fanout, reader); /* who came here with nothing to read is at TOP */
         return WROTE_NOTHING;
@@ -145,9 +146,10 @@ static enum wrote write_some(struct sw_fanout *fanout, uint32_t slot, struct sw_
     wrote.left -= sw_least(wrote.left, front.size);
     wrote.begun -= *taken;
     bool all = sw_pieces_advance(fanout, slot, pieces, count, wrote);
-    if (count && all) {
+    unsigned bookmarks = count && pieces[count - 1].kind == SW_PIECE_BOOKMARK;
+    if (count > bookmarks && all) {
         /* who got something goes to the end of the ring, so that the next one is served next */
-        reader->cursors = pieces[count - 1].cursor;
+        reader->cursors = pieces[count - bookmarks - 1].cursor;
     }
     sw_cursors_tidy(fanout, reader);
     return all ? WROTE_ALL : WROTE_PART;
@@ -161,7 +163,7 @@ static bool flush_cursors(struct sw_fanout *fanout, uint32_t slot, struct sw_sli
     struct sw_collecting to = {.budget = sw_gate_room(fanout, reader),
                                .replay = SW_REPLAY_BYTES,
                                .exact = reader->gate != 0};
-    while (front.size || reader->cursors) {
+    while (front.size || reader->cursors || reader->flags & SW_BOOKMARK_OWED) {
         size_t front_taken = 0;
         enum wrote wrote = write_some(fanout, slot, front, &to, &front_taken);
         *taken += front_taken;

@@ -81,13 +81,20 @@ static void on_check(void *owner, struct sw_tape *tape, uint32_t number)
                  number);
 }
 
+static void bookmark(void *owner, uint32_t slot, struct sw_buf *frame)
+{
+    struct sw_session *session = sw_session_at(owner, slot);
+    session->transport->bookmark(session, frame);
+}
+
 static const struct sw_fanout_events fanout_events = {.conn = conn_at,
                                                       .on_broken = on_broken,
                                                       .on_over = on_over,
                                                       .on_evict = on_evict,
                                                       .on_pressure = on_pressure,
                                                       .on_ask = on_ask,
-                                                      .on_check = on_check};
+                                                      .on_check = on_check,
+                                                      .bookmark = bookmark};
 
 void sw_sessions_init(struct sw_sessions *all, const struct sw_sessions_config *config,
                       struct sw_loop *loop, struct sw_bus *bus, struct sw_inbox *inbox,

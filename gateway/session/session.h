@@ -42,6 +42,9 @@ struct sw_transport {
     void (*ping)(struct sw_session *session);
     void (*close)(struct sw_session *session, uint16_t code, struct sw_slice words);
     void (*retry)(struct sw_session *session, uint32_t ms);
+    /* Appends the frame that its client keeps of where it is, or nothing. NULL: clients keep that
+     * by themselves. */
+    void (*bookmark)(struct sw_session *session, struct sw_buf *frame);
     /* No longer paused: takes what it held back, later in the turn, and reads on. */
     void (*resume)(struct sw_session *session);
 };

@@ -22,15 +22,21 @@ static void on_end(struct sw_conn *conn, int status)
 
 static void on_closed(struct sw_conn *conn)
 {
-    sw_session_closed(sw_session_of(conn));
+    struct sw_session *session = sw_session_of(conn);
+    struct sw_sse_kept *kept = session->codec;
+    session->codec = NULL;
+    sw_sse_kept_destroy(&kept);
+    sw_session_closed(session);
 }
 
 static const struct sw_conn_events events = {
     .on_read = on_read, .on_end = on_end, .end_waits = true, .on_closed = on_closed};
 
-void sw_sse_open(struct sw_session *session, const struct sw_arrival *arrival)
+void sw_sse_open(struct sw_session *session, struct sw_sse_kept *kept,
+                 const struct sw_arrival *arrival)
 {
     session->deaf = true;
+    session->codec = kept;
     sw_conn_adopt(&session->conn, &events);
     sw_session_open(session, &sw_sse_transport, arrival);
 }
@@ -58,6 +64,16 @@ static void say_retry(struct sw_session *session, uint32_t ms)
     sw_buf_deinit(&line);
 }
 
+static void write_bookmark(struct sw_session *session, struct sw_buf *frame)
+{
+    struct sw_buf cursor = {0};
+    if (session->codec) {
+        sw_sse_kept_write(session->codec, session, &cursor);
+        sw_sse_append_cursor(frame, sw_buf_slice(&cursor));
+    }
+    sw_buf_deinit(&cursor);
+}
+
 static void resume(struct sw_session *session)
 {
     sw_conn_read(&session->conn, true);
@@ -73,4 +89,5 @@ const struct sw_transport sw_sse_transport = {
     .frame = say_frame,
     .close = say_close,
     .retry = say_retry,
+    .bookmark = write_bookmark,
     .resume = resume};

@@ -37,6 +37,14 @@ void sw_sse_append(struct sw_buf *out, struct sw_slice text)
     sw_buf_append_slice(out, SW_SLICE(TAIL));
 }
 
+void sw_sse_append_cursor(struct sw_buf *out, struct sw_slice cursor)
+{
+    sw_buf_append_slice(out, SW_SLICE("id: "));
+    sw_buf_append_slice(out, cursor);
+    sw_buf_append_byte(out, '\n');
+    sw_sse_append(out, SW_SLICE("{\"type\":\"cursor\"}"));
+}
+
 void sw_sse_append_retry(struct sw_buf *out, uint32_t ms)
 {
     sw_buf_printf(out, "retry: %u\n\n", ms);

@@ -15,6 +15,8 @@ extern const struct sw_framing sw_sse_framing;
 
 /* Appends a whole frame. */
 void sw_sse_append(struct sw_buf *out, struct sw_slice text);
+/* What the client brings as Last-Event-ID when it comes back; an event that says no more. */
+void sw_sse_append_cursor(struct sw_buf *out, struct sw_slice cursor);
 /* How long the client waits before it comes back; no event. */
 void sw_sse_append_retry(struct sw_buf *out, uint32_t ms);
 

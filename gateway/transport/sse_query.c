@@ -3,57 +3,23 @@
 
 #include "common/json.h"
 #include "common/utf8.h"
-#include "core/position.h"
 #include "transport/ws_query.h"
 
 #define TEXT2(x) #x
 #define TEXT(x)  TEXT2(x)
 
-/* Where each topic of the URL goes on from, in their order. */
-struct cursor {
-    struct {
-        bool known;
-        struct sw_position position;
-    } fields[SW_STREAM_TOPICS];
-};
-
-/* Fits `topics` fields; false: it is no cursor of this URL. */
-static bool parse(struct sw_slice text, unsigned topics, struct cursor *cursor)
-{
-    unsigned count = 0;
-    for (; text.data && count < topics; count++) {
-        struct sw_slice field = sw_slice_split(&text, ',');
-        cursor->fields[count].known = !sw_slice_equal(field, SW_SLICE("-"));
-        if (cursor->fields[count].known &&
-            !sw_position_parse(field, &cursor->fields[count].position)) {
-            return false;
-        }
-    }
-    return count == topics && !text.data;
-}
-
-/* A position that no stream ever reaches: whoever brings it hears that it is not resumed. */
-static void make_foreign(unsigned topics, struct cursor *cursor)
-{
-    for (unsigned i = 0; i < topics; i++) {
-        cursor->fields[i].known = true;
-        cursor->fields[i].position = (struct sw_position){.offset = SW_OFFSET_MAX};
-    }
-}
-
 /* False: the URL's own `from` is wrong. */
-static bool read_cursor(struct sw_slice query, struct sw_slice last_event_id, unsigned topics,
-                        struct cursor *cursor)
+static bool read_cursor(struct sw_slice query, struct sw_slice last_event_id,
+                        struct sw_sse_cursor *cursor)
 {
     struct sw_buf from = {0};
     bool good = true;
-    *cursor = (struct cursor){0};
     if (last_event_id.size) {
-        if (!parse(last_event_id, topics, cursor)) {
-            make_foreign(topics, cursor);
+        if (!sw_sse_cursor_parse(last_event_id, cursor)) {
+            sw_sse_cursor_make_foreign(cursor);
         }
     } else if (sw_ws_query_take(query, SW_SLICE("from"), &from) && from.size) {
-        good = parse(sw_buf_slice(&from), topics, cursor);
+        good = sw_sse_cursor_parse(sw_buf_slice(&from), cursor);
     }
     sw_buf_deinit(&from);
     return good;
@@ -76,7 +42,8 @@ static void append_from(struct sw_buf *text, const struct sw_position *position)
                   (unsigned long long)position->offset);
 }
 
-static void append_subs(struct sw_slice query, const struct cursor *cursor, struct sw_buf *text)
+static void append_subs(struct sw_slice query, const struct sw_sse_cursor *cursor,
+                        struct sw_buf *text)
 {
     struct sw_buf wish = {0};
     struct sw_buf last = {0};
@@ -105,24 +72,24 @@ static void append_subs(struct sw_slice query, const struct cursor *cursor, stru
 }
 
 enum sw_error sw_sse_query_subscribe(struct sw_slice query, struct sw_slice last_event_id,
-                                     struct sw_buf *text, const char **why)
+                                     struct sw_buf *text, struct sw_sse_cursor *cursor,
+                                     const char **why)
 {
-    unsigned topics = sw_ws_query_count(query, SW_SLICE("topic"));
-    struct cursor cursor;
-    if (topics == 0) {
+    *cursor = (struct sw_sse_cursor){.count = sw_ws_query_count(query, SW_SLICE("topic"))};
+    if (cursor->count == 0) {
         *why = "a stream names its topics: /v1/sse?topic=orders.eu&topic=ticker.eu";
         return SW_ERROR_BAD_REQUEST;
     }
-    if (topics > SW_STREAM_TOPICS) {
+    if (cursor->count > SW_STREAM_TOPICS) {
         *why = "a stream reads at most " TEXT(SW_STREAM_TOPICS) " topics";
         return SW_ERROR_TOO_MANY_TOPICS;
     }
-    if (!read_cursor(query, last_event_id, topics, &cursor)) {
+    if (!read_cursor(query, last_event_id, cursor)) {
         *why = "\"from\" is a position or - for each topic in the URL's order, as in Qx7:44,-";
         return SW_ERROR_BAD_REQUEST;
     }
     sw_buf_append_slice(text, SW_SLICE("{\"type\":\"subscribe\",\"subs\":["));
-    append_subs(query, &cursor, text);
+    append_subs(query, cursor, text);
     sw_buf_append_slice(text, SW_SLICE("]}"));
     return SW_ERROR_NONE;
 }

@@ -88,7 +88,8 @@ static uint32_t draw_retry_ms(struct sw_session *session)
     return RETRY_BASE_MS + (uint32_t)sw_random_below(&session->all->random, span_ms + 1);
 }
 
-static void open_stream(struct sw_http *http, struct sw_session *session, struct sw_slice subscribe)
+static void open_stream(struct sw_http *http, struct sw_session *session, struct sw_slice subscribe,
+                        struct sw_sse_kept *kept)
 {
     struct sw_buf head = {0};
     struct sw_buf early = {0}; /* nothing is heard here */
@@ -98,7 +99,7 @@ static void open_stream(struct sw_http *http, struct sw_session *session, struct
     (void)sw_http_detach(http, &early);
     sw_count(&session->all->counters->sse_ignored_bytes_total, (int64_t)early.size);
     session->lane = head;
-    sw_sse_open(session, &(struct sw_arrival){.identity = identity, .subscribe = subscribe});
+    sw_sse_open(session, kept, &(struct sw_arrival){.identity = identity, .subscribe = subscribe});
     sw_fanout_due(&session->all->fanout, session->slot);
     sw_buf_deinit(&early);
 }
@@ -108,8 +109,10 @@ void sw_sse_request(struct sw_http *http, const struct sw_request *request, bool
     struct sw_session *session = sw_session_of(sw_http_conn(http));
     struct sw_slice last_event_id = sw_request_header(request, "Last-Event-ID");
     struct sw_buf subscribe = {0};
+    struct sw_sse_cursor cursor;
     const char *why = NULL;
-    enum sw_error error = sw_sse_query_subscribe(request->query, last_event_id, &subscribe, &why);
+    enum sw_error error =
+        sw_sse_query_subscribe(request->query, last_event_id, &subscribe, &cursor, &why);
     if (error != SW_ERROR_NONE) {
         sw_http_reply_error(http, error, why, 0, NULL);
     } else if (!check_identity(http, request, session->all->config.separator)) {
@@ -118,7 +121,8 @@ void sw_sse_request(struct sw_http *http, const struct sw_request *request, bool
         sw_http_reply(http, 200, TYPE, sw_slice(NULL, 0), HEADERS);
     } else if (check_room(http, session)) {
         session->may_publish = may_publish;
-        open_stream(http, session, sw_buf_slice(&subscribe));
+        open_stream(http, session, sw_buf_slice(&subscribe),
+                    sw_sse_kept_create(request->query, &cursor, session->all->config.rules));
     }
     sw_buf_deinit(&subscribe);
 }

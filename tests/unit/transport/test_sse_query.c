@@ -20,10 +20,12 @@ static void check(const struct row *rows, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         struct sw_buf text = {0};
+        struct sw_sse_cursor cursor;
         const char *why = NULL;
         char *query = unit_exact_copy(rows[i].query, strlen(rows[i].query));
         assert_int_equal(sw_sse_query_subscribe(sw_slice(query, strlen(rows[i].query)),
-                                                sw_slice_of(rows[i].last_event_id), &text, &why),
+                                                sw_slice_of(rows[i].last_event_id), &text, &cursor,
+                                                &why),
                          SW_ERROR_NONE);
         assert_string_equal(sw_buf_text(&text), rows[i].text);
         sw_buf_deinit(&text);
@@ -99,9 +101,10 @@ static void a_foreign_cursor_of_the_browser_resumes_nothing(void **state)
 static void refuse(const char *query, enum sw_error error, const char *words)
 {
     struct sw_buf text = {0};
+    struct sw_sse_cursor cursor;
     const char *why = NULL;
-    assert_int_equal(sw_sse_query_subscribe(sw_slice_of(query), sw_slice(NULL, 0), &text, &why),
-                     error);
+    assert_int_equal(
+        sw_sse_query_subscribe(sw_slice_of(query), sw_slice(NULL, 0), &text, &cursor, &why), error);
     assert_non_null(strstr(why, words));
     assert_int_equal(text.size, 0);
     sw_buf_deinit(&text);
@@ -125,9 +128,11 @@ static void what_is_wrong_is_said(void **state)
         sw_buf_printf(&query, "topic=t%u&", i);
     }
     struct sw_buf text = {0};
+    struct sw_sse_cursor cursor;
     const char *why = NULL;
-    assert_int_equal(sw_sse_query_subscribe(sw_buf_slice(&query), sw_slice(NULL, 0), &text, &why),
-                     SW_ERROR_NONE);
+    assert_int_equal(
+        sw_sse_query_subscribe(sw_buf_slice(&query), sw_slice(NULL, 0), &text, &cursor, &why),
+        SW_ERROR_NONE);
     assert_non_null(strstr(sw_buf_text(&text), "\"t31\""));
     sw_buf_deinit(&text);
     sw_buf_append_slice(&query, SW_SLICE("topic=a"));
