@@ -125,7 +125,6 @@ void sw_cursor_to_bare(struct sw_fanout *fanout, struct sw_cursor *cursor)
     cursor->position = stood.position;
     cursor->offset = stood.offset;
     cursor->epoch = stood.epoch;
-    cursor->passed = cursor->passed > 0 ? cursor->passed : 0;
     cursor->frame = (uint32_t)(since == UINT64_MAX ? sw_loop_now_ms(fanout->loop) : since);
 }
 

@@ -84,7 +84,9 @@ void sw_cursor_to_board(struct sw_fanout *fanout, struct sw_cursor *cursor, uint
     cursor->frame = 0;
     cursor->begun = false;
     cursor->told = (uint16_t)(sw_told_now(fanout) - SW_TOLD_STEPS);
-    cursor->reason = SW_SHED_CONFLATED;
+    if (cursor->passed == 0) {
+        cursor->reason = SW_SHED_CONFLATED;
+    }
     sw_cursor_judge(cursor, entry);
     sw_board_hold(tape);
 }

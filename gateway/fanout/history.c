@@ -125,12 +125,16 @@ static void fall_off(struct sw_fanout *fanout, struct sw_tape *tape, struct sw_c
     struct sw_reader *reader = sw_reader(fanout, cursor->slot);
     uint64_t behind = tape->walked - cursor->position;
     uint64_t passed = plain - (cursor->position - cursor->offset);
+    uint64_t ahead = cursor->passed < 0 ? (uint64_t)-cursor->passed : 0; /* told already */
+    passed = passed < behind - ahead ? passed : behind - ahead;
     bool untold = cursor->gap || cursor->gap_unknown;
     enum sw_shed reason = untold ? (enum sw_shed)cursor->gap_reason : SW_SHED_FEED;
     sw_reader_settle(fanout, reader, (struct sw_owed){.behind = behind});
     sw_reader_lose(fanout, reader, tape->rule, passed, reason);
-    sw_reader_lose(fanout, reader, tape->rule, behind - passed, SW_SHED_FEED);
+    sw_reader_lose(fanout, reader, tape->rule, ahead, (enum sw_shed)cursor->reason);
+    sw_reader_lose(fanout, reader, tape->rule, behind - passed - ahead, SW_SHED_FEED);
     SW_LAW_ADD(fanout, tape, cursor->place, shed, behind);
+    cursor->passed += (int32_t)ahead;
     cursor->gap += (uint32_t)passed;
     cursor->gap_reason = (uint8_t)reason;
     cursor->span = 0; /* the reset stands for what had offsets */
@@ -166,7 +170,8 @@ static void judge(struct sw_fanout *fanout, struct sw_tape *tape, uint32_t place
     struct sw_position at = {.epoch = sw_history_name(tape, cursor->epoch),
                              .offset = cursor->offset};
     cursor->waits = false; /* it has something to hear */
-    if (!cursor->reset && sw_history_holds(tape, &at)) {
+    bool honest = cursor->passed >= 0; /* else it was told of what it would read now */
+    if (honest && !cursor->reset && sw_history_holds(tape, &at)) {
         stay(fanout, tape, cursor, (int64_t)(tape->history->top - old_top));
     } else {
         fall_off(fanout, tape, cursor, tape->top - old_top);

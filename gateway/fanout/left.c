@@ -269,8 +269,9 @@ static void told_left(struct sw_fanout *fanout, uint32_t slot, struct sw_cursor 
         cursor->gap = 0;
         cursor->span = 0;
         cursor->gap_unknown = false;
+    } else if (piece->kind == SW_PIECE_NAME && cursor->reset) {
+        cursor->reset = false; /* under the name of where it stands */
     } else if (piece->kind == SW_PIECE_NAME) {
-        cursor->reset = false;
         cursor->epoch = fanout->tapes[cursor->tape]->history->epoch;
     } else {
         const struct sw_entry_hub *entry = &fanout->tapes[cursor->tape]->hub[cursor->place];

@@ -84,7 +84,8 @@ static void put_name(struct sw_fanout *fanout, struct sw_collecting *to, uint32_
 void sw_put_pending(struct sw_fanout *fanout, struct sw_collecting *to, uint32_t id)
 {
     const struct sw_cursor *cursor = &fanout->cursors[id];
-    if (!cursor->reset && sw_cursor_renamed(fanout->tapes[cursor->tape], cursor)) {
+    bool renamed = sw_cursor_renamed(fanout->tapes[cursor->tape], cursor);
+    if (renamed && !cursor->reset) {
         put_name(fanout, to, id, SW_PUSH_EPOCH);
     }
     if (cursor->kind != SW_CURSOR_BOARD && cursor->passed > 0) {
@@ -93,5 +94,8 @@ void sw_put_pending(struct sw_fanout *fanout, struct sw_collecting *to, uint32_t
     put_gap(fanout, to, id);
     if (cursor->reset) {
         put_name(fanout, to, id, SW_PUSH_RESET);
+    }
+    if (renamed && cursor->reset) {
+        put_name(fanout, to, id, SW_PUSH_EPOCH);
     }
 }
