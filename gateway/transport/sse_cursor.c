@@ -106,8 +106,7 @@ static const struct sw_subscription *find(const struct sw_session *session, stru
     return NULL;
 }
 
-static struct sw_sse_field field_of(const struct sw_session *session,
-                                    const struct kept_topic *topic)
+static struct sw_sse_field field_of(const struct sw_session *session, struct kept_topic *topic)
 {
     struct sw_fanout *fanout = &session->all->fanout;
     const struct sw_subscription *subscription = find(session, topic->name, false);
@@ -115,6 +114,8 @@ static struct sw_sse_field field_of(const struct sw_session *session,
     if (!subscription) {
         return find(session, topic->name, true) ? field : topic->brought;
     }
+    topic->brought.known =
+        false; /* from here on the subscription knows better, even when it ends */
     const struct sw_tape *tape = fanout->tapes[subscription->tape];
     if (sw_entry_resumes(&tape->hub[subscription->place])) {
         uint32_t index = sw_entry_index(&tape->hub[subscription->place]);
@@ -123,7 +124,7 @@ static struct sw_sse_field field_of(const struct sw_session *session,
     return field;
 }
 
-void sw_sse_kept_write(const struct sw_sse_kept *kept, const struct sw_session *session,
+void sw_sse_kept_write(struct sw_sse_kept *kept, const struct sw_session *session,
                        struct sw_buf *out)
 {
     for (unsigned i = 0; i < kept->count; i++) {

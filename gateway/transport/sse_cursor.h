@@ -35,7 +35,7 @@ struct sw_sse_kept *sw_sse_kept_create(struct sw_slice query, const struct sw_ss
 /* NULLs *kept, which may be NULL. */
 void sw_sse_kept_destroy(struct sw_sse_kept **kept);
 /* Appends the cursor. A topic that is not subscribed yet keeps what the client brought. */
-void sw_sse_kept_write(const struct sw_sse_kept *kept, const struct sw_session *session,
+void sw_sse_kept_write(struct sw_sse_kept *kept, const struct sw_session *session,
                        struct sw_buf *out);
 
 #endif
