@@ -2,7 +2,8 @@
 /* Bookmarks: some clients keep what they were told last of where they are, and bring it when they
  * come back (an EventSource, its `id:`). So behind what moved a position goes, in the same system
  * call, the frame that says so. It is made before anything has left, and left out where what stands
- * before it did not leave whole; then it is owed until it has. */
+ * before it does not leave whole; then it is owed, and the first that is written next: who takes
+ * its frames slowly hears of each step. */
 #include "fanout/collect.h"
 
 void sw_reader_keep_bookmark(struct sw_fanout *fanout, uint32_t slot)
@@ -50,12 +51,14 @@ struct sw_cursor sw_cursor_ahead(const struct sw_fanout *fanout, uint32_t id)
     return cursor;
 }
 
-/* Does a client that goes on behind this piece go on elsewhere than before it? */
-static bool moves(const struct sw_fanout *fanout, const struct sw_piece *piece)
+bool sw_piece_moves(const struct sw_fanout *fanout, const struct sw_piece *piece)
 {
     const struct sw_cursor *cursor = &fanout->cursors[piece->cursor];
-    const struct sw_tape *tape = fanout->tapes[cursor->tape];
     const struct sw_block *block = piece->block;
+    if (piece->kind == SW_PIECE_BOOKMARK) {
+        return false;
+    }
+    const struct sw_tape *tape = fanout->tapes[cursor->tape];
     if (!tape->history || !sw_entry_resumes(&tape->hub[cursor->place])) {
         return false;
     }
@@ -75,16 +78,6 @@ static bool moves(const struct sw_fanout *fanout, const struct sw_piece *piece)
     return false;
 }
 
-static bool is_owed(const struct sw_fanout *fanout, const struct sw_reader *reader,
-                    const struct sw_collecting *to)
-{
-    bool owed = reader->flags & SW_BOOKMARK_OWED;
-    for (unsigned i = to->lead; i < to->count && !owed; i++) {
-        owed = moves(fanout, &to->pieces[i]);
-    }
-    return owed;
-}
-
 static void put(struct sw_fanout *fanout, struct sw_collecting *to, struct sw_slice frame)
 {
     struct sw_block *block = sw_block_create(&fanout->pool, 0, frame.size, true);
@@ -98,23 +91,32 @@ static void put(struct sw_fanout *fanout, struct sw_collecting *to, struct sw_sl
     sw_put(to, (struct sw_piece){.kind = SW_PIECE_BOOKMARK, .frames = 1, .block = block});
 }
 
+static bool any_moves(const struct sw_fanout *fanout, const struct sw_collecting *to)
+{
+    for (unsigned i = to->lead; i < to->count; i++) {
+        if (sw_piece_moves(fanout, &to->pieces[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void sw_put_bookmark(struct sw_fanout *fanout, uint32_t slot, struct sw_collecting *to)
 {
     struct sw_reader *reader = sw_reader(fanout, slot);
-    if (!(reader->flags & SW_BOOKMARKS) || !is_owed(fanout, reader, to)) {
-        return;
-    }
+    bool first = to->count == to->lead;
+    bool due = first ? reader->flags & SW_BOOKMARK_OWED
+                     : reader->flags & SW_BOOKMARKS && any_moves(fanout, to);
     struct sw_buf frame = {0};
-    if (!(reader->flags & SW_CLOSING)) {
+    if (due && !(reader->flags & SW_CLOSING)) {
         fanout->ahead = to;
         fanout->events->bookmark(fanout->owner, slot, &frame);
         fanout->ahead = NULL;
     }
     if (frame.size) {
-        reader->flags |= SW_BOOKMARK_OWED;
         put(fanout, to, sw_buf_slice(&frame));
-    } else {
-        reader->flags &= (uint8_t)~SW_BOOKMARK_OWED;
+    } else if (first) {
+        reader->flags &= (uint8_t)~SW_BOOKMARK_OWED; /* there is nothing to say */
     }
     sw_buf_deinit(&frame);
 }

@@ -8,7 +8,7 @@
 #include "fanout/internal.h"
 
 struct sw_collecting {
-    struct iovec iov[SW_FLUSH_PIECES + 1]; /* the last one for a bookmark */
+    struct iovec iov[SW_FLUSH_PIECES + 1]; /* the last one for a bookmark alone */
     struct sw_piece pieces[SW_FLUSH_PIECES + 1];
     unsigned count;
     unsigned lead; /* pieces in front that are not a cursor's */
@@ -47,7 +47,7 @@ void sw_put_passed(struct sw_fanout *fanout, struct sw_collecting *to, uint32_t 
 
 /* ---- bookmark.c ---- */
 
-/* Behind all that was collected, where it moves what the reader is told, or one is owed already. */
+/* Before anything is collected, where one is owed; behind it, where it moves a position. */
 void sw_put_bookmark(struct sw_fanout *fanout, uint32_t slot, struct sw_collecting *to);
 
 /* ---- by kind ---- */

@@ -169,7 +169,7 @@ static void judge(struct sw_fanout *fanout, struct sw_tape *tape, uint32_t place
     }
     struct sw_position at = {.epoch = sw_history_name(tape, cursor->epoch),
                              .offset = cursor->offset};
-    cursor->waits = false; /* it has something to hear */
+    cursor->waits = false;             /* it has something to hear */
     bool honest = cursor->passed >= 0; /* else it was told of what it would read now */
     if (honest && !cursor->reset && sw_history_holds(tape, &at)) {
         stay(fanout, tape, cursor, (int64_t)(tape->history->top - old_top));

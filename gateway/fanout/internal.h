@@ -115,11 +115,6 @@ static inline bool sw_block_may_be_kept(const struct sw_block *block)
     return block->gap && block->span && block->shed != SW_SHED_TOO_LARGE;
 }
 
-/* ---- bookmarks (bookmark.c) ---- */
-
-/* The cursor as it will be when what is collected before a bookmark has left, to look at. */
-struct sw_cursor sw_cursor_ahead(const struct sw_fanout *fanout, uint32_t id);
-
 /* ---- boards (board.c) ---- */
 
 /* The tape's turn goes onto its board, which begins here where a paced reader will need one. */
@@ -242,6 +237,13 @@ static inline void sw_reader_sent(struct sw_fanout *fanout, struct sw_reader *re
 
 /* So many came at `born_ms` and leave now. */
 void sw_latency_add(struct sw_fanout *fanout, uint64_t born_ms, uint32_t count);
+
+/* ---- bookmarks (bookmark.c) ---- */
+
+/* The cursor as it will be when what is collected before a bookmark has left, to look at. */
+struct sw_cursor sw_cursor_ahead(const struct sw_fanout *fanout, uint32_t id);
+/* Is a client that comes back somewhere else behind this piece than before it? Before it leaves. */
+bool sw_piece_moves(const struct sw_fanout *fanout, const struct sw_piece *piece);
 
 /* ---- flights: records of TLS that wait for their sockets (flight.c) ---- */
 

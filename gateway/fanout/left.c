@@ -294,14 +294,18 @@ static bool is_told(const struct sw_piece *piece)
 static void piece_left(struct sw_fanout *fanout, uint32_t slot, const struct sw_piece *piece,
                        struct sw_taken taken)
 {
+    struct sw_reader *reader = sw_reader(fanout, slot);
     if (piece->kind == SW_PIECE_BOOKMARK) {
-        sw_reader(fanout, slot)->flags &= (uint8_t)~SW_BOOKMARK_OWED;
+        reader->flags &= (uint8_t)~SW_BOOKMARK_OWED;
         alone_left(fanout, slot, piece->block, taken.begun);
         return;
     }
+    if (reader->flags & SW_BOOKMARKS && sw_piece_moves(fanout, piece)) {
+        reader->flags |= SW_BOOKMARK_OWED;
+    }
     struct sw_cursor *cursor = &fanout->cursors[piece->cursor];
     if (piece->kind == SW_PIECE_RUN) {
-        run_begun(fanout, sw_reader(fanout, slot), piece, taken);
+        run_begun(fanout, reader, piece, taken);
     }
     if (piece->kind == SW_PIECE_ENTRY) {
         entry_left(fanout, slot, cursor, piece, taken);
@@ -310,8 +314,7 @@ static void piece_left(struct sw_fanout *fanout, uint32_t slot, const struct sw_
     } else if (taken.left < sw_piece_bytes(piece)) {
         frames_cut(fanout, slot, cursor, piece, taken);
     } else {
-        frames_left(fanout, sw_reader(fanout, slot), cursor, piece->block, piece->frame,
-                    piece->frames);
+        frames_left(fanout, reader, cursor, piece->block, piece->frame, piece->frames);
     }
 }
 

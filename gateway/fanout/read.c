@@ -122,6 +122,7 @@ static enum wrote write_some(struct sw_fanout *fanout, uint32_t slot, struct sw_
     to->lead = front.size != 0;
     to->count = to->lead;
     to->iov[0] = (struct iovec){.iov_base = (char *)(uintptr_t)front.data, .iov_len = front.size};
+    sw_put_bookmark(fanout, slot, to);
     collect(fanout, reader, to);
     sw_put_bookmark(fanout, slot, to);
     if (to->count == 0) {
@@ -146,10 +147,12 @@ static enum wrote write_some(struct sw_fanout *fanout, uint32_t slot, struct sw_
     wrote.left -= sw_least(wrote.left, front.size);
     wrote.begun -= *taken;
     bool all = sw_pieces_advance(fanout, slot, pieces, count, wrote);
-    unsigned bookmarks = count && pieces[count - 1].kind == SW_PIECE_BOOKMARK;
-    if (count > bookmarks && all) {
+    while (count && pieces[count - 1].kind == SW_PIECE_BOOKMARK) {
+        count--;
+    }
+    if (count && all) {
         /* who got something goes to the end of the ring, so that the next one is served next */
-        reader->cursors = pieces[count - bookmarks - 1].cursor;
+        reader->cursors = pieces[count - 1].cursor;
     }
     sw_cursors_tidy(fanout, reader);
     return all ? WROTE_ALL : WROTE_PART;
