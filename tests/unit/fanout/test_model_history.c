@@ -36,6 +36,7 @@ struct client {
     bool waits;      /* for what its claim needs */
     bool marks;      /* is told where it is */
     uint64_t marked; /* the offset that it was told last */
+    bool doomed;     /* ... or that it will hear of a reset */
 };
 
 struct model {
@@ -311,6 +312,7 @@ static void got_bookmark(struct model *model, struct client *client, const char 
         check_same(model, client, name);
     } else if (strcmp(text, "bookmark") != 0) { /* its subscription has ended */
         assert_string_equal(text, "bookmark 0:9007199254740991");
+        client->doomed = true;
     }
 }
 
@@ -327,6 +329,7 @@ static void got(struct model *model, struct client *client, const char *text)
     } else if (sscanf(text, "reset E%u:%llu", &name, &offset) == 2) {
         client->name = name;
         client->offset = offset;
+        client->doomed = false;
         model->resets++;
     } else if (strncmp(text, "dropped ", 8) == 0) {
         got_dropped(client, text);
@@ -378,6 +381,7 @@ static void begin(struct model *model, uint32_t slot, const struct sw_start *sta
     client->raw = 0;
     model->replays += start->replay;
     rig_start_as(&model->topic, slot, start, client->mode, client->max_hz);
+    client->doomed = false;
     client->marks = slot % 2 && sw_manner_resumes(manner_of(client));
     if (client->marks) {
         sw_reader_keep_bookmark(&model->rig.fanout, slot);
@@ -533,6 +537,7 @@ static void check_end(struct model *model)
             }
             if (client->marks) {
                 assert_int_equal(client->marked, client->offset);
+                assert_false(client->doomed);
             }
         }
     }
