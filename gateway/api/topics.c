@@ -87,7 +87,8 @@ static void ask_counts(struct listing *listing, uint32_t role, struct sw_inbox *
 }
 
 /* A worker that named fewer than it might has named all: its numbers are known. Only where one had
- * to leave some out the workers are asked again. */
+ * to leave some out the workers are asked again; also a single one, which reads a topic once for
+ * each encoding. */
 static bool some_left_out(const struct sw_report *reports)
 {
     for (; reports; reports = next_of(reports)) {
@@ -103,7 +104,7 @@ static void begin_counts(struct listing *listing)
 {
     struct sw_ask *ask = &listing->ask;
     const struct sw_roles *roles = ask->roles;
-    listing->again = roles->worker_count > 1 && some_left_out(ask->answers);
+    listing->again = some_left_out(ask->answers);
     memset(listing->slow, 1, roles->worker_count * sizeof(*listing->slow));
     for (const struct sw_report *at = ask->answers; at; at = next_of(at)) {
         listing->slow[at->role] = false;

@@ -17,6 +17,8 @@ enum sw_connection_kind {
     SW_CONNECTION_HTTP,       /* transport="http",state="open": handshakes and plain requests */
     SW_CONNECTION_WS_OPEN,    /* transport="ws",state="open" */
     SW_CONNECTION_WS_CLOSING, /* transport="ws",state="closing" */
+    SW_CONNECTION_SSE_OPEN,
+    SW_CONNECTION_SSE_CLOSING,
     SW_CONNECTION_KIND_COUNT
 };
 enum sw_bus_kind { SW_BUS_MEMORY, SW_BUS_REDIS, SW_BUS_KIND_COUNT };

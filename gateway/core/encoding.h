@@ -10,6 +10,8 @@
 #include "core/position.h"
 #include "core/reasons.h"
 
+#include <string.h>
+
 enum sw_push_kind {
     SW_PUSH_MESSAGE,
     SW_PUSH_DROPPED,
@@ -43,15 +45,20 @@ struct sw_language {
     struct sw_slice (*identity)(struct sw_slice text);
 };
 
-/* A framing: what stands before `size` bytes of text. `context` is its own, one for each worker. */
+/* A framing: what stands before `size` bytes of text, and behind them. `context` is its own, one
+ * for each worker. */
 struct sw_framing {
     const char *name;
+    struct sw_slice tail; /* the same behind every text; may be empty */
     size_t (*head_size)(size_t size);
     char *(*write_head)(void *context, size_t size, char *out);
     /* The text within a frame. */
     struct sw_slice (*text)(struct sw_slice frame);
     void *context;
 };
+
+/* Those that a worker has; each tape knows its own. */
+enum sw_encoding_index { SW_ENCODING_WS, SW_ENCODING_SSE, SW_ENCODINGS };
 
 struct sw_encoding {
     const struct sw_language *language;
@@ -63,7 +70,7 @@ static inline size_t sw_encoding_size(const struct sw_encoding *encoding,
                                       const struct sw_push *push, size_t *text_size)
 {
     *text_size = encoding->language->size(push);
-    return encoding->framing->head_size(*text_size) + *text_size;
+    return encoding->framing->head_size(*text_size) + *text_size + encoding->framing->tail.size;
 }
 
 /* Renders it; `text_size` as sw_encoding_size said. Returns the end. */
@@ -71,7 +78,12 @@ static inline char *sw_encoding_write(const struct sw_encoding *encoding,
                                       const struct sw_push *push, size_t text_size, char *out)
 {
     const struct sw_framing *framing = encoding->framing;
-    return encoding->language->write(push, framing->write_head(framing->context, text_size, out));
+    out = framing->write_head(framing->context, text_size, out);
+    out = encoding->language->write(push, out);
+    if (framing->tail.size) {
+        memcpy(out, framing->tail.data, framing->tail.size);
+    }
+    return out + framing->tail.size;
 }
 
 /* As sw_language.identity, of a rendered frame. */

@@ -58,6 +58,12 @@
 #define SW_ECHO_BYTES (16u << 20)
 /* Subscriptions of one session (`limits.topics`). */
 #define SW_SESSION_TOPICS 256
+/* Topics in the URL of a stream (PROTOCOL.md, section 9): its cursor is sent again and again, and
+ * comes back in a header. */
+#define SW_STREAM_TOPICS 32
+/* When the client of a stream comes back that breaks off unannounced: each draws its own moment
+ * within this time, which begins with half a second. */
+#define SW_STREAM_RETRY_MS 5000
 /* Entries of one subscribe: twice what can succeed, and an answer of at most 120 KB: 64 KB of their
  * names and 110 bytes of words for each. */
 #define SW_SUBSCRIBE_ENTRIES 512
@@ -109,6 +115,12 @@
 /* and behind all that: a worker that stands still does not keep the node from ending. */
 #define SW_DRAIN_OVERDUE_MS 5000
 
+/* Connections of a worker that are refused and whose request is waited for, since an EventSource
+ * needs another answer than all others; half of what is kept of descriptors. Above it nobody is
+ * waited for. */
+#define SW_REFUSED_WAITING 8
+/* And how long: a round trip around the world. */
+#define SW_REFUSED_WAIT_MS 300
 /* Accepts per wake-up of a listener: their requests come together in the next turn, and cost more
  * than the accept. With 8 of them p99 of who stays is half again as long, and nobody is back any
  * sooner. */

@@ -57,14 +57,18 @@ bool sw_hub_position(struct sw_fanout *fanout, uint32_t slot, uint32_t index,
     const struct sw_subscription *subscription = &sw_reader(fanout, slot)->list[index];
     const struct sw_tape *tape = fanout->tapes[subscription->tape];
     uint32_t id = tape->hub[subscription->place].cursor;
-    const struct sw_cursor *cursor = &fanout->cursors[id];
     if (!tape->history) {
         return false;
     }
-    struct sw_stood stood = id ? sw_cursor_stood(fanout, cursor) : stood_walked(tape);
+    struct sw_cursor cursor = {0}; /* at TOP nothing is owed */
+    struct sw_stood stood = stood_walked(tape);
+    if (id) {
+        cursor = sw_cursor_ahead(fanout, id);
+        stood = sw_cursor_stood(fanout, &cursor);
+    }
     *position = (struct sw_position){.epoch = sw_history_name(tape, stood.epoch),
-                                     .offset = stood.offset - (id ? cursor->span : 0)};
-    if (id && cursor->reset) { /* whoever comes back before it has heard of that must hear of it */
+                                     .offset = stood.offset - cursor.span};
+    if (cursor.reset) { /* whoever comes back before it has heard of that must hear of it */
         *position = (struct sw_position){.offset = SW_OFFSET_MAX};
     }
     return true;

@@ -8,8 +8,8 @@
 #include "fanout/internal.h"
 
 struct sw_collecting {
-    struct iovec iov[SW_FLUSH_PIECES];
-    struct sw_piece pieces[SW_FLUSH_PIECES];
+    struct iovec iov[SW_FLUSH_PIECES + 1]; /* the last one for a bookmark alone */
+    struct sw_piece pieces[SW_FLUSH_PIECES + 1];
     unsigned count;
     unsigned lead; /* pieces in front that are not a cursor's */
     size_t bytes;
@@ -44,6 +44,11 @@ uint32_t sw_frames_within(const struct sw_collecting *to, const struct sw_block 
 void sw_put_pending(struct sw_fanout *fanout, struct sw_collecting *to, uint32_t id);
 /* What it has passed, and will have when `more` is passed too. */
 void sw_put_passed(struct sw_fanout *fanout, struct sw_collecting *to, uint32_t id, uint64_t more);
+
+/* ---- bookmark.c ---- */
+
+/* Before anything is collected, where one is owed; behind it, where it moves a position. */
+void sw_put_bookmark(struct sw_fanout *fanout, uint32_t slot, struct sw_collecting *to);
 
 /* ---- by kind ---- */
 

@@ -243,6 +243,9 @@ bool sw_cursor_waits(const struct sw_cursor *cursor)
 
 bool sw_reader_owed(const struct sw_fanout *fanout, const struct sw_reader *reader)
 {
+    if (reader->flags & SW_BOOKMARK_OWED) {
+        return true;
+    }
     for (uint32_t id = reader->cursors; id;) {
         id = fanout->cursors[id].next;
         if (!sw_cursor_waits(&fanout->cursors[id])) {

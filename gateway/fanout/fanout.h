@@ -22,8 +22,6 @@
 #include "fanout/reader.h"
 #include "net/conn_write.h"
 
-#define SW_ENCODINGS 1
-
 /* How far a slot may be behind (DESIGN: marks). */
 struct sw_marks {
     uint32_t low_bytes;  /* shedding ends here */
@@ -82,6 +80,8 @@ struct sw_fanout_events {
      * look which begins only now; nor here. */
     void (*on_ask)(void *owner, struct sw_tape *tape, uint64_t run);
     void (*on_check)(void *owner, struct sw_tape *tape, uint32_t number);
+    /* Appends the frame that tells the slot where it is (sw_hub_position), or nothing; nor here. */
+    void (*bookmark)(void *owner, uint32_t slot, struct sw_buf *frame);
 };
 
 /* One reader at TOP that is owed one tape's turn; lives until the turn ends. */
@@ -131,6 +131,7 @@ struct sw_ticker {
 };
 
 struct sw_gate;
+struct sw_collecting;
 
 struct sw_fanout {
     const struct sw_fanout_events *events;
@@ -187,11 +188,12 @@ struct sw_fanout {
     uint32_t gates_capacity;
     uint32_t gates_next; /* where the next tick goes on */
     struct sw_timer gates_timer;
-    uint64_t relieved_ms; /* when memory was last given up */
-    uint32_t fruitless;   /* looks since anything came back */
-    uint32_t relief_next; /* the gate where the next look begins */
-    uint32_t board_bytes; /* of one board */
-    struct sw_list runs;  /* that are kept, the one that was used last behind */
+    uint64_t relieved_ms;              /* when memory was last given up */
+    uint32_t fruitless;                /* looks since anything came back */
+    uint32_t relief_next;              /* the gate where the next look begins */
+    uint32_t board_bytes;              /* of one board */
+    const struct sw_collecting *ahead; /* while a bookmark is made: what will stand before it */
+    struct sw_list runs;               /* that are kept, the one that was used last behind */
     uint64_t runs_bytes;
 };
 
@@ -251,8 +253,8 @@ uint8_t sw_pace_of(unsigned max_hz);
  * comes now. */
 void sw_hub_subscribe(struct sw_fanout *fanout, struct sw_tape *tape, uint32_t slot, uint32_t index,
                       struct sw_manner manner, const struct sw_start *start);
-/* What the subscription has been sent up to, behind the frame in flight. False: its topic has no
- * history. */
+/* What the subscription has been sent up to, behind the frame in flight; for a bookmark, behind all
+ * that stands before it. False: its topic has no history. */
 bool sw_hub_position(struct sw_fanout *fanout, uint32_t slot, uint32_t index,
                      struct sw_position *position);
 /* The subscription goes on where it is, in another manner. */
@@ -280,6 +282,9 @@ static inline struct sw_reader *sw_reader(struct sw_fanout *fanout, uint32_t slo
 {
     return &fanout->readers[slot];
 }
+/* The slot is told where it is from now on: when its turn comes, and behind whatever moves that.
+ * Nothing is written to it directly any more. */
+void sw_reader_keep_bookmark(struct sw_fanout *fanout, uint32_t slot);
 /* Puts the slot on the list of those to flush; harmless where it is. */
 void sw_fanout_due(struct sw_fanout *fanout, uint32_t slot);
 /* The next due slot, taken off the list, or false. Slots that become due meanwhile come in the next

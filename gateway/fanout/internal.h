@@ -175,12 +175,13 @@ static inline void sw_gate_wrote(struct sw_fanout *fanout, uint32_t slot, struct
 /* ---- pieces (left.c) ---- */
 
 enum sw_piece_kind {
-    SW_PIECE_FRAMES, /* of a block on the tape */
-    SW_PIECE_RUN,    /* of a run of the history */
-    SW_PIECE_ENTRY,  /* one of the tape's board */
-    SW_PIECE_GAP,    /* the cursor's `gap`, told */
-    SW_PIECE_PASSED, /* its `passed` */
-    SW_PIECE_NAME,   /* what its stream is called, or that it was reset */
+    SW_PIECE_FRAMES,   /* of a block on the tape */
+    SW_PIECE_RUN,      /* of a run of the history */
+    SW_PIECE_ENTRY,    /* one of the tape's board */
+    SW_PIECE_GAP,      /* the cursor's `gap`, told */
+    SW_PIECE_PASSED,   /* its `passed` */
+    SW_PIECE_NAME,     /* what its stream is called, or that it was reset */
+    SW_PIECE_BOOKMARK, /* where all of the reader's are; of no cursor */
 };
 
 /* A run of frames of one block, as one entry of an iovec. */
@@ -236,6 +237,13 @@ static inline void sw_reader_sent(struct sw_fanout *fanout, struct sw_reader *re
 
 /* So many came at `born_ms` and leave now. */
 void sw_latency_add(struct sw_fanout *fanout, uint64_t born_ms, uint32_t count);
+
+/* ---- bookmarks (bookmark.c) ---- */
+
+/* The cursor as it will be when what is collected before a bookmark has left, to look at. */
+struct sw_cursor sw_cursor_ahead(const struct sw_fanout *fanout, uint32_t id);
+/* Is a client that comes back somewhere else behind this piece than before it? Before it leaves. */
+bool sw_piece_moves(const struct sw_fanout *fanout, const struct sw_piece *piece);
 
 /* ---- flights: records of TLS that wait for their sockets (flight.c) ---- */
 

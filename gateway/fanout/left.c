@@ -248,11 +248,23 @@ static void entry_left(struct sw_fanout *fanout, uint32_t slot, struct sw_cursor
     }
 }
 
+/* What the socket did not take of a frame that is its reader's alone goes on. */
+static void alone_left(struct sw_fanout *fanout, uint32_t slot, struct sw_block *block,
+                       size_t taken)
+{
+    if (taken < block->bytes) {
+        uint32_t rest = block->bytes - (uint32_t)taken;
+        sw_reader_owe(fanout, sw_reader(fanout, slot), (struct sw_owed){.bytes = rest});
+        write_rest(fanout, slot, block, 0, (uint32_t)taken, rest);
+    } else {
+        sw_block_free(&fanout->pool, block);
+    }
+}
+
 /* A told gap has left or is in a record, or its first `taken` bytes; it counts for nothing. */
 static void told_left(struct sw_fanout *fanout, uint32_t slot, struct sw_cursor *cursor,
                       const struct sw_piece *piece, size_t taken)
 {
-    struct sw_block *block = piece->block;
     if (piece->kind == SW_PIECE_GAP) {
         cursor->gap = 0;
         cursor->span = 0;
@@ -267,19 +279,13 @@ static void told_left(struct sw_fanout *fanout, uint32_t slot, struct sw_cursor 
         cursor->told = sw_told_now(fanout);
         sw_cursor_judge(cursor, entry);
     }
-    if (taken < block->bytes) {
-        uint32_t rest = block->bytes - (uint32_t)taken;
-        sw_reader_owe(fanout, sw_reader(fanout, slot), (struct sw_owed){.bytes = rest});
-        write_rest(fanout, slot, block, 0, (uint32_t)taken, rest);
-    } else {
-        sw_block_free(&fanout->pool, block);
-    }
+    alone_left(fanout, slot, piece->block, taken);
 }
 
 static bool is_told(const struct sw_piece *piece)
 {
     return piece->kind == SW_PIECE_GAP || piece->kind == SW_PIECE_PASSED ||
-           piece->kind == SW_PIECE_NAME;
+           piece->kind == SW_PIECE_NAME || piece->kind == SW_PIECE_BOOKMARK;
 }
 
 /* `taken`: of its bytes. If not all, what is left of the frame that was cut goes to the socket;
@@ -288,9 +294,18 @@ static bool is_told(const struct sw_piece *piece)
 static void piece_left(struct sw_fanout *fanout, uint32_t slot, const struct sw_piece *piece,
                        struct sw_taken taken)
 {
+    struct sw_reader *reader = sw_reader(fanout, slot);
+    if (piece->kind == SW_PIECE_BOOKMARK) {
+        reader->flags &= (uint8_t)~SW_BOOKMARK_OWED;
+        alone_left(fanout, slot, piece->block, taken.begun);
+        return;
+    }
+    if (reader->flags & SW_BOOKMARKS && sw_piece_moves(fanout, piece)) {
+        reader->flags |= SW_BOOKMARK_OWED;
+    }
     struct sw_cursor *cursor = &fanout->cursors[piece->cursor];
     if (piece->kind == SW_PIECE_RUN) {
-        run_begun(fanout, sw_reader(fanout, slot), piece, taken);
+        run_begun(fanout, reader, piece, taken);
     }
     if (piece->kind == SW_PIECE_ENTRY) {
         entry_left(fanout, slot, cursor, piece, taken);
@@ -299,8 +314,7 @@ static void piece_left(struct sw_fanout *fanout, uint32_t slot, const struct sw_
     } else if (taken.left < sw_piece_bytes(piece)) {
         frames_cut(fanout, slot, cursor, piece, taken);
     } else {
-        frames_left(fanout, sw_reader(fanout, slot), cursor, piece->block, piece->frame,
-                    piece->frames);
+        frames_left(fanout, reader, cursor, piece->block, piece->frame, piece->frames);
     }
 }
 
@@ -328,7 +342,7 @@ bool sw_pieces_advance(struct sw_fanout *fanout, uint32_t slot, const struct sw_
             return false;
         }
         piece_left(fanout, slot, &pieces[i], of);
-        if (of.left < bytes) {
+        if (of.left < bytes && pieces[i].cursor) {
             reader->cursors = pieces[i].cursor; /* the next one is served next */
         }
         if (of.begun < bytes) {

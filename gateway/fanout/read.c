@@ -122,7 +122,9 @@ static enum wrote write_some(struct sw_fanout *fanout, uint32_t slot, struct sw_
     to->lead = front.size != 0;
     to->count = to->lead;
     to->iov[0] = (struct iovec){.iov_base = (char *)(uintptr_t)front.data, .iov_len = front.size};
+    sw_put_bookmark(fanout, slot, to);
     collect(fanout, reader, to);
+    sw_put_bookmark(fanout, slot, to);
     if (to->count == 0) {
         sw_cursors_tidy(fanout, reader); /* who came here with nothing to read is at TOP */
         return WROTE_NOTHING;
@@ -145,6 +147,9 @@ static enum wrote write_some(struct sw_fanout *fanout, uint32_t slot, struct sw_
     wrote.left -= sw_least(wrote.left, front.size);
     wrote.begun -= *taken;
     bool all = sw_pieces_advance(fanout, slot, pieces, count, wrote);
+    while (count && pieces[count - 1].kind == SW_PIECE_BOOKMARK) {
+        count--;
+    }
     if (count && all) {
         /* who got something goes to the end of the ring, so that the next one is served next */
         reader->cursors = pieces[count - 1].cursor;
@@ -161,7 +166,7 @@ static bool flush_cursors(struct sw_fanout *fanout, uint32_t slot, struct sw_sli
     struct sw_collecting to = {.budget = sw_gate_room(fanout, reader),
                                .replay = SW_REPLAY_BYTES,
                                .exact = reader->gate != 0};
-    while (front.size || reader->cursors) {
+    while (front.size || reader->cursors || reader->flags & SW_BOOKMARK_OWED) {
         size_t front_taken = 0;
         enum wrote wrote = write_some(fanout, slot, front, &to, &front_taken);
         *taken += front_taken;

@@ -12,12 +12,14 @@
 #include "fanout/tape.h"
 
 enum {
-    SW_DUE = 1,           /* on the list of those to flush */
-    SW_WRITE_PENDING = 2, /* a rest is with the socket: nothing may be sent before it is back */
-    SW_CLOSING = 4,       /* gets nothing new */
-    SW_NEVER_DIRECT = 8,  /* io that cannot take shared bytes as they are (TLS) */
-    SW_TURN = 16,         /* has items of this turn, and nothing else due */
-    SW_GATED = 32,        /* only its gate lets more through: see fanout/gate.c */
+    SW_DUE = 1,             /* on the list of those to flush */
+    SW_WRITE_PENDING = 2,   /* a rest is with the socket: nothing may be sent before it is back */
+    SW_CLOSING = 4,         /* gets nothing new */
+    SW_NEVER_DIRECT = 8,    /* io that cannot take shared bytes as they are (TLS) */
+    SW_TURN = 16,           /* has items of this turn, and nothing else due */
+    SW_BOOKMARKS = 64,      /* is told where it is, behind what moved it */
+    SW_BOOKMARK_OWED = 128, /* ... and has not been yet */
+    SW_GATED = 32,          /* only its gate lets more through: see fanout/gate.c */
 };
 
 /* One subscription; in an array that the session owns. */

@@ -51,6 +51,15 @@ static inline unsigned sw_entry_pace(const struct sw_entry_hub *entry)
 {
     return (entry->word & SW_ENTRY_PACE) >> 1;
 }
+/* Can its client go on where it was, on a topic with history? */
+static inline bool sw_manner_resumes(struct sw_manner manner)
+{
+    return manner.mode != SW_MODE_LATEST && !manner.pace;
+}
+static inline bool sw_entry_resumes(const struct sw_entry_hub *entry)
+{
+    return sw_entry_mode(entry) != SW_MODE_LATEST && !sw_entry_pace(entry);
+}
 static inline uint32_t sw_entry_word(uint32_t index, struct sw_manner manner, bool solo)
 {
     return index << 6 | (uint32_t)manner.mode << 4 | (uint32_t)manner.pace << 1 | solo;

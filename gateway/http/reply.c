@@ -55,7 +55,7 @@ void sw_reply_append(struct sw_buf *out, const struct sw_reply *reply)
     if (reply->type) {
         sw_buf_printf(out, "Content-Type: %s\r\n", reply->type);
     }
-    if (reply->status != 204 && reply->status != 304) {
+    if (reply->status != 204 && reply->status != 304 && !reply->endless) {
         sw_buf_printf(out, "Content-Length: %zu\r\n", reply->body.size);
     }
     if (reply->close) {

@@ -14,6 +14,7 @@ struct sw_reply {
     bool close;
     bool keep_alive; /* said to HTTP/1.0 clients, who do not assume it */
     bool bodyless;   /* HEAD: the length without the bytes */
+    bool endless;    /* no length: the body ends with the connection */
 };
 
 void sw_reply_append(struct sw_buf *out, const struct sw_reply *reply);

@@ -15,6 +15,7 @@
 
 #include "common/clock.h"
 #include "common/mem.h"
+#include "http/cors.h"
 #include "http/origin.h"
 #include "http/parser.h"
 #include "http/reply.h"
@@ -112,36 +113,11 @@ static struct sw_slice origin_of(const struct sw_http *http)
     return sw_request_header(&http->parser->request, "Origin");
 }
 
-/* What lets a page read the answer. With an allow-list the answer is one thing for one origin and
- * another for the next, which caches must know. */
 static void append_cors(const struct sw_http *http, struct sw_buf *out)
 {
-    char *const *origins = http->site->origins;
-    if (!http->route || !http->route->cors) {
-        return;
+    if (http->route && http->route->cors) {
+        sw_cors_append(out, http->site->origins, origin_of(http));
     }
-    if (!origins || !origins[0]) {
-        sw_buf_append_slice(out, SW_SLICE("Access-Control-Allow-Origin: *\r\n"));
-        return;
-    }
-    struct sw_slice origin = origin_of(http);
-    if (origin.data && sw_origin_allowed(origins, origin)) {
-        sw_buf_printf(out, "Access-Control-Allow-Origin: %.*s\r\n", SW_SLICE_ARG(origin));
-    }
-    sw_buf_append_slice(out, SW_SLICE("Vary: Origin\r\n"));
-}
-
-#define METHODS_TEXT 40
-
-static const char *methods_text(unsigned methods, char out[METHODS_TEXT])
-{
-    int size = snprintf(out, METHODS_TEXT, "%s%s%s%s", methods & SW_GET ? "GET, " : "",
-                        methods & SW_HEAD ? "HEAD, " : "", methods & SW_POST ? "POST, " : "",
-                        methods & SW_OPTIONS ? "OPTIONS, " : "");
-    if (size >= 2) {
-        out[size - 2] = 0;
-    }
-    return out;
 }
 
 static void reply_preflight(struct sw_http *http, unsigned methods)
@@ -150,21 +126,17 @@ static void reply_preflight(struct sw_http *http, unsigned methods)
         sw_http_reply_error(http, SW_ERROR_FORBIDDEN, "this origin is not allowed", 0, NULL);
         return;
     }
-    char text[METHODS_TEXT];
-    char headers[256];
-    snprintf(headers, sizeof(headers),
-             "Access-Control-Allow-Methods: %s\r\n"
-             "Access-Control-Allow-Headers: Authorization, Content-Type, Last-Event-ID\r\n"
-             "Access-Control-Max-Age: 86400\r\n",
-             methods_text(methods, text));
-    sw_http_reply(http, 204, NULL, sw_slice("", 0), headers);
+    struct sw_buf headers = {0};
+    sw_cors_append_preflight(&headers, methods);
+    sw_http_reply(http, 204, NULL, sw_slice("", 0), sw_buf_text(&headers));
+    sw_buf_deinit(&headers);
 }
 
 static void reply_allow(struct sw_http *http, bool refused, unsigned methods)
 {
-    char text[METHODS_TEXT];
+    char text[SW_METHODS_TEXT];
     char headers[64];
-    snprintf(headers, sizeof(headers), "Allow: %s\r\n", methods_text(methods, text));
+    snprintf(headers, sizeof(headers), "Allow: %s\r\n", sw_methods_text(methods, text));
     if (refused) {
         sw_http_reply_refusal(http, 405, SW_ERROR_BAD_METHOD, NULL, headers);
     } else {
@@ -596,6 +568,7 @@ void sw_http_reply(struct sw_http *http, unsigned status, const char *type, stru
     const struct sw_parser *parser = http->parser;
     struct sw_buf cors = {0};
     append_cors(http, &cors);
+    bool bodyless = parser && parser->head_whole && parser->request.method == SW_HEAD;
     struct sw_reply reply = {
         .status = status,
         .type = type,
@@ -603,7 +576,8 @@ void sw_http_reply(struct sw_http *http, unsigned status, const char *type, stru
         .headers = {http->site->headers, sw_buf_text(&cors), headers},
         .close = http->closes,
         .keep_alive = parser && parser->http10,
-        .bodyless = parser && parser->head_whole && parser->request.method == SW_HEAD,
+        .bodyless = bodyless,
+        .endless = bodyless && !body.data,
     };
     set_phase(http, REPLIED, 0);
     send_reply(http, &reply);
@@ -680,6 +654,27 @@ void sw_http_keep(struct sw_http *http, void *kept, void (*drop)(void *kept))
 void *sw_http_kept(const struct sw_http *http)
 {
     return http->kept;
+}
+
+void *sw_http_take_kept(struct sw_http *http)
+{
+    void *kept = http->kept;
+    http->kept = NULL;
+    return kept;
+}
+
+void sw_http_append_stream(const struct sw_http *http, const char *type, const char *headers,
+                           struct sw_buf *head)
+{
+    struct sw_buf cors = {0};
+    append_cors(http, &cors);
+    struct sw_reply reply = {.status = 200,
+                             .type = type,
+                             .headers = {http->site->headers, sw_buf_text(&cors), headers},
+                             .close = true,
+                             .endless = true};
+    sw_reply_append(head, &reply);
+    sw_buf_deinit(&cors);
 }
 
 struct sw_conn *sw_http_detach(struct sw_http *http, struct sw_buf *rest)

@@ -80,8 +80,8 @@ void sw_http_close(struct sw_conn *conn);
 struct sw_conn *sw_http_conn(struct sw_http *http);
 
 /* A reply: status, body with its type (may be NULL for an empty body), and further headers, each
- * ending in CRLF ("" for none). Never sends a body for HEAD. The request's slices are invalid
- * afterwards. */
+ * ending in CRLF ("" for none). Never sends a body for HEAD, nor a length where body.data == NULL.
+ * The request's slices are invalid afterwards. */
 void sw_http_reply(struct sw_http *http, unsigned status, const char *type, struct sw_slice body,
                    const char *headers);
 /* {"error":{"code","message","retry","retry_ms"?,"outcome"?}} with the status of the row; `message`
@@ -106,6 +106,12 @@ bool sw_http_must_wait(const struct sw_http *http);
 void sw_http_keep(struct sw_http *http, void *kept, void (*drop)(void *kept));
 /* NULL: nothing. */
 void *sw_http_kept(const struct sw_http *http);
+/* The same, and it is the caller's now. */
+void *sw_http_take_kept(struct sw_http *http);
+/* Appends the head of a 200 whose body ends with the connection, for who then detaches and writes
+ * it. `headers` as of sw_http_reply. */
+void sw_http_append_stream(const struct sw_http *http, const char *type, const char *headers,
+                           struct sw_buf *head);
 /* Hands the connection on after an upgrade: frees the HTTP side, returns the connection; its next
  * owner calls sw_conn_adopt. `rest` gets the bytes that came behind the request (the caller frees
  * it). */

@@ -7,6 +7,8 @@
 #include "protocol/encode.h"
 #include "session/guest.h"
 #include "session/report.h"
+#include "transport/sse_codec.h"
+#include "transport/sse_request.h"
 #include "transport/ws.h"
 
 #include <stdio.h>
@@ -16,8 +18,6 @@
 
 /* Room for a batch of SW_PUBLISH_BATCH small messages, or a few large ones. */
 #define PUBLISH_BODY_BYTES (8u << 20)
-#define FULL_RETRY_MS      5000
-#define OFTEN_RETRY_MS     1000
 /* Between two log lines about connections that came from no balancer, or said nothing sensible. */
 #define COMPLAIN_MS 10000
 
@@ -59,22 +59,22 @@ static bool is_in_time(struct sw_worker *worker, struct sw_http *http, uint32_t 
     return retry_ms == 0;
 }
 
-static bool may_shake_hands(struct sw_worker *worker, struct sw_http *http)
+/* Who came without a proxy has been counted as it came. */
+static uint32_t handshake_retry_ms(struct sw_worker *worker, struct sw_http *http)
 {
     struct sw_peer peer = sw_session_peer(sw_session_of(sw_http_conn(http)));
     if (!is_proxy(worker, &peer)) {
-        return true;
+        return 0;
     }
     struct sw_http_client client = sw_http_client(sw_http_conn(http));
-    return is_in_time(worker, http,
-                      sw_quota_knock(&worker->config.addresses->quota, &client.peer,
-                                     sw_loop_now_ms(worker->loop)));
+    return sw_quota_knock(&worker->config.addresses->quota, &client.peer,
+                          sw_loop_now_ms(worker->loop));
 }
 
 static void upgrade(struct sw_worker *worker, struct sw_http *http,
                     const struct sw_request *request, bool echo)
 {
-    if (may_shake_hands(worker, http)) {
+    if (is_in_time(worker, http, handshake_retry_ms(worker, http))) {
         sw_ws_upgrade(&worker->door, http, request, echo);
     }
 }
@@ -89,17 +89,31 @@ static void on_echo(void *context, struct sw_http *http, const struct sw_request
     upgrade(context, http, request, true);
 }
 
+/* A stream is an upgrade whose refusals an EventSource understands. */
+static void on_sse(void *context, struct sw_http *http, const struct sw_request *request)
+{
+    struct sw_worker *worker = context;
+    uint32_t retry_ms = handshake_retry_ms(worker, http);
+    if (retry_ms) {
+        sw_count(&worker->counters.refused_total[SW_REFUSED_ADDRESS], 1);
+        sw_sse_put_off(http, retry_ms);
+    } else {
+        sw_sse_request(http, request,
+                       sw_door_may_publish(&worker->door, sw_http_conn(http), request));
+    }
+}
+
 static void drop_identity(void *kept)
 {
     struct sw_identity *identity = kept;
     sw_identity_destroy(&identity);
 }
 
-/* Whoever publishes over HTTP is known by each request's own token. Where this turn has verified
- * enough it waits for the next. A token that is no good counts as a handshake of its address, or
- * one connection would try as many as it likes. */
-static bool admit_publisher(struct sw_worker *worker, struct sw_http *http,
-                            const struct sw_request *request)
+/* Who publishes over HTTP, or asks for a stream, is known by the request's own token. Where this
+ * turn has verified enough it waits for the next. A token that is no good counts as a handshake of
+ * its address, or one connection would try as many as it likes. */
+static bool admit_bearer(struct sw_worker *worker, struct sw_http *http,
+                         const struct sw_request *request)
 {
     struct sw_quota *quota = &worker->config.addresses->quota;
     struct sw_peer peer = sw_http_client(sw_http_conn(http)).peer;
@@ -146,7 +160,21 @@ static bool guard_publish(void *context, struct sw_http *http, const struct sw_r
         sw_http_reply_error(http, SW_ERROR_FORBIDDEN, why, 0, NULL);
         return false;
     }
-    return !worker->door.tokens || admit_publisher(worker, http, request);
+    return !worker->door.tokens || admit_bearer(worker, http, request);
+}
+
+/* There is no later moment for a token: a stream hears nothing. */
+static bool guard_sse(void *context, struct sw_http *http, const struct sw_request *request)
+{
+    struct sw_worker *worker = context;
+    if (!sw_door_takes_token(&worker->door, http, request)) {
+        return false;
+    }
+    if (!sw_door_origin_allowed(&worker->door, request)) {
+        sw_http_reply_error(http, SW_ERROR_FORBIDDEN, "this origin may not connect", 0, NULL);
+        return false;
+    }
+    return !worker->door.tokens || admit_bearer(worker, http, request);
 }
 
 static void on_publish(void *context, struct sw_http *http, const struct sw_request *request)
@@ -192,6 +220,11 @@ static void init_site(struct sw_worker *worker)
     const char *echo = worker->config.config->echo_path;
     unsigned n = 0;
     worker->routes[n++] = (struct sw_route){.methods = SW_GET, .path = "/v1/ws", .handle = on_ws};
+    worker->routes[n++] = (struct sw_route){.methods = SW_GET | SW_HEAD,
+                                            .path = SW_SSE_PATH,
+                                            .cors = true,
+                                            .guard = guard_sse,
+                                            .handle = on_sse};
     worker->routes[n++] = (struct sw_route){.methods = SW_POST,
                                             .path = "/v1/publish",
                                             .cors = true,
@@ -225,33 +258,11 @@ static void init_site(struct sw_worker *worker)
 
 /* ---- accepting ---- */
 
-/* What it hears: over TLS an alert, since there was no handshake to say more. */
-static struct sw_slice refusal(const struct sw_worker_listener *listener, enum sw_refusal why)
-{
-    const struct sw_worker *worker = listener->worker;
-    if (listener->listen->tls) {
-        return SW_SLICE(SW_TLS_REFUSAL);
-    }
-    return why == SW_REFUSED_ADDRESS ? sw_slice(worker->often, worker->often_size)
-                                     : sw_slice(worker->full, worker->full_size);
-}
-
-/* In words, or by a RST where even these are too many: a storm shall cost the connected nothing. */
 static void refuse(struct sw_worker_listener *listener, int fd, enum sw_refusal why)
 {
     struct sw_worker *worker = listener->worker;
     sw_count(&worker->counters.refused_total[why], 1);
-    if (sw_bucket_take(&worker->answers, sw_loop_now_ms(worker->loop))) {
-        struct sw_slice words = refusal(listener, why);
-        (void)!write(fd, words.data, words.size);
-        /* a request that lies unread would be answered by a RST, which may overtake the words */
-        char unread[SW_HTTP_HEAD_BYTES];
-        (void)!recv(fd, unread, sizeof(unread), MSG_TRUNC | MSG_DONTWAIT);
-    } else {
-        struct linger at_once = {.l_onoff = 1};
-        (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
-    }
-    close(fd);
+    sw_refusals_answer(&worker->refusals, fd, why, listener->listen->tls);
 }
 
 /* Is there a token for one more? Balancers and tests on this machine come from loopback. */
@@ -260,35 +271,6 @@ static bool may_come_now(struct sw_worker *worker, const struct sw_address *peer
     bool counts = sw_config_is_set(worker->config.config, SW_CONFIG_accept_rate) ||
                   !sw_address_is_loopback(peer);
     return !counts || sw_bucket_take(&worker->accepts, sw_loop_now_ms(worker->loop));
-}
-
-/* The answer to who is refused at the door: made once, since nothing is spent on them. */
-static size_t write_refusal(char out[512], const char *status, enum sw_error error,
-                            const char *message, unsigned retry_ms)
-{
-    struct sw_buf body = {0};
-    sw_buf_append_slice(&body, SW_SLICE("{\"error\":"));
-    sw_http_append_error(&body, error, message, retry_ms, NULL);
-    sw_buf_append_byte(&body, '}');
-    int n = snprintf(out, 512,
-                     "HTTP/1.1 %s\r\nRetry-After: %u\r\n"
-                     "Content-Type: application/json\r\nContent-Length: %zu\r\n"
-                     "Connection: close\r\n\r\n%s",
-                     status, retry_ms / 1000, body.size, sw_buf_text(&body));
-    SW_ASSERT(n > 0 && n < 512);
-    sw_buf_deinit(&body);
-    return (size_t)n;
-}
-
-/* A full node is for a balancer to pass by (503); that an address comes too often is its own affair
- * and would be so on any node (429). */
-static void write_refusals(struct sw_worker *worker)
-{
-    worker->full_size = write_refusal(worker->full, "503 Service Unavailable", SW_ERROR_OVERLOADED,
-                                      NULL, FULL_RETRY_MS);
-    worker->often_size =
-        write_refusal(worker->often, "429 Too Many Requests", SW_ERROR_RATE_LIMITED,
-                      "this address connects too often", OFTEN_RETRY_MS);
 }
 
 /* The connection of `client` becomes a session, if there is room for one. Where its address has as
@@ -577,8 +559,10 @@ static void init_sessions(struct sw_worker *worker)
     };
     worker->codec = sw_ws_codec_create();
     worker->framing = sw_ws_framing(worker->codec);
-    worker->encodings[0] =
+    worker->encodings[SW_ENCODING_WS] =
         (struct sw_encoding){.language = &sw_native_language, .framing = &worker->framing};
+    worker->encodings[SW_ENCODING_SSE] =
+        (struct sw_encoding){.language = &sw_native_language, .framing = &sw_sse_framing};
     sw_sessions_init(&worker->sessions, &sessions, worker->loop, worker->bus, &worker->inbox,
                      worker->encodings, &worker->counters);
     sw_purse_init(&worker->purse, worker->config.budget, worker->counters.budget_used_bytes);
@@ -616,10 +600,10 @@ void sw_worker_init(struct sw_worker *worker, const struct sw_worker_config *con
         (struct sw_publisher){.bus = bus, .inbox = &worker->inbox, .rules = &settings->rules};
     uint64_t rate = settings->accept_rate * 1000 / config->workers;
     sw_bucket_init(&worker->accepts, rate, sw_loop_now_ms(loop));
-    sw_bucket_init(&worker->answers, rate, sw_loop_now_ms(loop));
+    sw_refusals_init(&worker->refusals, loop, &worker->sessions.random, rate,
+                     config->addresses->trusted.count > 0);
     sw_greetings_init(&worker->greetings, loop, on_greeting_end);
     init_site(worker);
-    write_refusals(worker);
     sw_bus_add_worker(bus, &worker->inbox);
     worker->turn = (struct sw_turn){.run = on_turn, .owner = worker};
     sw_loop_add_turn(loop, &worker->turn);
@@ -632,6 +616,7 @@ void sw_worker_deinit(struct sw_worker *worker)
         sw_listener_close(&worker->listeners[i].socket);
     }
     sw_greetings_close(&worker->greetings);
+    sw_refusals_deinit(&worker->refusals);
     if (worker->config.keys) {
         sw_verifier_deinit(&worker->verifier);
     }

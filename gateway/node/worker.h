@@ -13,6 +13,7 @@
 #include "node/addresses.h"
 #include "node/config.h"
 #include "node/listen.h"
+#include "node/refusals.h"
 #include "transport/ws_upgrade.h"
 
 /* Posts between main and the loops. */
@@ -105,13 +106,9 @@ struct sw_worker {
     struct sw_worker_listener listeners[SW_LISTENERS];
     struct sw_tls *tls;            /* NULL: no listener has one */
     struct sw_greetings greetings; /* connections whose PROXY header is still to come */
-    char full[512];                /* the whole answer to who comes when the node is full */
-    size_t full_size;
-    char often[512]; /* ... and to whose address comes too often */
-    size_t often_size;
-    struct sw_bucket accepts; /* this worker's share of new connections */
-    struct sw_bucket answers; /* ... and as many more that are refused in words */
-    uint64_t complain_at_ms;  /* when the next line about a balancer may be written */
+    struct sw_bucket accepts;      /* this worker's share of new connections */
+    struct sw_refusals refusals;   /* as many more hear words */
+    uint64_t complain_at_ms;       /* when the next line about a balancer may be written */
     struct sw_drain drain;
 };
 

@@ -459,6 +459,21 @@ void sw_encode_drain(struct sw_buf *out, uint64_t from_ms, uint64_t to_ms, uint6
                   (unsigned long long)close_ms);
 }
 
+/* PROTOCOL.md, section 5. */
+static bool may_return(unsigned code)
+{
+    bool fault = code == 1002 || code == 1003 || (code >= 1007 && code <= 1009);
+    return !fault && (code < 4500 || code > 4999);
+}
+
+void sw_encode_closed(struct sw_buf *out, unsigned code, struct sw_slice words)
+{
+    sw_buf_printf(out, "{\"type\":\"closed\",\"code\":%u,\"reason\":", code);
+    sw_json_append_string(out, words);
+    sw_buf_append_slice(out, may_return(code) ? SW_SLICE(",\"retry\":true}")
+                                              : SW_SLICE(",\"retry\":false}"));
+}
+
 void sw_encode_error_object(struct sw_buf *out, const struct sw_encode_error *error)
 {
     const struct sw_error_row *row = sw_error_row(error->error);

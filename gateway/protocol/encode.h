@@ -72,6 +72,9 @@ void sw_encode_feed(struct sw_buf *out, bool stale, uint64_t since_ms, bool gap)
  * on. */
 void sw_encode_drain(struct sw_buf *out, uint64_t from_ms, uint64_t to_ms, uint64_t close_ms);
 
+/* The last frame where the framing has no close frame: its code and words. */
+void sw_encode_closed(struct sw_buf *out, unsigned code, struct sw_slice words);
+
 struct sw_encode_error {
     enum sw_error error;
     uint64_t id;         /* 0: none */

@@ -100,6 +100,9 @@ bool sw_session_begin(struct sw_session *session, struct sw_tape *tape, struct s
     }
     grow(session);
     sw_hub_subscribe(fanout, tape, session->slot, reader->subscriptions, manner, &start);
+    if (session->transport->bookmark && start.positioned && sw_manner_resumes(manner)) {
+        sw_reader_keep_bookmark(fanout, session->slot);
+    }
     say_begun(entries, tape, &want->claim, &start);
     return true;
 }

@@ -284,7 +284,9 @@ void sw_guest_arrive(struct sw_session *session, const struct sw_arrival *arriva
     session->guest = guest;
     sw_timer_init(&guest->timer, on_timer);
     sw_buf_append_slice(&guest->subscribe, arrival->subscribe);
-    if (arrival->token.data) {
+    if (arrival->identity) {
+        admit(session, arrival->identity);
+    } else if (arrival->token.data) {
         verify(session, arrival->token, ARRIVAL, 0);
     } else if (session->echo) {
         sw_session_close(session, SW_REASON_UNAUTHORIZED); /* no hello is heard there */

@@ -81,13 +81,20 @@ static void on_check(void *owner, struct sw_tape *tape, uint32_t number)
                  number);
 }
 
+static void bookmark(void *owner, uint32_t slot, struct sw_buf *frame)
+{
+    struct sw_session *session = sw_session_at(owner, slot);
+    session->transport->bookmark(session, frame);
+}
+
 static const struct sw_fanout_events fanout_events = {.conn = conn_at,
                                                       .on_broken = on_broken,
                                                       .on_over = on_over,
                                                       .on_evict = on_evict,
                                                       .on_pressure = on_pressure,
                                                       .on_ask = on_ask,
-                                                      .on_check = on_check};
+                                                      .on_check = on_check,
+                                                      .bookmark = bookmark};
 
 void sw_sessions_init(struct sw_sessions *all, const struct sw_sessions_config *config,
                       struct sw_loop *loop, struct sw_bus *bus, struct sw_inbox *inbox,
@@ -274,7 +281,7 @@ void sw_session_welcome(struct sw_session *session, uint64_t id)
                                            .heartbeat_ms = all->config.ping_ms,
                                            .expires_in = sw_session_expires_in(session),
                                            .frame_limit = SW_FRAME_BYTES,
-                                           .topics_limit = SW_SESSION_TOPICS,
+                                           .topics_limit = session->transport->topics,
                                            .history = sw_rules_keep_history(all->config.rules),
                                            .publish = sw_permit_any(&permit, all->config.rules),
                                            .tokens = session->guest != NULL});
@@ -467,6 +474,11 @@ void sw_session_say_drain(struct sw_session *session, uint64_t late_ms)
     struct sw_farewell left = sw_farewell_late(session->all->farewell, late_ms);
     struct sw_buf text = {0};
     sw_encode_drain(&text, left.from_ms, left.to_ms, left.close_ms);
+    if (session->transport->retry) {
+        uint32_t span_ms = left.to_ms - left.from_ms + 1;
+        session->transport->retry(
+            session, left.from_ms + (uint32_t)sw_random_below(&session->all->random, span_ms));
+    }
     sw_session_say(session, sw_buf_slice(&text));
     sw_buf_deinit(&text);
 }

@@ -32,11 +32,19 @@ struct sw_transport {
     const char *name;
     enum sw_connection_kind open;
     enum sw_connection_kind closing;
-    /* These append to session->lane: one text as a frame; a ping; the last frame, with its code (0:
-     * none) and words. */
+    enum sw_encoding_index encoding; /* of the tapes that its sessions read */
+    uint16_t topics;                 /* `limits.topics` of `welcome` */
+    struct sw_slice idle;            /* bytes that say nothing, in place of `hb`; may be empty */
+    /* These append to session->lane: one text as a frame; a ping (NULL: it has none, and who is
+     * dead is found by TCP); the last frame, with its code (0: none) and words; when its client
+     * shall come back that knows no more than the framing (NULL: there is none such). */
     void (*frame)(struct sw_session *session, struct sw_slice text);
     void (*ping)(struct sw_session *session);
     void (*close)(struct sw_session *session, uint16_t code, struct sw_slice words);
+    void (*retry)(struct sw_session *session, uint32_t ms);
+    /* Appends the frame that its client keeps of where it is, or nothing. NULL: clients keep that
+     * by themselves. */
+    void (*bookmark)(struct sw_session *session, struct sw_buf *frame);
     /* No longer paused: takes what it held back, later in the turn, and reads on. */
     void (*resume)(struct sw_session *session);
 };
@@ -44,6 +52,7 @@ struct sw_transport {
 struct sw_request;  /* session/pending */
 struct sw_recorder; /* session/report */
 struct sw_guest;    /* session/guest */
+struct sw_identity; /* auth/token */
 struct sw_verifier; /* auth/verifier */
 
 /* Why nothing is taken from a client for a while. */
@@ -95,7 +104,7 @@ struct sw_session {
     bool echo : 1; /* on the echo path */
     bool ipv4 : 1;
     bool ipv6 : 1;
-    bool deaf : 1;    /* after a close frame or a fault nothing more is read */
+    bool deaf : 1;    /* nothing more is read: after a close frame or a fault, or as ever (SSE) */
     bool counted : 1; /* in all->quota, under its peer */
 };
 
@@ -197,8 +206,9 @@ struct sw_slice sw_session_user(const struct sw_session *session);
 
 /* What came with the upgrade. */
 struct sw_arrival {
-    struct sw_slice token;     /* data == NULL: none was shown */
-    struct sw_slice subscribe; /* what the URL asks for, as a request; may be empty */
+    struct sw_slice token;        /* data == NULL: none was shown */
+    struct sw_identity *identity; /* NULL, or what came of the token already: the session's now */
+    struct sw_slice subscribe;    /* what the URL asks for, as a request; may be empty */
 };
 
 /* The upgrade is done: the session is OPEN. As soon as it is known who it is (without tokens: at

@@ -66,7 +66,12 @@ static void ping(struct sw_session *session, uint32_t now)
 
 static void say_hb(struct sw_session *session)
 {
+    struct sw_slice idle = session->transport->idle;
     struct sw_buf text = {0};
+    if (idle.size) {
+        sw_session_say_raw(session, idle.data, idle.size);
+        return;
+    }
     sw_encode_hb(&text);
     sw_session_say(session, sw_buf_slice(&text));
     sw_buf_deinit(&text);
@@ -104,7 +109,8 @@ static void look(struct sw_session *session)
         /* who is behind will hear what it is owed */
         bool idle = sent == session->seen_sent && !has_arrears(session);
         /* before `hb`, behind which it would not be strict */
-        if (!session->pinged && now - session->heard >= to_ticks(all->config.ping_ms / 2)) {
+        if (session->transport->ping && !session->pinged &&
+            now - session->heard >= to_ticks(all->config.ping_ms / 2)) {
             ping(session, now);
         }
         if (idle && !session->hb_sent) {

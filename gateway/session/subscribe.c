@@ -6,8 +6,6 @@
 #include "session/guest.h"
 #include "session/internal.h"
 
-/* One language and one framing so far: every session reads the same tapes. */
-#define ENCODING 0
 /* SW_SESSION_JOINS_PER_S of those that were refused fit into it. */
 #define JOIN_RETRY_MS 1000
 
@@ -125,7 +123,7 @@ static void subscribe_topic(struct subscribing *at, const struct sw_rule *rule, 
     struct sw_session *session = at->session;
     struct sw_sessions *all = session->all;
     struct sw_slice topic = sw_buf_slice(&at->topic);
-    struct sw_tape *tape = sw_tape_find(&all->fanout, ENCODING, topic, pattern);
+    struct sw_tape *tape = sw_tape_find(&all->fanout, session->transport->encoding, topic, pattern);
     bool known = tape && sw_session_find(session, tape);
     uint32_t held = sw_session_reader(session)->subscriptions + sw_pending_count(session);
     if (!known && held >= SW_SESSION_TOPICS) {
@@ -141,7 +139,7 @@ static void subscribe_topic(struct subscribing *at, const struct sw_rule *rule, 
         return;
     }
     if (!tape) {
-        tape = sw_tape_create(&all->fanout, ENCODING, topic, pattern);
+        tape = sw_tape_create(&all->fanout, session->transport->encoding, topic, pattern);
         tape->rule = (uint8_t)sw_rule_index(all->config.rules, rule);
         tape->retain = rule->retain && !tape->pattern;
         sw_bus_join(all->bus, all->config.worker, tape->id, tape->generation, topic, pattern);
@@ -253,7 +251,8 @@ static void unsubscribe_one(struct sw_session *session, struct sw_slice topic)
     if (kind == SW_TOPIC_BAD) {
         return; /* what cannot be subscribed is not */
     }
-    struct sw_tape *tape = sw_tape_find(&all->fanout, ENCODING, topic, kind == SW_TOPIC_PATTERN);
+    struct sw_tape *tape =
+        sw_tape_find(&all->fanout, session->transport->encoding, topic, kind == SW_TOPIC_PATTERN);
     if (!tape) {
         return;
     }

@@ -261,6 +261,8 @@ static void say_close(struct sw_session *session, uint16_t code, struct sw_slice
 const struct sw_transport sw_ws_transport = {.name = "ws",
                                              .open = SW_CONNECTION_WS_OPEN,
                                              .closing = SW_CONNECTION_WS_CLOSING,
+                                             .encoding = SW_ENCODING_WS,
+                                             .topics = SW_SESSION_TOPICS,
                                              .frame = say_frame,
                                              .ping = say_ping,
                                              .close = say_close,

@@ -72,9 +72,7 @@ static const char *read_froms(struct sw_slice query, struct asked *asked)
     return why;
 }
 
-/* Appends the first value of a parameter, decoded; nothing of one that cannot be. False: there is
- * none. */
-static bool take_parameter(struct sw_slice query, struct sw_slice wanted, struct sw_buf *text)
+bool sw_ws_query_take(struct sw_slice query, struct sw_slice wanted, struct sw_buf *text)
 {
     struct sw_slice name;
     struct sw_slice value;
@@ -89,29 +87,27 @@ static bool take_parameter(struct sw_slice query, struct sw_slice wanted, struct
     return false;
 }
 
-static void read_number(struct sw_slice query, const char *name, struct sw_buf *members)
+void sw_ws_query_number(struct sw_slice query, const char *name, struct sw_buf *members)
 {
     struct sw_buf text = {0};
     uint64_t number = 0; /* what is none is as wrong as this */
-    if (take_parameter(query, sw_slice_of(name), &text)) {
+    if (sw_ws_query_take(query, sw_slice_of(name), &text)) {
         (void)sw_slice_to_u64(sw_buf_slice(&text), UINT32_MAX, &number);
         sw_buf_printf(members, ",\"%s\":%llu", name, (unsigned long long)number);
     }
     sw_buf_deinit(&text);
 }
 
-/* What is wrong with them is told in each topic's own entry, as in a subscribe. */
-static void read_wish(struct sw_slice query, struct sw_buf *members)
+void sw_ws_query_wish(struct sw_slice query, struct sw_buf *members)
 {
     struct sw_buf text = {0};
-    if (take_parameter(query, SW_SLICE("mode"), &text)) {
+    if (sw_ws_query_take(query, SW_SLICE("mode"), &text)) {
         size_t size = text.size < MODE_BYTES ? text.size : MODE_BYTES;
         sw_buf_append_slice(members, SW_SLICE(",\"mode\":"));
         sw_json_append_string(members, sw_slice(sw_buf_text(&text), size));
     }
     sw_buf_deinit(&text);
-    read_number(query, "max_hz", members);
-    read_number(query, "last", members);
+    sw_ws_query_number(query, "max_hz", members);
 }
 
 static void append_sub(struct sw_buf *out, struct asked *asked, struct sw_slice topic)
@@ -148,7 +144,8 @@ static const char *collect_subs(struct sw_slice query, struct sw_buf *subs)
     struct asked asked = {0};
     const char *why = read_froms(query, &asked);
     if (!why) {
-        read_wish(query, &asked.wish);
+        sw_ws_query_wish(query, &asked.wish);
+        sw_ws_query_number(query, "last", &asked.wish);
         append_subs(query, &asked, subs);
         why = asked.from.count ? "a \"from\" is of a topic that no \"topic\" asks for" : NULL;
     }

@@ -8,6 +8,13 @@
 
 /* How many parameters of that name there are. */
 unsigned sw_ws_query_count(struct sw_slice query, struct sw_slice wanted);
+/* Appends the first value of a parameter, decoded; nothing of one that cannot be. False: there is
+ * none. */
+bool sw_ws_query_take(struct sw_slice query, struct sw_slice wanted, struct sw_buf *text);
+/* Appends `mode` and `max_hz`, or a parameter that is a number, as members of each entry of a
+ * subscribe: what is wrong with them is told in each topic's own. */
+void sw_ws_query_wish(struct sw_slice query, struct sw_buf *members);
+void sw_ws_query_number(struct sw_slice query, const char *name, struct sw_buf *members);
 /* Appends the subscribe that the URL stands for; nothing where it names no topic. NULL, or, with
  * nothing appended, what is wrong with a position that it names. */
 const char *sw_ws_query_subscribe(struct sw_slice query, struct sw_buf *text);

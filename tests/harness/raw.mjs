@@ -156,6 +156,16 @@ export class RawSocket {
     return this.#read(parse, 'an HTTP response', ms);
   }
 
+  // The text up to these words, and with them.
+  until(words, ms = 10000) {
+    const parse = (bytes) => {
+      const at = bytes.indexOf(words);
+      const used = at + Buffer.byteLength(words);
+      return at < 0 ? undefined : { value: bytes.toString('utf8', 0, used), used };
+    };
+    return this.#read(parse, JSON.stringify(words), ms);
+  }
+
   // The next frame from the server.
   frame(ms = 10000) {
     const parse = (bytes) => {

@@ -11,6 +11,7 @@ import { describe, test } from 'node:test';
 import { Haproxy, inOneFile, Nginx, noStream } from '../harness/balancer.mjs';
 import { Certificate } from '../harness/certificate.mjs';
 import { FakeNode } from '../harness/fake_node.mjs';
+import { EventStream } from '../harness/events.mjs';
 import { Gateway, run } from '../harness/gateway.mjs';
 import { Redis } from '../harness/redis.mjs';
 import { LONG, ROOT } from '../harness/setting.mjs';
@@ -200,6 +201,23 @@ for (const Kind of [Nginx, Haproxy]) {
       assert.deepEqual(others, []);
     });
 
+    // HAProxy sees that a client has left when it next writes to it.
+    test('a stream comes through, and leaves its node when its client does', async (t) => {
+      const { nodes, balancer } = await fleet(t, Kind, ['--ping-ms', '1000']);
+      const events = await EventStream.open(t, balancer.port, 'topic=a', { ca: balancer.ca });
+      await events.next('subscribed');
+      for (const n of [1, 2]) {
+        await nodes[n].publish('a', `${n}`);
+        assert.equal((await events.next('msg')).raw, `{"type":"msg","topic":"a","data":${n}}`);
+      }
+      events.leave();
+      const streams = async () => {
+        const all = await Promise.all(nodes.map((node) => node.metrics()));
+        return all.reduce((sum, metrics) => sum + metrics.sum('spillway_connections', { transport: 'sse' }), 0);
+      };
+      await until(async () => (await streams()) === 0, 15000, 'the stream gone from its node');
+    });
+
     test('events go out as they come', async (t) => {
       let stream;
       const answer = (_, response) => {
@@ -214,6 +232,23 @@ for (const Kind of [Nginx, Haproxy]) {
       stream.write('data: 2\n\n');
       assert.equal(String((await within(chunks.next(), 5000, 'the next event')).value), 'data: 2\n\n');
       response.destroy();
+    });
+
+    test('an EventSource that no node takes hears when to come back, and everybody else that it cannot be', async (t) => {
+      const busy = (_, response) => response.writeHead(503, { 'Retry-After': '1' }).end('{"error":{}}');
+      const nodes = await three(() => fake(t, { answer: busy }));
+      const balancer = await Kind.start(t, nodes);
+      const put = async () => {
+        const { status, headers, text } = await balancer.ask('GET', '/v1/sse?topic=a');
+        assert.deepEqual([status, headers['content-type'], headers['access-control-allow-origin']], [200, 'text/event-stream', '*']);
+        assert.match(text, /^retry: [5-9]\d{3}\n\n$/);
+      };
+      await put();
+      assert.equal((await balancer.ask('GET', '/v1/poll?topic=a')).status, 503);
+      await Promise.all(nodes.map((node) => node.stop()));
+      if (balancer.checked) await balancer.checked(false, false, false);
+      await put();
+      assert.ok((await balancer.ask('GET', '/v1/poll?topic=a')).status >= 502);
     });
 
     test('only what clients use comes in', async (t) => {

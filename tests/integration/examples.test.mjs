@@ -8,6 +8,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
+import { EventSource } from 'eventsource';
 import { WebSocket } from 'ws';
 import { Client } from '../harness/client.mjs';
 import { environment, Gateway } from '../harness/gateway.mjs';
@@ -16,7 +17,7 @@ import { seconds } from '../harness/jwt.mjs';
 import { freePort } from '../harness/redis.mjs';
 import { atEnd } from '../harness/scope.mjs';
 import { BINARY, ROOT } from '../harness/setting.mjs';
-import { until, within } from '../harness/until.mjs';
+import { stays, until, within } from '../harness/until.mjs';
 
 const read = (path) => readFileSync(join(ROOT, path), 'utf8');
 const protocol = read('gateway/PROTOCOL.md');
@@ -214,7 +215,7 @@ describe('the frames of PROTOCOL.md', () => {
 // --- endpoints, metrics, codes (sections 1 and 5) ----------------------------------------------------------
 
 const ENDPOINTS_TO_COME = words(`
-  public:/v1/sse public:/v1/poll public:/client.js public:/client.mjs
+  public:/v1/poll public:/client.js public:/client.mjs
   admin:/v1/revoke admin:/`);
 
 // [listener, method, path] of every path in the two tables; a span without a method has the one before it.
@@ -410,6 +411,27 @@ describe('README.md', () => {
     await gateway.publish('orders.eu', '{"id":7}');
     await until(() => lines.length, 5000, 'a line on its console');
     assert.deepEqual(lines, [['orders.eu', { id: 7 }]]);
+  });
+
+  test('the same as a stream', async (t) => {
+    const gateway = await Gateway.start(t);
+    class Source extends EventSource {
+      constructor(url) {
+        super(url);
+        atEnd(t, () => this.close());
+      }
+    }
+    const lines = [];
+    const code = fenced('js stream').replaceAll('127.0.0.1:8000', gateway.listen[0]);
+    new Function('EventSource', 'console', code)(Source, { log: (...line) => lines.push(line) });
+    await gateway.counted((metrics) => metrics.sum('spillway_subscriptions') === 1, 'it has subscribed');
+    await gateway.publish('orders.eu', '{"id":7}');
+    await until(() => lines.length, 5000, 'a line on its console');
+    assert.deepEqual(lines, [['orders.eu', { id: 7 }]]);
+    const [{ session }] = (await gateway.get('/v1/connections')).json.connections;
+    await gateway.post('/v1/disconnect', { session, code: 4503 });
+    await gateway.counted((metrics) => metrics.sum('spillway_closed_total', { reason: 'disconnected' }) === 1, 'it was closed');
+    await stays(async () => (await gateway.metrics()).sum('spillway_subscriptions') === 0, 1000, 'not back');
   });
 
   test('two nodes on one Redis', async (t) => {

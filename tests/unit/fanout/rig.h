@@ -202,13 +202,33 @@ static inline void rig_check(void *owner, struct sw_tape *tape, uint32_t number)
     sw_buf_printf(&((struct rig *)owner)->asked, "check %u ", number);
 }
 
+/* "bookmark <position>...", of the subscriptions that have one. */
+static inline void rig_bookmark(void *owner, uint32_t slot, struct sw_buf *frame)
+{
+    struct rig *rig = owner;
+    struct sw_buf text = {0};
+    struct sw_position position;
+    sw_buf_append_slice(&text, SW_SLICE("bookmark"));
+    for (uint32_t i = 0; i < sw_reader(&rig->fanout, slot)->subscriptions; i++) {
+        if (sw_hub_position(&rig->fanout, slot, i, &position)) {
+            sw_buf_append_byte(&text, ' ');
+            sw_position_write(&text, &position);
+        }
+    }
+    uint32_t head = (uint32_t)text.size;
+    sw_buf_append(frame, &head, RIG_HEAD);
+    sw_buf_append_slice(frame, sw_buf_slice(&text));
+    sw_buf_deinit(&text);
+}
+
 static const struct sw_fanout_events rig_events = {.conn = rig_conn,
                                                    .on_broken = rig_lost,
                                                    .on_over = rig_over,
                                                    .on_evict = rig_evict,
                                                    .on_pressure = rig_pressure,
                                                    .on_ask = rig_ask,
-                                                   .on_check = rig_check};
+                                                   .on_check = rig_check,
+                                                   .bookmark = rig_bookmark};
 
 /* ---- connections ---- */
 

@@ -35,7 +35,10 @@ struct client {
     uint64_t received;
     uint64_t told[SW_SHED_COUNT];
     struct sw_claim claim;
-    bool waits; /* for what its claim needs */
+    bool waits;      /* for what its claim needs */
+    bool marks;      /* is told where it is */
+    uint64_t marked; /* the offset that it was told last */
+    bool doomed;     /* ... or that it will hear of a reset */
 };
 
 struct model {
@@ -54,6 +57,7 @@ struct model {
     uint64_t resets;
     uint64_t epochs;
     uint64_t replays;
+    uint64_t bookmarks;
     uint64_t asks;
 };
 
@@ -298,17 +302,36 @@ static void got_dropped(struct client *client, const char *text)
     }
 }
 
+/* It is told what it knows, or that it will hear of a reset. */
+static void got_bookmark(struct model *model, struct client *client, const char *text)
+{
+    unsigned name;
+    unsigned long long offset;
+    model->bookmarks++;
+    client->marked = client->offset;
+    if (sscanf(text, "bookmark E%u:%llu", &name, &offset) == 2) {
+        assert_int_equal(offset, client->offset);
+        check_same(model, client, name);
+    } else if (strcmp(text, "bookmark") != 0) { /* its subscription has ended */
+        assert_string_equal(text, "bookmark 0:9007199254740991");
+        client->doomed = true;
+    }
+}
+
 static void got(struct model *model, struct client *client, const char *text)
 {
     unsigned name;
     unsigned long long offset;
-    if (sscanf(text, "epoch E%u:%llu", &name, &offset) == 2) {
+    if (strncmp(text, "bookmark", 8) == 0) {
+        got_bookmark(model, client, text);
+    } else if (sscanf(text, "epoch E%u:%llu", &name, &offset) == 2) {
         check_same(model, client, name);
         client->name = name;
         model->epochs++;
     } else if (sscanf(text, "reset E%u:%llu", &name, &offset) == 2) {
         client->name = name;
         client->offset = offset;
+        client->doomed = false;
         model->resets++;
     } else if (strncmp(text, "dropped ", 8) == 0) {
         got_dropped(client, text);
@@ -360,6 +383,11 @@ static void begin(struct model *model, uint32_t slot, const struct sw_start *sta
     client->raw = 0;
     model->replays += start->replay;
     rig_start_as(&model->topic, slot, start, client->mode, client->max_hz);
+    client->doomed = false;
+    client->marks = slot % 2 && sw_manner_resumes(manner_of(client));
+    if (client->marks) {
+        sw_reader_keep_bookmark(&model->rig.fanout, slot);
+    }
 }
 
 static void resolve(struct model *model, uint32_t slot)
@@ -509,6 +537,10 @@ static void check_end(struct model *model)
             if (client->mode == SW_MODE_ALL && client->max_hz == 0) {
                 assert_int_equal(client->offset, model->topic.top);
             }
+            if (client->marks) {
+                assert_int_equal(client->marked, client->offset);
+                assert_false(client->doomed);
+            }
         }
     }
     const struct rig *rig = &model->rig;
@@ -550,10 +582,11 @@ static void run(uint64_t seed, uint64_t operations, bool secure)
     check_end(model);
     print_message(
         "             %llu offsets, %lld sent, %llu names told, %llu resets, %llu replayed, "
-        "%llu asked\n",
+        "%llu asked, %llu bookmarks\n",
         (unsigned long long)model->topic.top, (long long)RIG_COUNT(&model->rig, sent_total),
         (unsigned long long)model->epochs, (unsigned long long)model->resets,
-        (unsigned long long)model->replays, (unsigned long long)model->asks);
+        (unsigned long long)model->replays, (unsigned long long)model->asks,
+        (unsigned long long)model->bookmarks);
     rig_deinit(&model->rig);
     sw_free(model->streams);
     sw_free(model);
