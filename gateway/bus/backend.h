@@ -101,6 +101,7 @@ struct sw_backend {
 
 struct sw_backend_ops {
     enum sw_bus_kind kind;
+    const char *word; /* for the log */
     void (*start)(struct sw_backend *backend);
     /* Reads what has come, first thing in every turn; true: more is waiting. */
     bool (*pump)(struct sw_backend *backend);
@@ -150,6 +151,9 @@ void sw_exchange_refused(struct sw_exchange *exchange, struct sw_interest *inter
 /* The link was lost: every acked interest is `lost` and no longer acked. */
 void sw_exchange_down(struct sw_exchange *exchange, const char *why);
 void sw_exchange_up(struct sw_exchange *exchange);
+/* What comes from the bus is stale since then, or live again: every worker is told, behind all that
+ * was lost. */
+void sw_exchange_feed(struct sw_exchange *exchange, bool stale, uint64_t since_ms);
 /* A message for one interest. `topic` is the channel without the prefix; `raw` may carry the
  * envelope of PROTOCOL.md, section 7. Too large: a gap of one. A topic that a pattern's glob
  * over-matches, or that is no valid topic: ignored and counted. */

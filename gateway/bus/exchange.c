@@ -308,19 +308,6 @@ void sw_exchange_refused(struct sw_exchange *exchange, struct sw_interest *inter
     interest_free(exchange, interest);
 }
 
-static const char *backend_word(const struct sw_exchange *exchange)
-{
-    switch (exchange->backend->ops->kind) {
-    case SW_BUS_MEMORY:
-        return "memory";
-    case SW_BUS_REDIS:
-        return "redis";
-    case SW_BUS_KIND_COUNT:
-        break;
-    }
-    SW_UNREACHABLE();
-}
-
 static void set_up(struct sw_exchange *exchange, bool up)
 {
     atomic_store_explicit(&exchange->up, up, memory_order_relaxed);
@@ -335,7 +322,7 @@ void sw_exchange_up(struct sw_exchange *exchange)
     set_up(exchange, true);
     atomic_store_explicit(&exchange->ever_up, true, memory_order_relaxed);
     read_own(exchange);
-    sw_log(SW_LOG_INFO, "bus_up", "bus=%s interests=%lld", backend_word(exchange),
+    sw_log(SW_LOG_INFO, "bus_up", "bus=%s interests=%lld", exchange->backend->ops->word,
            (long long)sw_counter_read(&exchange->counters->interests));
 }
 
@@ -355,8 +342,15 @@ void sw_exchange_down(struct sw_exchange *exchange, const char *why)
     }
     set_up(exchange, false);
     sw_count(&exchange->counters->bus_losses_total, 1);
-    sw_log(SW_LOG_WARN, "bus_down", "bus=%s why=\"%s\"", backend_word(exchange),
+    sw_log(SW_LOG_WARN, "bus_down", "bus=%s why=\"%s\"", exchange->backend->ops->word,
            sw_log_clean(clean, sizeof(clean), sw_slice_of(why)));
+}
+
+void sw_exchange_feed(struct sw_exchange *exchange, bool stale, uint64_t since_ms)
+{
+    for (uint32_t i = 0; i < exchange->workers; i++) {
+        sw_outlet_feed(exchange->outlets[i], stale, since_ms);
+    }
 }
 
 void sw_exchange_stopped(struct sw_exchange *exchange)

@@ -90,6 +90,7 @@ struct sw_tape {
     bool lost; /* the bus was away: a gap of unknown count goes before the next frame */
     uint8_t name_size;
     uint8_t rule;        /* the index of its topic rule */
+    uint8_t outage;      /* session/feed, the number of the last that it missed something in */
     uint32_t dirty_next; /* id + 1 */
     uint32_t readers;
     uint32_t paced; /* readers with a pace */

@@ -317,6 +317,17 @@ void sw_encode_hb(struct sw_buf *out)
     sw_buf_append_slice(out, SW_SLICE("{\"type\":\"hb\"}"));
 }
 
+void sw_encode_feed(struct sw_buf *out, bool stale, uint64_t since_ms, bool gap)
+{
+    if (stale) {
+        sw_buf_printf(out, "{\"type\":\"feed\",\"state\":\"stale\",\"since_ms\":%llu}",
+                      (unsigned long long)since_ms);
+    } else {
+        sw_buf_printf(out, "{\"type\":\"feed\",\"state\":\"live\",\"gap\":%s}",
+                      gap ? "true" : "false");
+    }
+}
+
 void sw_encode_drain(struct sw_buf *out, uint64_t from_ms, uint64_t to_ms, uint64_t close_ms)
 {
     sw_buf_printf(out,

@@ -49,6 +49,9 @@ void sw_encode_expiring(struct sw_buf *out, uint64_t in_ms);
 void sw_encode_published(struct sw_buf *out, uint64_t id);
 void sw_encode_pong(struct sw_buf *out, uint64_t id);
 void sw_encode_hb(struct sw_buf *out);
+/* The node lost its bus `since_ms` ago, or has it back; then `gap`: something of this session may
+ * have been lost. */
+void sw_encode_feed(struct sw_buf *out, bool stale, uint64_t since_ms, bool gap);
 /* The node leaves: come back elsewhere at a moment drawn from the window; it closes from close_ms
  * on. */
 void sw_encode_drain(struct sw_buf *out, uint64_t from_ms, uint64_t to_ms, uint64_t close_ms);

@@ -267,6 +267,7 @@ void sw_session_welcome(struct sw_session *session, uint64_t id)
     if (all->leaving_ms) {
         sw_session_say_drain(session, sw_loop_now_ms(all->loop) - all->leaving_ms);
     }
+    sw_session_say_feed(session);
 }
 
 bool sw_session_admit(struct sw_session *session, const struct sw_peer *peer)
@@ -291,6 +292,7 @@ static void begin(struct sw_session *session, const struct sw_transport *transpo
     reader->fd = session->conn.fd;
     reader->flags |= session->conn.tls ? SW_NEVER_DIRECT : 0;
     reader->list = &session->one;
+    sw_feed_begin(session);
     sw_session_enter(session, SW_OPEN);
     sw_silence_start(session);
 }
@@ -625,6 +627,10 @@ void sw_session_closed(struct sw_session *session)
 
 static void on_entry(struct sw_sessions *all, const struct sw_entry *entry)
 {
+    if (entry->kind == SW_ENTRY_FEED) {
+        sw_feed_change(all, entry->stale, entry->since_ms);
+        return;
+    }
     struct sw_tape *tape = sw_tape_get(&all->fanout, entry->tape, entry->generation);
     if (!tape) {
         return;
@@ -641,6 +647,9 @@ static void on_entry(struct sw_sessions *all, const struct sw_entry *entry)
         sw_tape_append(&all->fanout, tape, entry->message);
         return;
     case SW_ENTRY_GAP:
+        if (entry->shed == SW_SHED_FEED) {
+            sw_feed_missed(all, tape);
+        }
         sw_tape_append_gap(&all->fanout, tape, entry->count, (enum sw_shed)entry->shed);
         return;
     case SW_ENTRY_RUN:
@@ -666,12 +675,13 @@ void sw_sessions_on_post(struct sw_sessions *all, struct sw_post *post)
 
 bool sw_sessions_busy(const struct sw_sessions *all)
 {
-    return sw_fanout_busy(&all->fanout);
+    return sw_fanout_busy(&all->fanout) || all->feed.untold > 0;
 }
 
 void sw_sessions_turn(struct sw_sessions *all)
 {
     sw_pending_tell(all);
+    sw_feed_turn(all);
     sw_sessions_retire(all);
     sw_fanout_walk(&all->fanout);
     sw_sessions_flush(all);

@@ -91,6 +91,20 @@ void sw_redis_commands_publish(struct sw_redis_commands *commands, struct sw_buf
                    });
 }
 
+void sw_redis_commands_canary(struct sw_redis_commands *commands, struct sw_buf *out,
+                              struct sw_slice topic, uint64_t number, uint64_t now_ms)
+{
+    struct sw_buf text = {0};
+    sw_redis_canary_write(&text, number);
+    sw_redis_put_command(out, 3);
+    sw_redis_put_argument(out, SW_SLICE("PUBLISH"));
+    put_channel(commands, out, topic);
+    sw_redis_put_argument(out, sw_buf_slice(&text));
+    sw_buf_deinit(&text);
+    push(commands,
+         (struct sw_redis_waiting){.canary = number, .deadline_ms = now_ms + SW_REDIS_REPLY_MS});
+}
+
 void sw_redis_commands_ping(struct sw_redis_commands *commands, struct sw_buf *out, uint64_t now_ms)
 {
     if (commands->count > 0) {
@@ -138,14 +152,20 @@ bool sw_redis_commands_answer(struct sw_redis_commands *commands,
     if (commands->count == 0) {
         return false;
     }
-    enum sw_redis_event_kind good = at(commands, 0)->publish ? SW_REDIS_INTEGER : SW_REDIS_PONG;
+    bool ping = !at(commands, 0)->publish && !at(commands, 0)->canary;
+    enum sw_redis_event_kind good = ping ? SW_REDIS_PONG : SW_REDIS_INTEGER;
     if (event->kind != good && !failed) {
         return false;
     }
-    struct sw_publish *publish = pop(commands).publish;
+    struct sw_redis_waiting waiting = pop(commands);
+    struct sw_publish *publish = waiting.publish;
     enum sw_error error = failed ? error_of(event->text) : SW_ERROR_NONE;
     if (failed && error != SW_ERROR_FORBIDDEN) {
         log_error(commands, event->text);
+    }
+    if (waiting.canary) {
+        commands->canary = failed ? commands->canary : waiting.canary;
+        commands->canary_refused = error == SW_ERROR_FORBIDDEN;
     }
     if (publish) {
         publish->receivers = failed ? 0 : (uint32_t)event->number;
@@ -162,6 +182,8 @@ bool sw_redis_commands_overdue(const struct sw_redis_commands *commands, uint64_
 void sw_redis_commands_lost(struct sw_redis_commands *commands, uint64_t written)
 {
     commands->error[0] = '\0';
+    commands->canary = 0;
+    commands->canary_refused = false;
     while (commands->count > 0) {
         struct sw_redis_waiting waiting = pop(commands);
         if (waiting.publish) {

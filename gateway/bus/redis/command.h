@@ -6,16 +6,15 @@
 #ifndef SW_BUS_REDIS_COMMAND_H
 #define SW_BUS_REDIS_COMMAND_H
 
-#include "bus/backend.h"
+#include "bus/redis/health.h"
 #include "bus/redis/reader.h"
 
 /* A publish whose answer does not come: the link is dropped. */
 #define SW_REDIS_REPLY_MS 5000
-/* A ping likewise, on both links. */
-#define SW_REDIS_PONG_MS 10000
 
 struct sw_redis_waiting {
-    struct sw_publish *publish; /* NULL: a PING */
+    struct sw_publish *publish; /* NULL: a canary or a PING */
+    uint64_t canary;            /* its number; 0: none */
     uint64_t end;               /* the place behind its last byte among all bytes of this link */
     uint64_t deadline_ms;
 };
@@ -26,7 +25,9 @@ struct sw_redis_commands {
     size_t capacity;                  /* a power of two, or 0 */
     size_t head;
     size_t count;
-    char error[128]; /* the last error reply of this link that was logged */
+    uint64_t canary;     /* the newest that was answered; 0: none */
+    bool canary_refused; /* this user may not publish it */
+    char error[128];     /* the last error reply of this link that was logged */
 };
 
 void sw_redis_commands_init(struct sw_redis_commands *commands, struct sw_exchange *exchange);
@@ -36,6 +37,9 @@ void sw_redis_commands_deinit(struct sw_redis_commands *commands);
  * link. */
 void sw_redis_commands_publish(struct sw_redis_commands *commands, struct sw_buf *out,
                                uint64_t begin, struct sw_publish *publish, uint64_t now_ms);
+/* Appends the PUBLISH of a canary to `topic`. */
+void sw_redis_commands_canary(struct sw_redis_commands *commands, struct sw_buf *out,
+                              struct sw_slice topic, uint64_t number, uint64_t now_ms);
 /* Appends a PING; only where nothing waits, since any answer says as much. */
 void sw_redis_commands_ping(struct sw_redis_commands *commands, struct sw_buf *out,
                             uint64_t now_ms);

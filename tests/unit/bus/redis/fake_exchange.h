@@ -132,6 +132,19 @@ struct sw_interest *sw_exchange_find(const struct sw_exchange *exchange, struct 
     return NULL;
 }
 
+struct sw_interest *sw_exchange_find_topic(const struct sw_exchange *exchange,
+                                           struct sw_slice topic)
+{
+    const struct sw_list *all = &exchange->interests;
+    for (struct sw_list *at = all->next; at != all; at = at->next) {
+        struct sw_interest *interest = fake_at(at);
+        if (!interest->pattern && sw_slice_equal(sw_interest_name(interest), topic)) {
+            return interest;
+        }
+    }
+    return NULL;
+}
+
 void sw_exchange_acked(struct sw_exchange *exchange, struct sw_interest *interest)
 {
     interest->acked = true;
@@ -167,6 +180,12 @@ void sw_exchange_up(struct sw_exchange *exchange)
 {
     exchange->ups++;
     sw_buf_printf(&exchange->said, "up\n");
+}
+
+void sw_exchange_feed(struct sw_exchange *exchange, bool stale, uint64_t since_ms)
+{
+    (void)since_ms;
+    sw_buf_printf(&exchange->said, "feed %s\n", stale ? "stale" : "live");
 }
 
 void sw_exchange_message(struct sw_exchange *exchange, struct sw_interest *interest,
