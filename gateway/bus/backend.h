@@ -141,6 +141,8 @@ struct sw_interest *sw_exchange_find(const struct sw_exchange *exchange, struct 
 /* By its topic, which is the wire string without the prefix. */
 struct sw_interest *sw_exchange_find_topic(const struct sw_exchange *exchange,
                                            struct sw_slice topic);
+/* The string on which this node alone is spoken to (mailbox.h); NULL: it is not read. */
+const struct sw_interest *sw_exchange_mailbox(const struct sw_exchange *exchange);
 /* The backend is subscribed: readers that wait get their state; if `lost`, the others a gap of
  * unknown count. */
 void sw_exchange_acked(struct sw_exchange *exchange, struct sw_interest *interest);

@@ -667,6 +667,11 @@ struct sw_counters *sw_exchange_counters(const struct sw_exchange *exchange)
     return exchange->counters;
 }
 
+const struct sw_interest *sw_exchange_mailbox(const struct sw_exchange *exchange)
+{
+    return exchange->mailbox.strings[1];
+}
+
 void sw_exchange_visit(struct sw_exchange *exchange,
                        void (*visit)(void *context, struct sw_interest *interest), void *context)
 {

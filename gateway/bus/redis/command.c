@@ -92,13 +92,13 @@ void sw_redis_commands_publish(struct sw_redis_commands *commands, struct sw_buf
 }
 
 void sw_redis_commands_canary(struct sw_redis_commands *commands, struct sw_buf *out,
-                              struct sw_slice topic, uint64_t number, uint64_t now_ms)
+                              struct sw_slice channel, uint64_t number, uint64_t now_ms)
 {
     struct sw_buf text = {0};
     sw_redis_canary_write(&text, number);
     sw_redis_put_command(out, 3);
     sw_redis_put_argument(out, SW_SLICE("PUBLISH"));
-    put_channel(commands, out, topic);
+    sw_redis_put_argument(out, channel);
     sw_redis_put_argument(out, sw_buf_slice(&text));
     sw_buf_deinit(&text);
     push(commands,

@@ -37,9 +37,9 @@ void sw_redis_commands_deinit(struct sw_redis_commands *commands);
  * link. */
 void sw_redis_commands_publish(struct sw_redis_commands *commands, struct sw_buf *out,
                                uint64_t begin, struct sw_publish *publish, uint64_t now_ms);
-/* Appends the PUBLISH of a canary to `topic`. */
+/* Appends the PUBLISH of a canary. */
 void sw_redis_commands_canary(struct sw_redis_commands *commands, struct sw_buf *out,
-                              struct sw_slice topic, uint64_t number, uint64_t now_ms);
+                              struct sw_slice channel, uint64_t number, uint64_t now_ms);
 /* Appends a PING; only where nothing waits, since any answer says as much. */
 void sw_redis_commands_ping(struct sw_redis_commands *commands, struct sw_buf *out,
                             uint64_t now_ms);

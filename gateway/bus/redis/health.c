@@ -31,9 +31,6 @@ bool sw_redis_health_ping(struct sw_redis_health *health, uint64_t now_ms, uint6
     if (now_ms < health->next_ping_ms || health->count == SW_REDIS_PINGS) {
         return false;
     }
-    if (health->count == 0) {
-        health->heard_ms = now_ms; /* nothing was to be heard before */
-    }
     health->next_ping_ms = now_ms + SW_FEED_BEAT_MS;
     health->pings[(health->first + health->count++) % SW_REDIS_PINGS] =
         (struct sw_redis_ping){.sent_ns = now_ns, .canary = answered};
@@ -104,12 +101,9 @@ enum sw_redis_fault sw_redis_health_look(struct sw_redis_health *health, uint64_
     if (health->overtaken) {
         return SW_REDIS_DEAF;
     }
-    if (health->count == 0) {
-        return SW_REDIS_SOUND;
-    }
-    if (now_ms >= health->heard_ms + SW_REDIS_SILENT_MS) {
+    uint64_t waiting_ms = sw_redis_health_waiting_ns(health, now_ns) / 1000000;
+    if (waiting_ms >= SW_REDIS_UNHEARD_MS && now_ms >= health->heard_ms + SW_REDIS_SILENT_MS) {
         return SW_REDIS_SILENT;
     }
-    bool late = sw_redis_health_waiting_ns(health, now_ns) / 1000000 >= SW_REDIS_PONG_MS;
-    return late ? SW_REDIS_LATE : SW_REDIS_SOUND;
+    return waiting_ms >= SW_REDIS_PONG_MS ? SW_REDIS_LATE : SW_REDIS_SOUND;
 }

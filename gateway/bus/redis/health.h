@@ -17,8 +17,10 @@
 
 /* A ping whose pong does not come, on both links: the link is dropped. */
 #define SW_REDIS_PONG_MS 10000
-/* Nothing at all comes on the subscriber's link though a ping waits: likewise. */
-#define SW_REDIS_SILENT_MS 3000
+/* Nothing at all comes on the subscriber's link for so long, and a ping has waited for the larger
+ * part of it: likewise. */
+#define SW_REDIS_SILENT_MS  3000
+#define SW_REDIS_UNHEARD_MS 2000
 /* A canary that a pong has overtaken may come so late, where a replica serves the subscriber. */
 #define SW_REDIS_CANARY_MS 2000
 /* Pings that may wait for their pong: more than are sent before the link is dropped. */

@@ -8,7 +8,6 @@
  *             |        v       v      a link fails, anywhere: both are closed
  *             +------- WAITING        back-off
  */
-#include "bus/notice.h"
 #include "bus/redis/command.h"
 #include "bus/redis/health.h"
 #include "bus/redis/interest.h"
@@ -46,8 +45,7 @@ struct sw_redis {
     unsigned failures; /* in a row */
     uint64_t up_ms;    /* since when */
     struct sw_redis_health health;
-    struct sw_buf cage; /* what canaries are published to */
-    bool canary_told;   /* the log, that they are refused */
+    bool canary_told; /* the log, that they are refused */
     bool beat_due;
     char noted[300]; /* the last line of the log, so that each change is said once */
 };
@@ -83,11 +81,9 @@ static void tell_feed(struct sw_redis *redis, const char *why)
 }
 
 /* Where this node's mailbox is refused, or the PUBLISH to it, pongs take the canaries' place. */
-static struct sw_interest *find_cage(const struct sw_redis *redis)
+static const struct sw_interest *find_cage(const struct sw_redis *redis)
 {
-    return redis->commands.canary_refused
-               ? NULL
-               : sw_exchange_find_topic(redis->backend.exchange, sw_buf_slice(&redis->cage));
+    return redis->commands.canary_refused ? NULL : sw_exchange_mailbox(redis->backend.exchange);
 }
 
 /* Something that was sent at `sent_ms` has come round. */
@@ -201,7 +197,8 @@ static void on_message(struct sw_redis *redis, const struct sw_redis_event *even
     if (!interest) {
         return;
     }
-    if (interest->own && sw_redis_health_hear(&redis->health, event->text, &canary)) {
+    if (interest == sw_exchange_mailbox(exchange) &&
+        sw_redis_health_hear(&redis->health, event->text, &canary)) {
         come_round(redis, canary);
         return;
     }
@@ -323,8 +320,8 @@ static void send_beats(struct sw_redis *redis)
     uint64_t now_ms = sw_loop_now_ms(redis->loop);
     const struct sw_interest *cage = find_cage(redis);
     if (cage && cage->acked && sw_redis_health_canary(&redis->health, now_ms)) {
-        sw_redis_commands_canary(&redis->commands, &redis->commander.out,
-                                 sw_buf_slice(&redis->cage), now_ms, now_ms);
+        sw_redis_commands_canary(&redis->commands, &redis->commander.out, sw_interest_wire(cage),
+                                 now_ms, now_ms);
     }
     uint64_t now_ns = sw_clock_ns();
     if (sw_redis_health_ping(&redis->health, now_ms, now_ns, redis->commands.canary)) {
@@ -468,7 +465,6 @@ static void redis_destroy(struct sw_backend *backend)
     sw_redis_interests_deinit(&redis->interests);
     sw_redis_commands_deinit(&redis->commands);
     sw_redis_url_deinit(&redis->url);
-    sw_buf_deinit(&redis->cage);
     sw_free(redis);
 }
 
@@ -498,7 +494,6 @@ struct sw_backend *sw_redis_create(struct sw_exchange *exchange, const char *url
                        redis);
     sw_redis_interests_init(&redis->interests, exchange);
     sw_redis_commands_init(&redis->commands, exchange);
-    sw_notice_string(&redis->cage, node);
     sw_redis_health_init(&redis->health, sw_clock_ms());
     sw_random_init(&redis->random);
     sw_timer_init(&redis->retry, on_retry);

@@ -14,6 +14,7 @@ struct sw_exchange {
     struct sw_loop *loop;
     struct sw_counters counters;
     struct sw_list interests;
+    struct sw_interest *mailbox; /* one of them; NULL: none */
     struct sw_buf said;
     unsigned ups;
     unsigned downs;
@@ -132,17 +133,9 @@ struct sw_interest *sw_exchange_find(const struct sw_exchange *exchange, struct 
     return NULL;
 }
 
-struct sw_interest *sw_exchange_find_topic(const struct sw_exchange *exchange,
-                                           struct sw_slice topic)
+const struct sw_interest *sw_exchange_mailbox(const struct sw_exchange *exchange)
 {
-    const struct sw_list *all = &exchange->interests;
-    for (struct sw_list *at = all->next; at != all; at = at->next) {
-        struct sw_interest *interest = fake_at(at);
-        if (!interest->pattern && sw_slice_equal(sw_interest_name(interest), topic)) {
-            return interest;
-        }
-    }
-    return NULL;
+    return exchange->mailbox;
 }
 
 void sw_exchange_acked(struct sw_exchange *exchange, struct sw_interest *interest)
