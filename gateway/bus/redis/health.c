@@ -20,7 +20,8 @@ void sw_redis_health_up(struct sw_redis_health *health, uint64_t now_ms)
                                        .next_canary_ms = now_ms,
                                        .heard_ms = now_ms,
                                        .sent = health->sent,
-                                       .heard = health->sent};
+                                       .heard = health->sent,
+                                       .deaf = health->deaf};
 }
 
 /* ---- what is sent ---- */
@@ -65,7 +66,9 @@ uint64_t sw_redis_health_pong(struct sw_redis_health *health, uint64_t now_ms)
     if (ping.canary > health->heard && health->missing == 0) {
         health->missing = ping.canary;
     }
-    health->overtaken = health->missing && now_ms >= health->missing + SW_REDIS_CANARY_MS;
+    unsigned doubled = health->deaf < SW_REDIS_CANARY_MOST ? health->deaf : SW_REDIS_CANARY_MOST;
+    health->overtaken =
+        health->missing && now_ms >= health->missing + ((uint64_t)SW_REDIS_CANARY_MS << doubled);
     return ping.sent_ns;
 }
 
@@ -80,6 +83,7 @@ bool sw_redis_health_hear(struct sw_redis_health *health, struct sw_slice text, 
     }
     health->heard = *number;
     health->missing = 0;
+    health->deaf = 0;
     return true;
 }
 
@@ -99,6 +103,7 @@ enum sw_redis_fault sw_redis_health_look(struct sw_redis_health *health, uint64_
         health->heard_ms = now_ms;
     }
     if (health->overtaken) {
+        health->deaf++;
         return SW_REDIS_DEAF;
     }
     uint64_t waiting_ms = sw_redis_health_waiting_ns(health, now_ns) / 1000000;

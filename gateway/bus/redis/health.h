@@ -21,8 +21,11 @@
  * part of it: likewise. */
 #define SW_REDIS_SILENT_MS  3000
 #define SW_REDIS_UNHEARD_MS 2000
-/* A canary that a pong has overtaken may come so late, where a replica serves the subscriber. */
-#define SW_REDIS_CANARY_MS 2000
+/* A canary that a pong has overtaken may come so late, where a replica serves the subscriber. On
+ * links that were made anew for it, and brought none, it may take twice as long, and so on up to 16
+ * times: a route that stays split shall not cost a loss every few seconds. */
+#define SW_REDIS_CANARY_MS   2000
+#define SW_REDIS_CANARY_MOST 4
 /* Pings that may wait for their pong: more than are sent before the link is dropped. */
 #define SW_REDIS_PINGS 16
 
@@ -44,6 +47,7 @@ struct sw_redis_health {
     uint64_t heard;       /* likewise, that came */
     uint64_t missing;     /* the first that a pong has overtaken and that has not come; 0: none */
     bool overtaken;       /* it will not come any more */
+    unsigned deaf;        /* links in a row that were given up for it */
 };
 
 enum sw_redis_fault {

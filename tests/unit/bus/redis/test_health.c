@@ -2,6 +2,7 @@
 #include "bus/redis/health.h"
 
 #include "../../common/unit.h"
+#include "common/mem.h"
 #include "core/limits.h"
 
 #include <stdio.h>
@@ -117,6 +118,43 @@ static void a_canary_that_pongs_overtake_is_lost(void **state)
     assert_int_equal(look(&health, 7001, 200), SW_REDIS_DEAF);
 }
 
+/* How long new links have that bring no canary. */
+static uint64_t deaf_after(struct sw_redis_health *health, uint64_t now_ms)
+{
+    uint64_t begun_ms = now_ms;
+    uint64_t answered = 0;
+    sw_redis_health_up(health, now_ms);
+    for (;; now_ms += 1000) {
+        assert_true(sw_redis_health_canary(health, now_ms));
+        assert_true(ping(health, now_ms, answered));
+        (void)sw_redis_health_pong(health, now_ms);
+        answered = now_ms;
+        if (look(health, now_ms, now_ms) == SW_REDIS_DEAF) {
+            return now_ms - begun_ms;
+        }
+    }
+}
+
+static void a_route_that_stays_split_is_given_up_less_and_less_often(void **state)
+{
+    (void)state;
+    static const uint64_t after_ms[] = {2000, 4000, 8000, 16000, 32000, 32000};
+    struct sw_redis_health health;
+    uint64_t now_ms = 5000;
+    sw_redis_health_init(&health, now_ms);
+    for (size_t i = 0; i < SW_ARRAY_SIZE(after_ms); i++) {
+        assert_int_equal(deaf_after(&health, now_ms), after_ms[i]);
+        now_ms += 100000;
+    }
+    sw_redis_health_up(&health, now_ms);
+    assert_true(sw_redis_health_canary(&health, now_ms));
+    struct sw_buf text = {0};
+    sw_redis_canary_write(&text, now_ms);
+    assert_true(hear(&health, sw_buf_text(&text)));
+    sw_buf_deinit(&text);
+    assert_int_equal(deaf_after(&health, now_ms + 1000), 2000);
+}
+
 static void a_canary_that_is_late_is_not_lost(void **state)
 {
     (void)state;
@@ -194,6 +232,7 @@ int main(void)
         cmocka_unit_test(canaries_go_every_second_and_faster_while_it_is_stale),
         cmocka_unit_test(only_canaries_of_these_links_are_heard),
         cmocka_unit_test(a_canary_that_pongs_overtake_is_lost),
+        cmocka_unit_test(a_route_that_stays_split_is_given_up_less_and_less_often),
         cmocka_unit_test(a_canary_that_is_late_is_not_lost),
         cmocka_unit_test(a_canary_that_was_not_published_is_not_lost),
         cmocka_unit_test(a_link_on_which_nothing_comes_is_silent),
