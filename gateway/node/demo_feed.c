@@ -42,9 +42,8 @@ static void publish_tick(struct sw_demo_feed *feed, unsigned i)
                   "{\"symbol\":\"%s\",\"price\":%.2f,\"change\":%.2f,\"volume\":%llu,\"t\":%llu}",
                   symbols[i], feed->price[i], (feed->price[i] / feed->open[i] - 1.0) * 100.0,
                   (unsigned long long)feed->volume[i], (unsigned long long)sw_clock_wall_ms());
-    struct sw_publish *publish =
-        sw_publish_create(sw_buf_slice(&topic), sw_slice("", 0), sw_slice("", 0),
-                          sw_buf_slice(&data));
+    struct sw_publish *publish = sw_publish_create(sw_buf_slice(&topic), sw_slice("", 0),
+                                                   sw_slice("", 0), sw_buf_slice(&data));
     publish->done = on_published;
     publish->context = feed;
     feed->waiting++;

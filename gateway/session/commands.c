@@ -164,7 +164,8 @@ static void publish(struct sw_session *session, const struct sw_command *command
             session, &(struct sw_encode_error){
                          .error = error, .id = command->id, .message = why, .retry_ms = retry_ms});
     } else {
-        struct sw_publish *item = sw_publish_create(sw_buf_slice(&topic), key_slice, sw_slice("", 0), command->data);
+        struct sw_publish *item =
+            sw_publish_create(sw_buf_slice(&topic), key_slice, sw_slice("", 0), command->data);
         item->owner = sw_session_name(session);
         item->id = command->id;
         item->done = on_published;
