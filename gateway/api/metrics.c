@@ -26,12 +26,16 @@ static const char *const labels_REFUSALS[] = {"reason=\"full\"",      "reason=\"
 static const char *const labels_DEPARTURES[] = {"how=\"left\"", "how=\"closed\"", "how=\"reset\"",
                                                 "how=\"other\""};
 static const char *const labels_PARTS[] = {"part=\"blocks\"", "part=\"messages\"",
-                                           "part=\"kernel\"", "part=\"tls\""};
+                                           "part=\"history\"", "part=\"kernel\"", "part=\"tls\""};
 static const char *const labels_OUTCOMES[] = {
     "outcome=\"good\"",      "outcome=\"too_large\"",     "outcome=\"malformed\"",
     "outcome=\"no_key\"",    "outcome=\"bad_signature\"", "outcome=\"expired\"",
     "outcome=\"not_yet\"",   "outcome=\"wrong_issuer\"",  "outcome=\"wrong_audience\"",
     "outcome=\"bad_grant\"",
+};
+static const char *const labels_LOOKS[] = {
+    "why=\"ack\"",   "why=\"epoch\"", "why=\"hole\"", "why=\"check\"",
+    "why=\"sweep\"", "why=\"more\"",  "why=\"run\"",  "why=\"lookup\"",
 };
 static const char *const labels_HANDSHAKES[] = {
     "outcome=\"ok\",version=\"1.2\"",

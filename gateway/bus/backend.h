@@ -9,22 +9,29 @@
 #include "common/rate.h"
 
 struct sw_exchange;
+struct sw_history;
+struct sw_interests;
+struct sw_retained;
 
 /* One subscribed string of this node. Its wire is what the backend subscribes to: prefix + topic,
- * or the glob that covers the pattern. There is one for each topic, so it is kept small: 104 bytes
+ * or the glob that covers the pattern. There is one for each topic, so it is kept small: 112 bytes
  * and the wire. */
 struct sw_interest {
     struct sw_exchange_reader *readers;
     void *backend;           /* the backend's own mark */
     struct sw_rate messages; /* taken for it, once however many workers read it */
     union {
+        struct sw_history *history;   /* `has_history`: of a topic under a rule that keeps one */
+        struct sw_retained *retained; /* `has_retained`: of a plain topic under such a rule */
+    };
+    union {
         /* `first_used`: one of its readers, which for most interests is the only one */
         struct sw_exchange_reader first;
         /* `lingers`: nobody reads it */
         struct {
             struct sw_timer linger;   /* until it is given up */
-            struct sw_list lingering; /* on the exchange's list of those that linger */
-            struct sw_exchange *exchange;
+            struct sw_list lingering; /* on the list of those that linger */
+            struct sw_interests *interests;
         };
     };
     uint32_t max_bytes; /* up to this size a payload is not too large for it (see exchange.c) */
@@ -37,6 +44,8 @@ struct sw_interest {
     bool first_used : 1;
     bool lingers : 1;
     bool own : 1; /* no tape reads it, but the node itself */
+    bool has_history : 1;
+    bool has_retained : 1;
     char bytes[]; /* the wire; then a pattern's name, while a topic's is the wire's end */
 };
 
@@ -82,13 +91,16 @@ struct sw_history_read {
     struct sw_lineage lineage;
     uint64_t top;   /* offset of the newest; 0: there never was one */
     uint64_t first; /* offset of the oldest that is kept; 0: none is, or it was not looked for */
+    bool cut; /* the entries that were asked for are larger than a read may be: those behind the
+                 last one here are there, and are to be asked for again */
     uint32_t count;
     const struct sw_history_entry *entries; /* by offset, ascending; until `done` returns */
 };
 
 /* One value of the backend's own store: what a cold topic's last message was. */
 struct sw_value_read {
-    struct sw_slice key; /* whole; borrowed from who asks */
+    struct sw_slice key;   /* whole; borrowed from who asks */
+    struct sw_slice topic; /* whose it is, likewise: for a backend without keys */
     /* `value` data == NULL: there is none, or the backend is down. */
     void (*done)(void *context, struct sw_value_read *read, struct sw_slice value);
     void *context;
@@ -132,6 +144,7 @@ struct sw_backend *sw_memory_create(struct sw_exchange *exchange);
 const struct sw_bus_config *sw_exchange_config(const struct sw_exchange *exchange);
 struct sw_loop *sw_exchange_loop(const struct sw_exchange *exchange);
 struct sw_counters *sw_exchange_counters(const struct sw_exchange *exchange);
+struct sw_purse *sw_exchange_purse(struct sw_exchange *exchange);
 /* Shows it all interests, in no order. None may come or go meanwhile. */
 void sw_exchange_visit(struct sw_exchange *exchange,
                        void (*visit)(void *context, struct sw_interest *interest), void *context);

@@ -156,9 +156,11 @@ static void drop_post(struct sw_bus *bus, struct sw_post *post)
     case SW_POST_PUBLISH:
         sw_publish_destroy(SW_CONTAINER_OF(post, struct sw_publish, post));
         return;
-    case SW_POST_LOOKUP:
-        sw_lookup_destroy(SW_CONTAINER_OF(post, struct sw_lookup, post));
+    case SW_POST_LOOKUP: { /* as a report */
+        struct sw_lookup *lookup = SW_CONTAINER_OF(post, struct sw_lookup, post);
+        lookup->done(lookup->context, lookup);
         return;
+    }
     case SW_POST_REPORT: { /* its asker stands on this thread now, and has no inbox any more */
         struct sw_report *report = SW_CONTAINER_OF(post, struct sw_report, post);
         report->done(report->context, report);
@@ -188,7 +190,11 @@ static void on_post(void *role, struct sw_post *post)
         sw_free(SW_CONTAINER_OF(post, struct sw_join, post));
         return;
     case SW_POST_ASK:
+        sw_exchange_ask(bus->exchange, SW_CONTAINER_OF(post, struct sw_join, post));
+        sw_free(SW_CONTAINER_OF(post, struct sw_join, post));
+        return;
     case SW_POST_CHECK:
+        sw_exchange_check(bus->exchange, SW_CONTAINER_OF(post, struct sw_join, post));
         sw_free(SW_CONTAINER_OF(post, struct sw_join, post));
         return;
     case SW_POST_BATCH:
@@ -197,12 +203,9 @@ static void on_post(void *role, struct sw_post *post)
     case SW_POST_PUBLISH:
         sw_exchange_publish(bus->exchange, SW_CONTAINER_OF(post, struct sw_publish, post));
         return;
-    case SW_POST_LOOKUP: {
-        struct sw_lookup *lookup = SW_CONTAINER_OF(post, struct sw_lookup, post);
-        lookup->error = SW_ERROR_NO_HISTORY;
-        sw_inbox_post(lookup->from, &lookup->post);
+    case SW_POST_LOOKUP:
+        sw_exchange_lookup(bus->exchange, SW_CONTAINER_OF(post, struct sw_lookup, post));
         return;
-    }
     case SW_POST_REPORT:
         sw_exchange_report(bus->exchange, SW_CONTAINER_OF(post, struct sw_report, post));
         return;

@@ -70,6 +70,7 @@ struct sw_topic_state {
     uint32_t refs;
     bool joined; /* the join is done: what follows is live. Else the tape has been joined already */
     bool history; /* the topic has it: the rest means something */
+    bool forked;  /* what the tape has is not of this stream, even where the lineage holds it */
     struct sw_lineage lineage;
     uint64_t top;   /* offset of the newest message; the next MESSAGE with an offset has top + 1 */
     uint32_t check; /* the read that it rests on was begun after this check had arrived; 0: none */

@@ -76,6 +76,7 @@ static bool read_field(struct sw_envelope *envelope, struct sw_slice field, unsi
     } else if (field.data[0] == 'i') {
         letter = ID;
         good = sw_envelope_key_valid(value);
+        envelope->id = value;
     } else if (field.data[0] >= 'a' && field.data[0] <= 'z') {
         good = value_valid(value); /* of a later version */
     }
@@ -124,13 +125,31 @@ bool sw_envelope_needed(struct sw_slice key, struct sw_slice payload)
     return key.size > 0 || (payload.size > 0 && payload.data[0] == MARK);
 }
 
-void sw_envelope_write_head(struct sw_buf *out, struct sw_slice key)
+static void put_field(struct sw_buf *out, char letter, struct sw_slice value)
+{
+    if (value.size > 0) {
+        SW_ASSERT(sw_envelope_key_valid(value));
+        sw_buf_printf(out, ";%c=%.*s", letter, SW_SLICE_ARG(value));
+    }
+}
+
+void sw_envelope_write(struct sw_buf *out, const struct sw_envelope *envelope)
 {
     sw_buf_append_slice(out, version);
-    if (key.size > 0) {
-        SW_ASSERT(sw_envelope_key_valid(key));
-        sw_buf_append_slice(out, SW_SLICE(";k="));
-        sw_buf_append_slice(out, key);
+    if (envelope->epoch.size > 0) {
+        sw_buf_printf(out, "%.*s:%llu", SW_SLICE_ARG(envelope->epoch),
+                      (unsigned long long)envelope->offset);
     }
+    if (envelope->time_ms > 0) {
+        sw_buf_printf(out, ";t=%llu", (unsigned long long)envelope->time_ms);
+    }
+    put_field(out, 'k', envelope->key);
+    put_field(out, 'i', envelope->id);
     sw_buf_append_byte(out, MARK);
+}
+
+void sw_envelope_write_head(struct sw_buf *out, struct sw_slice key)
+{
+    struct sw_envelope envelope = {.key = key};
+    sw_envelope_write(out, &envelope);
 }

@@ -10,6 +10,7 @@
 struct sw_envelope {
     struct sw_slice payload;
     struct sw_slice key;   /* empty where there is none */
+    struct sw_slice id;    /* the idempotency id, likewise */
     struct sw_slice epoch; /* empty where it has no position */
     uint64_t offset;
     uint64_t time_ms; /* 0 where the publisher did not say */
@@ -21,6 +22,8 @@ struct sw_envelope sw_envelope_open(struct sw_slice raw);
 bool sw_envelope_needed(struct sw_slice key, struct sw_slice payload);
 /* Appends the wrapper's head, without a position. */
 void sw_envelope_write_head(struct sw_buf *out, struct sw_slice key);
+/* Appends the wrapper's head with all that the envelope has but its payload. */
+void sw_envelope_write(struct sw_buf *out, const struct sw_envelope *envelope);
 /* Is it 1 to 64 of '!' to '~' without ';'? */
 bool sw_envelope_key_valid(struct sw_slice key);
 

@@ -2,13 +2,12 @@
 #include "bus/exchange.h"
 
 #include "bus/envelope.h"
+#include "bus/history/history.h"
 #include "bus/mailbox.h"
-#include "bus/outlet.h"
-#include "bus/wire.h"
+#include "bus/retained.h"
 #include "common/assert.h"
 #include "common/clock.h"
 #include "common/log.h"
-#include "common/map.h"
 #include "common/mem.h"
 #include "common/random.h"
 #include "core/limits.h"
@@ -22,15 +21,12 @@
 struct sw_exchange {
     struct sw_loop *loop;
     struct sw_bus_config config; /* own copies */
-    struct sw_slice prefix;      /* the configuration's */
     struct sw_counters *counters;
     struct sw_backend *backend; /* borrowed */
-    struct sw_outlet **outlets;
-    uint32_t workers;
-    struct sw_list lingering[2]; /* [pattern]; who waits longest first */
-    uint32_t lingering_count[2];
-    struct sw_map names[2]; /* [pattern]; all interests */
-    struct sw_map globs;    /* patterns by their wire; a topic's is found by its name */
+    struct sw_outlets outlets;
+    struct sw_interests interests;
+    struct sw_histories histories;
+    struct sw_retainers retainers;
     struct sw_mailbox mailbox;
     struct sw_random random;
     struct sw_purse purse; /* of messages */
@@ -42,225 +38,110 @@ struct sw_exchange {
     _Atomic bool ever_up;
 };
 
-static struct sw_outlet *outlet_of(const struct sw_exchange *exchange,
-                                   const struct sw_exchange_reader *reader)
-{
-    return exchange->outlets[reader->worker];
-}
+/* ---- who reads what ---- */
 
-/* ---- interests ---- */
-
-/* Somebody reads it again, or it goes. */
-static void linger_stop(struct sw_exchange *exchange, struct sw_interest *interest)
+/* What its rule keeps of a topic, from its first reader on. */
+static void keep_more(struct sw_exchange *exchange, struct sw_interest *interest)
 {
-    if (!interest->lingers) {
+    const struct sw_rules *rules = exchange->config.rules;
+    if (!rules || interest->pattern) {
         return;
     }
-    interest->lingers = false;
-    sw_list_remove(&interest->lingering);
-    sw_loop_timer_stop(exchange->loop, &interest->linger);
-    exchange->lingering_count[interest->pattern]--;
-    sw_count(&exchange->counters->interests_lingering, -1);
-}
-
-/* It is in no map any more. */
-static void interest_destroy(struct sw_exchange *exchange, struct sw_interest *interest)
-{
-    SW_ASSERT(!interest->readers);
-    linger_stop(exchange, interest);
-    sw_count(&exchange->counters->interests, interest->own ? 0 : -1);
-    sw_free(interest);
-}
-
-static void interest_free(struct sw_exchange *exchange, struct sw_interest *interest)
-{
-    sw_map_remove(&exchange->names[interest->pattern], sw_interest_name(interest));
-    if (interest->pattern) {
-        sw_map_remove(&exchange->globs, sw_interest_wire(interest));
-    }
-    interest_destroy(exchange, interest);
-}
-
-/* Nobody has read it for long enough. */
-static void interest_give_up(struct sw_exchange *exchange, struct sw_interest *interest)
-{
-    exchange->backend->ops->unsubscribe(exchange->backend, interest);
-    interest_free(exchange, interest);
-}
-
-static void on_linger(struct sw_timer *timer)
-{
-    struct sw_interest *interest = SW_CONTAINER_OF(timer, struct sw_interest, linger);
-    interest_give_up(interest->exchange, interest);
-}
-
-/* Looked up once, so that a message costs one comparison: a topic's own limit, or, since a pattern
- * reads topics of several rules, the least of all. */
-static uint32_t find_max_bytes(const struct sw_bus_config *config, struct sw_slice name,
-                               bool pattern)
-{
-    if (!config->rules) {
-        return config->max_message_bytes;
-    }
-    return pattern ? sw_rules_least_bytes(config->rules)
-                   : sw_rules_find(config->rules, name, false)->max_message_bytes;
-}
-
-static struct sw_interest *interest_create(struct sw_exchange *exchange, struct sw_slice name,
-                                           bool pattern)
-{
-    struct sw_buf wire = {0};
-    sw_wire_put(&wire, exchange->prefix, name, pattern, exchange->config.separator);
-    SW_ASSERT(name.size <= UINT8_MAX && wire.size <= UINT16_MAX);
-    struct sw_interest *interest =
-        sw_zalloc(sizeof(*interest) + wire.size + (pattern ? name.size : 0));
-    interest->pattern = pattern;
-    interest->name_size = (uint8_t)name.size;
-    interest->wire_size = (uint16_t)wire.size;
-    memcpy(interest->bytes, wire.data, wire.size);
-    sw_buf_deinit(&wire);
-    if (pattern) {
-        memcpy(interest->bytes + interest->wire_size, name.data, name.size);
-        sw_map_insert(&exchange->globs, sw_interest_wire(interest), interest);
-    }
-    sw_map_insert(&exchange->names[pattern], sw_interest_name(interest), interest);
-    sw_rate_init(&interest->messages, exchange->now_ns);
-    interest->max_bytes = find_max_bytes(&exchange->config, name, pattern);
-    return interest;
-}
-
-/* The last reader left. A string that the bus did not even acknowledge is kept longer: its clients
- * were told to come back, and the work of subscribing shall not begin anew with each of them. */
-static void interest_linger(struct sw_exchange *exchange, struct sw_interest *interest)
-{
-    static const uint32_t most[2] = {SW_LINGERING_TOPICS, SW_LINGERING_PATTERNS};
-    bool pattern = interest->pattern;
-    SW_ASSERT(!interest->readers && !interest->first_used);
-    interest->lingers = true;
-    interest->exchange = exchange;
-    sw_timer_init(&interest->linger, on_linger);
-    sw_list_init(&interest->lingering);
-    uint64_t delay = exchange->config.unsubscribe_delay_ms;
-    delay += sw_random_below(&exchange->random, delay + 1);
-    if (!interest->acked && delay < SW_INTEREST_KEEP_MS) {
-        delay = SW_INTEREST_KEEP_MS;
-    }
-    sw_loop_timer_start(exchange->loop, &interest->linger, delay);
-    sw_list_push(&exchange->lingering[pattern], &interest->lingering);
-    sw_count(&exchange->counters->interests_lingering, 1);
-    if (++exchange->lingering_count[pattern] > most[pattern]) {
-        struct sw_list *oldest = sw_list_first(&exchange->lingering[pattern]);
-        interest_give_up(exchange, SW_CONTAINER_OF(oldest, struct sw_interest, lingering));
+    const struct sw_rule *rule = sw_rules_find(rules, sw_interest_name(interest), false);
+    if (rule->history_size > 0) {
+        interest->has_history = true;
+        interest->history = sw_history_create(&exchange->histories, interest, rule);
+    } else if (rule->retain) {
+        interest->has_retained = true;
+        interest->retained = sw_retained_create(&exchange->retainers, interest, rule);
     }
 }
 
-struct sw_interest *sw_exchange_find(const struct sw_exchange *exchange, struct sw_slice wire,
-                                     bool pattern)
+/* Its string is read already; the state comes now, or with the ack. */
+static void welcome(struct sw_exchange *exchange, struct sw_interest *interest,
+                    struct sw_exchange_reader *reader)
 {
-    if (pattern) {
-        return sw_map_find(&exchange->globs, wire);
-    }
-    struct sw_slice prefix = exchange->prefix;
-    if (!sw_slice_starts_with(wire, prefix)) {
-        return NULL;
-    }
-    return sw_exchange_find_topic(exchange,
-                                  sw_slice(wire.data + prefix.size, wire.size - prefix.size));
-}
-
-struct sw_interest *sw_exchange_find_topic(const struct sw_exchange *exchange,
-                                           struct sw_slice topic)
-{
-    return sw_map_find(&exchange->names[false], topic);
-}
-
-/* ---- readers ---- */
-
-static struct sw_exchange_reader *reader_find(const struct sw_interest *interest,
-                                              const struct sw_join *join)
-{
-    struct sw_exchange_reader *reader = interest->readers;
-    while (reader && (reader->worker != join->worker || reader->tape != join->tape ||
-                      reader->generation != join->generation)) {
-        reader = reader->next;
-    }
-    return reader;
-}
-
-/* Where the link to `reader` stands; NULL: where the next one's will. There are as many readers as
- * workers and encodings, so they are looked through. */
-static struct sw_exchange_reader **reader_link(struct sw_interest *interest,
-                                               const struct sw_exchange_reader *reader)
-{
-    struct sw_exchange_reader **link = &interest->readers;
-    while (*link != reader) {
-        link = &(*link)->next;
-    }
-    return link;
-}
-
-static struct sw_exchange_reader *reader_create(struct sw_interest *interest,
-                                                const struct sw_join *join)
-{
-    bool inside = !interest->first_used;
-    struct sw_exchange_reader *reader = inside ? &interest->first : sw_alloc(sizeof(*reader));
-    interest->first_used = true;
-    *reader = (struct sw_exchange_reader){
-        .worker = join->worker, .tape = join->tape, .generation = join->generation};
-    sw_list_init(&reader->gapped);
-    *reader_link(interest, NULL) = reader;
-    return reader;
-}
-
-static void reader_free(struct sw_interest *interest, struct sw_exchange_reader *reader)
-{
-    sw_outlet_forget(reader);
-    *reader_link(interest, reader) = reader->next;
-    if (reader == &interest->first) {
-        interest->first_used = false;
+    if (interest->has_history) {
+        sw_history_joined(interest->history, reader);
+    } else if (!interest->acked) {
+        return;
+    } else if (interest->has_retained) {
+        sw_retained_joined(interest->retained, reader);
     } else {
-        sw_free(reader);
+        sw_reader_welcome(&exchange->outlets, reader, NULL);
     }
-}
-
-static void reader_welcome(struct sw_exchange *exchange, struct sw_exchange_reader *reader)
-{
-    reader->joined = true;
-    sw_outlet_state(outlet_of(exchange, reader), reader);
 }
 
 void sw_exchange_join(struct sw_exchange *exchange, const struct sw_join *join)
 {
-    SW_ASSERT(join->worker < exchange->workers);
+    SW_ASSERT(join->worker < exchange->outlets.count);
     struct sw_slice name = sw_slice(join->name, join->size);
-    struct sw_interest *interest = sw_map_find(&exchange->names[join->pattern], name);
+    struct sw_interest *interest = sw_interests_find(&exchange->interests, name, join->pattern);
     if (interest) {
-        SW_ASSERT(!reader_find(interest, join));
-        linger_stop(exchange, interest);
-        struct sw_exchange_reader *reader = reader_create(interest, join);
-        if (interest->acked) {
-            reader_welcome(exchange, reader);
-        }
+        SW_ASSERT(!sw_readers_find(interest, join));
+        sw_interests_revive(&exchange->interests, interest);
+        welcome(exchange, interest, sw_readers_add(interest, join));
         return;
     }
-    interest = interest_create(exchange, name, join->pattern);
+    interest = sw_interests_add(&exchange->interests, name, join->pattern, exchange->now_ns);
     sw_count(&exchange->counters->interests, 1);
-    reader_create(interest, join);
+    keep_more(exchange, interest);
+    sw_readers_add(interest, join);
     exchange->backend->ops->subscribe(exchange->backend, interest); /* last: it may be refused */
 }
 
 void sw_exchange_leave(struct sw_exchange *exchange, const struct sw_join *join)
 {
     struct sw_slice name = sw_slice(join->name, join->size);
-    struct sw_interest *interest = sw_map_find(&exchange->names[join->pattern], name);
-    struct sw_exchange_reader *reader = interest ? reader_find(interest, join) : NULL;
+    struct sw_interest *interest = sw_interests_find(&exchange->interests, name, join->pattern);
+    struct sw_exchange_reader *reader = interest ? sw_readers_find(interest, join) : NULL;
     if (!reader) {
         return;
     }
-    reader_free(interest, reader);
-    if (!interest->readers) {
-        interest_linger(exchange, interest);
+    if (interest->has_history) {
+        sw_history_left(interest->history, reader);
     }
+    sw_readers_remove(interest, reader);
+    if (!interest->readers) {
+        sw_interests_linger(&exchange->interests, interest);
+    }
+}
+
+static struct sw_exchange_reader *find_history_reader(struct sw_exchange *exchange,
+                                                      const struct sw_join *join,
+                                                      struct sw_history **history)
+{
+    struct sw_slice name = sw_slice(join->name, join->size);
+    struct sw_interest *interest = sw_interests_find(&exchange->interests, name, false);
+    if (!interest || !interest->has_history) {
+        return NULL;
+    }
+    *history = interest->history;
+    struct sw_exchange_reader *reader = sw_readers_find(interest, join);
+    return reader && reader->joined ? reader : NULL;
+}
+
+void sw_exchange_ask(struct sw_exchange *exchange, const struct sw_join *join)
+{
+    struct sw_history *history;
+    const struct sw_exchange_reader *reader = find_history_reader(exchange, join, &history);
+    if (reader) {
+        sw_history_ask(history, reader, join->number);
+    }
+}
+
+void sw_exchange_check(struct sw_exchange *exchange, const struct sw_join *join)
+{
+    struct sw_history *history;
+    const struct sw_exchange_reader *reader = find_history_reader(exchange, join, &history);
+    if (reader) {
+        sw_history_check(history, reader, (uint32_t)join->number);
+    }
+}
+
+void sw_exchange_lookup(struct sw_exchange *exchange, struct sw_lookup *lookup)
+{
+    sw_histories_lookup(&exchange->histories, lookup);
 }
 
 /* ---- what the node reads for itself ---- */
@@ -272,7 +153,8 @@ static void read_own(struct sw_exchange *exchange)
         struct sw_buf name = {0};
         if (!exchange->mailbox.strings[i]) {
             sw_mailbox_string(&name, i, exchange->config.node);
-            exchange->mailbox.strings[i] = interest_create(exchange, sw_buf_slice(&name), false);
+            exchange->mailbox.strings[i] = sw_interests_add(
+                &exchange->interests, sw_buf_slice(&name), false, exchange->now_ns);
             exchange->mailbox.strings[i]->own = true;
         }
         sw_buf_deinit(&name);
@@ -281,17 +163,30 @@ static void read_own(struct sw_exchange *exchange)
 
 /* ---- what the backend says ---- */
 
+static void acked_plain(struct sw_exchange *exchange, struct sw_interest *interest, bool lost)
+{
+    static const struct sw_outlet_gap missed = {.shed = SW_SHED_FEED};
+    for (struct sw_exchange_reader *reader = interest->readers; reader; reader = reader->next) {
+        if (reader->joined && lost) {
+            sw_outlet_gap(sw_outlets_of(&exchange->outlets, reader), reader, &missed);
+        } else if (!reader->joined && !interest->has_retained) {
+            sw_reader_welcome(&exchange->outlets, reader, NULL);
+        }
+    }
+    if (interest->has_retained) {
+        sw_retained_acked(interest->retained);
+    }
+}
+
 void sw_exchange_acked(struct sw_exchange *exchange, struct sw_interest *interest)
 {
     bool lost = interest->lost;
     interest->acked = true;
     interest->lost = false;
-    for (struct sw_exchange_reader *reader = interest->readers; reader; reader = reader->next) {
-        if (!reader->joined) {
-            reader_welcome(exchange, reader);
-        } else if (lost) {
-            sw_outlet_gap(outlet_of(exchange, reader), reader, 0, SW_SHED_FEED);
-        }
+    if (interest->has_history) {
+        sw_history_acked(interest->history);
+    } else {
+        acked_plain(exchange, interest, lost);
     }
 }
 
@@ -301,11 +196,8 @@ void sw_exchange_refused(struct sw_exchange *exchange, struct sw_interest *inter
     if (interest->own) {
         sw_mailbox_refused(&exchange->mailbox, interest);
     }
-    while (interest->readers) {
-        sw_outlet_refused(outlet_of(exchange, interest->readers), interest->readers, error);
-        reader_free(interest, interest->readers);
-    }
-    interest_free(exchange, interest);
+    sw_readers_refuse(&exchange->outlets, interest, error);
+    sw_interests_free(&exchange->interests, interest);
 }
 
 static void set_up(struct sw_exchange *exchange, bool up)
@@ -331,6 +223,9 @@ static void lose(void *context, struct sw_interest *interest)
     (void)context;
     interest->lost = interest->lost || interest->acked;
     interest->acked = false;
+    if (interest->has_history) {
+        sw_history_lost(interest->history);
+    }
 }
 
 void sw_exchange_down(struct sw_exchange *exchange, const char *why)
@@ -348,8 +243,8 @@ void sw_exchange_down(struct sw_exchange *exchange, const char *why)
 
 void sw_exchange_feed(struct sw_exchange *exchange, bool stale, uint64_t since_ms)
 {
-    for (uint32_t i = 0; i < exchange->workers; i++) {
-        sw_outlet_feed(exchange->outlets[i], stale, since_ms);
+    for (uint32_t i = 0; i < exchange->outlets.count; i++) {
+        sw_outlet_feed(exchange->outlets.rows[i], stale, since_ms);
     }
 }
 
@@ -374,12 +269,9 @@ void sw_exchange_too_large(struct sw_exchange *exchange, struct sw_interest *int
         sw_count(&exchange->counters->notices_ignored_total, 1);
         return;
     }
+    static const struct sw_outlet_gap one = {.count = 1, .shed = SW_SHED_TOO_LARGE};
     count_message(exchange, interest);
-    for (struct sw_exchange_reader *reader = interest->readers; reader; reader = reader->next) {
-        if (reader->joined) {
-            sw_outlet_gap(outlet_of(exchange, reader), reader, 1, SW_SHED_TOO_LARGE);
-        }
-    }
+    sw_readers_gap(&exchange->outlets, interest, &one);
 }
 
 /* Redis' glob covers more than the pattern means, and any name may be published there. */
@@ -417,30 +309,35 @@ void sw_exchange_message(struct sw_exchange *exchange, struct sw_interest *inter
         return;
     }
     struct sw_envelope envelope = sw_envelope_open(raw);
-    if (is_too_large(exchange, interest, topic, envelope.payload.size)) {
+    bool too_large = is_too_large(exchange, interest, topic, envelope.payload.size);
+    if (SW_UNLIKELY(interest->has_history)) {
+        count_message(exchange, interest);
+        sw_history_message(interest->history, &envelope, too_large, exchange->now_ns);
+        return;
+    }
+    if (too_large) {
         sw_exchange_too_large(exchange, interest);
         return;
     }
     count_message(exchange, interest);
-    if (!interest->readers) {
+    if (!interest->readers && !interest->has_retained) {
         return; /* it lingers */
     }
-    struct sw_message *message = sw_message_create(topic, envelope.key, envelope.payload,
-                                                   envelope.time_ms, exchange->now_ns);
-    sw_purse_charge(&exchange->purse, SW_PART_MESSAGES, sw_message_bytes(message));
-    for (struct sw_exchange_reader *reader = interest->readers; reader; reader = reader->next) {
-        if (reader->joined) {
-            sw_outlet_message(outlet_of(exchange, reader), reader, message);
-        }
+    struct sw_message *message =
+        sw_lent_message(&exchange->purse, topic, &envelope, exchange->now_ns);
+    if (SW_UNLIKELY(interest->has_retained)) {
+        sw_retained_take(interest->retained, message);
     }
-    sw_outlet_let_go(&exchange->purse, message);
+    sw_readers_message(&exchange->outlets, interest, message, 0);
+    sw_lent_let_go(&exchange->purse, message);
 }
 
 /* ---- publishes ---- */
 
 static size_t publish_weight(const struct sw_publish *publish)
 {
-    return sizeof(*publish) + publish->topic_size + publish->key_size + publish->size;
+    return sizeof(*publish) + publish->topic_size + publish->key_size + publish->idempotency_size +
+           publish->size;
 }
 
 /* To its sender, with the outcome. */
@@ -498,14 +395,17 @@ void sw_exchange_report(struct sw_exchange *exchange, struct sw_report *report)
     for (uint32_t i = 0; i < report->count; i++) {
         struct sw_topic_row *row = &report->topics[i];
         struct sw_slice name = sw_topic_row_name(row);
-        struct sw_interest *interest = sw_map_find(&exchange->names[0], name);
+        struct sw_interest *interest = sw_interests_find(&exchange->interests, name, false);
         if (!interest) {
-            interest = sw_map_find(&exchange->names[1], name);
+            interest = sw_interests_find(&exchange->interests, name, true);
         }
         row->known = interest != NULL;
         if (interest) {
             row->messages = sw_rate_total(&interest->messages);
             row->rate = sw_rate_per_second(&interest->messages, exchange->now_ns);
+            row->history =
+                interest->has_history &&
+                sw_history_describe(interest->history, &row->epoch, &row->first, &row->last);
         }
     }
     sw_report_answer(report);
@@ -521,15 +421,18 @@ void sw_exchange_tick(struct sw_exchange *exchange)
 
 void sw_exchange_close_batches(struct sw_exchange *exchange)
 {
-    for (uint32_t i = 0; i < exchange->workers; i++) {
-        sw_outlet_close(exchange->outlets[i]);
+    if (SW_UNLIKELY(sw_purse_refresh(&exchange->purse))) {
+        sw_histories_shrink(&exchange->histories);
+    }
+    for (uint32_t i = 0; i < exchange->outlets.count; i++) {
+        sw_outlet_close(exchange->outlets.rows[i]);
     }
 }
 
 void sw_exchange_returned(struct sw_exchange *exchange, struct sw_batch *batch)
 {
-    SW_ASSERT(batch->worker < exchange->workers);
-    sw_outlet_returned(exchange->outlets[batch->worker], batch);
+    SW_ASSERT(batch->worker < exchange->outlets.count);
+    sw_outlet_returned(exchange->outlets.rows[batch->worker], batch);
 }
 
 /* ---- life ---- */
@@ -537,6 +440,16 @@ void sw_exchange_returned(struct sw_exchange *exchange, struct sw_batch *batch)
 static char *copy(const char *text)
 {
     return sw_strndup(text ? text : "", text ? strlen(text) : 0);
+}
+
+/* What hangs on an interest goes with it. */
+static void on_interest_free(struct sw_interest *interest)
+{
+    if (interest->has_history) {
+        sw_history_close(interest->history);
+    } else if (interest->has_retained) {
+        sw_retained_close(interest->retained);
+    }
 }
 
 struct sw_exchange *sw_exchange_create(struct sw_loop *loop, const struct sw_bus_config *config,
@@ -548,12 +461,18 @@ struct sw_exchange *sw_exchange_create(struct sw_loop *loop, const struct sw_bus
     exchange->config = *config;
     exchange->config.url = copy(config->url);
     exchange->config.prefix = copy(config->prefix);
-    exchange->prefix = sw_slice_of(exchange->config.prefix);
     exchange->config.node = copy(config->node);
     SW_ASSERT(strlen(exchange->config.node) <= SW_NODE_BYTES);
-    sw_list_init(&exchange->lingering[false]);
-    sw_list_init(&exchange->lingering[true]);
+    sw_interests_init(&exchange->interests, loop, &exchange->config, counters, on_interest_free);
     sw_purse_init(&exchange->purse, config->budget, counters->budget_used_bytes);
+    sw_histories_init(&exchange->histories, loop, &exchange->config, counters, &exchange->purse,
+                      &exchange->outlets, &exchange->interests);
+    exchange->retainers = (struct sw_retainers){
+        .loop = loop,
+        .counters = counters,
+        .purse = &exchange->purse,
+        .outlets = &exchange->outlets,
+    };
     sw_random_init(&exchange->random);
     sw_exchange_tick(exchange);
     return exchange;
@@ -562,36 +481,36 @@ struct sw_exchange *sw_exchange_create(struct sw_loop *loop, const struct sw_bus
 void sw_exchange_set_backend(struct sw_exchange *exchange, struct sw_backend *backend)
 {
     exchange->backend = backend;
+    exchange->interests.backend = backend;
+    exchange->histories.backend = backend;
+    exchange->retainers.backend = backend;
 }
 
 void sw_exchange_add_worker(struct sw_exchange *exchange, struct sw_inbox *inbox)
 {
-    exchange->outlets =
-        sw_realloc(exchange->outlets, (exchange->workers + 1) * sizeof(struct sw_outlet *));
-    exchange->outlets[exchange->workers] =
-        sw_outlet_create(exchange->workers, inbox, exchange->counters, &exchange->purse);
-    exchange->workers++;
+    struct sw_outlets *outlets = &exchange->outlets;
+    outlets->rows = sw_realloc(outlets->rows, (outlets->count + 1) * sizeof(outlets->rows[0]));
+    outlets->rows[outlets->count] =
+        sw_outlet_create(outlets->count, inbox, exchange->counters, &exchange->purse);
+    outlets->count++;
 }
 
-static void clear(void *context, struct sw_interest *interest)
+static void forget_readers(void *context, struct sw_interest *interest)
 {
-    struct sw_exchange *exchange = context;
+    (void)context;
     while (interest->readers) {
-        reader_free(interest, interest->readers);
+        sw_readers_remove(interest, interest->readers);
     }
-    exchange->backend->ops->unsubscribe(exchange->backend, interest);
-    interest_destroy(exchange, interest);
 }
 
 void sw_exchange_clear(struct sw_exchange *exchange)
 {
     exchange->cleared = true;
+    exchange->histories.cleared = true;
     sw_exchange_stopped(exchange);
-    sw_map_deinit(&exchange->globs);
-    sw_exchange_visit(exchange, clear, exchange);
+    sw_interests_visit(&exchange->interests, forget_readers, NULL);
+    sw_interests_deinit(&exchange->interests);
     exchange->mailbox = (struct sw_mailbox){0};
-    sw_map_deinit(&exchange->names[false]);
-    sw_map_deinit(&exchange->names[true]);
     exchange->backend = NULL;
 }
 
@@ -599,55 +518,29 @@ void sw_exchange_destroy(struct sw_exchange **pointer)
 {
     struct sw_exchange *exchange = *pointer;
     *pointer = NULL;
-    SW_ASSERT(exchange->names[false].count + exchange->names[true].count == 0);
-    for (uint32_t i = 0; i < exchange->workers; i++) {
-        sw_outlet_destroy(exchange->outlets[i]);
+    SW_ASSERT(exchange->cleared);
+    sw_histories_deinit(&exchange->histories);
+    for (uint32_t i = 0; i < exchange->outlets.count; i++) {
+        sw_outlet_destroy(exchange->outlets.rows[i]);
     }
-    sw_free(exchange->outlets);
+    sw_free(exchange->outlets.rows);
     sw_free((char *)exchange->config.url);
     sw_free((char *)exchange->config.prefix);
     sw_free((char *)exchange->config.node);
     sw_free(exchange);
 }
 
-static bool interest_sane(const struct sw_interest *interest)
+static void look_at_readers(void *context, struct sw_interest *interest)
 {
-    if (interest->own) {
-        return !interest->readers && !interest->lingers;
-    }
-    if (!interest->readers != interest->lingers) {
-        return false;
-    }
-    if (interest->lingers) {
-        return !interest->first_used && sw_timer_running(&interest->linger) &&
-               !sw_list_empty(&interest->lingering);
-    }
-    for (const struct sw_exchange_reader *at = interest->readers; at; at = at->next) {
-        if (!at->joined && !sw_list_empty(&at->gapped)) {
-            return false;
-        }
-    }
-    return true;
+    bool *sane = context;
+    *sane = *sane && sw_readers_sane(interest);
 }
 
 bool sw_exchange_sane(const struct sw_exchange *exchange)
 {
-    static const uint32_t most[2] = {SW_LINGERING_TOPICS, SW_LINGERING_PATTERNS};
-    for (int pattern = 0; pattern < 2; pattern++) {
-        const struct sw_interest *interest;
-        size_t cursor = 0;
-        uint32_t lingering = 0;
-        while ((interest = sw_map_next(&exchange->names[pattern], &cursor))) {
-            if (!interest_sane(interest) || interest->pattern != pattern) {
-                return false;
-            }
-            lingering += interest->lingers;
-        }
-        if (lingering != exchange->lingering_count[pattern] || lingering > most[pattern]) {
-            return false;
-        }
-    }
-    return exchange->names[true].count == exchange->globs.count;
+    bool sane = sw_interests_sane(&exchange->interests);
+    sw_interests_visit(&exchange->interests, look_at_readers, &sane);
+    return sane;
 }
 
 /* ---- asked by backends and other threads ---- */
@@ -672,16 +565,32 @@ const struct sw_interest *sw_exchange_mailbox(const struct sw_exchange *exchange
     return exchange->mailbox.strings[1];
 }
 
+struct sw_purse *sw_exchange_purse(struct sw_exchange *exchange)
+{
+    return &exchange->purse;
+}
+
 void sw_exchange_visit(struct sw_exchange *exchange,
                        void (*visit)(void *context, struct sw_interest *interest), void *context)
 {
-    for (int pattern = 0; pattern < 2; pattern++) {
-        struct sw_interest *interest;
-        size_t cursor = 0;
-        while ((interest = sw_map_next(&exchange->names[pattern], &cursor))) {
-            visit(context, interest);
-        }
-    }
+    sw_interests_visit(&exchange->interests, visit, context);
+}
+
+struct sw_interest *sw_exchange_find(const struct sw_exchange *exchange, struct sw_slice wire,
+                                     bool pattern)
+{
+    return sw_interests_find_wire(&exchange->interests, wire, pattern);
+}
+
+struct sw_interest *sw_exchange_find_topic(const struct sw_exchange *exchange,
+                                           struct sw_slice topic)
+{
+    return sw_interests_find(&exchange->interests, topic, false);
+}
+
+struct sw_histories *sw_exchange_histories(struct sw_exchange *exchange)
+{
+    return &exchange->histories;
 }
 
 bool sw_exchange_is_up(const struct sw_exchange *exchange)

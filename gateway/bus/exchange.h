@@ -8,9 +8,7 @@
  *   own:      wanted when the bus comes up -> acked -> notices; refused: until it comes up again
  *   reader:   join -> state (now, or at the ack) -> messages and gaps -> leave, or refused
  *
- * Invariant (sw_exchange_sane): every interest has readers or lingers, never both, but the node's
- * own, which have neither; those that linger are at most SW_LINGERING_TOPICS and
- * SW_LINGERING_PATTERNS; no reader has a gap waiting before its state. */
+ * Invariant (sw_exchange_sane): those of interests.h and readers.h. */
 #ifndef SW_BUS_EXCHANGE_H
 #define SW_BUS_EXCHANGE_H
 
@@ -34,6 +32,11 @@ void sw_exchange_destroy(struct sw_exchange **exchange);
  */
 void sw_exchange_join(struct sw_exchange *exchange, const struct sw_join *join);
 void sw_exchange_leave(struct sw_exchange *exchange, const struct sw_join *join);
+/* From readers of topics with history; anything else is nothing. `join` is borrowed. */
+void sw_exchange_ask(struct sw_exchange *exchange, const struct sw_join *join);
+void sw_exchange_check(struct sw_exchange *exchange, const struct sw_join *join);
+/* Takes `lookup` until it comes back. */
+void sw_exchange_lookup(struct sw_exchange *exchange, struct sw_lookup *lookup);
 /* Takes `publish` until sw_exchange_published; refused at once while the bus is down or too much
  * waits. */
 void sw_exchange_publish(struct sw_exchange *exchange, struct sw_publish *publish);
@@ -54,6 +57,8 @@ void sw_exchange_stopped(struct sw_exchange *exchange);
 bool sw_exchange_is_up(const struct sw_exchange *exchange);
 bool sw_exchange_ever_up(const struct sw_exchange *exchange);
 
+/* For tests, which do not wait for timers. */
+struct sw_histories *sw_exchange_histories(struct sw_exchange *exchange);
 bool sw_exchange_sane(const struct sw_exchange *exchange);
 
 #endif

@@ -4,12 +4,12 @@
  * literal, so patterns are kept by it, and a publish looks only at those that begin like its topic.
  * Invariant: every pattern that was subscribed hangs in exactly one group; a group is never empty.
  */
-#include "bus/backend.h"
+#include "bus/memory_store.h"
 
-#include "bus/envelope.h"
 #include "common/assert.h"
 #include "common/map.h"
 #include "common/mem.h"
+#include "common/ring.h"
 #include "core/topic.h"
 
 #include <string.h>
@@ -27,7 +27,9 @@ struct sw_memory {
     struct sw_backend backend; /* first: they are the same address */
     bool started;
     struct sw_map groups;
-    struct sw_buf wrapped; /* the payload of the publish under way, where it must be wrapped */
+    struct sw_memory_store *store;
+    struct sw_ring reads;  /* struct sw_history_read: answered in the next turn */
+    struct sw_ring values; /* struct sw_value_read, likewise */
 };
 
 static struct sw_memory *of(struct sw_backend *backend)
@@ -84,31 +86,12 @@ static void remove_pattern(struct sw_memory *memory, struct sw_interest *interes
 
 /* ---- publishing ---- */
 
-/* As it would travel through Redis. Lives until the next publish. */
-static struct sw_slice wrap(struct sw_memory *memory, const struct sw_publish *publish)
+/* `raw`: as it would travel through Redis. */
+static void deliver(struct sw_memory *memory, const struct sw_publish *publish, struct sw_slice raw)
 {
-    struct sw_slice key = sw_publish_key(publish);
-    struct sw_slice payload = sw_publish_payload(publish);
-    if (!sw_envelope_needed(key, payload)) {
-        return payload;
-    }
-    sw_buf_clear(&memory->wrapped);
-    sw_envelope_write_head(&memory->wrapped, key);
-    sw_buf_append_slice(&memory->wrapped, payload);
-    return sw_buf_slice(&memory->wrapped);
-}
-
-static void memory_publish(struct sw_backend *backend, struct sw_publish *publish)
-{
-    struct sw_memory *memory = of(backend);
-    struct sw_exchange *exchange = backend->exchange;
-    if (!memory->started) {
-        sw_exchange_published(exchange, publish, SW_ERROR_BUS_UNAVAILABLE, false);
-        return;
-    }
+    struct sw_exchange *exchange = memory->backend.exchange;
     char separator = sw_exchange_config(exchange)->separator;
     struct sw_slice topic = sw_publish_topic(publish);
-    struct sw_slice raw = wrap(memory, publish);
     struct sw_interest *interest = sw_exchange_find_topic(exchange, topic);
     if (interest) {
         sw_exchange_message(exchange, interest, topic, raw);
@@ -119,9 +102,23 @@ static void memory_publish(struct sw_backend *backend, struct sw_publish *publis
             sw_exchange_message(exchange, group->patterns[i], topic, raw);
         }
     }
-    sw_exchange_published(exchange, publish, SW_ERROR_NONE, false);
 }
 
+static void memory_publish(struct sw_backend *backend, struct sw_publish *publish)
+{
+    struct sw_memory *memory = of(backend);
+    struct sw_exchange *exchange = backend->exchange;
+    if (!memory->started) {
+        sw_exchange_published(exchange, publish, SW_ERROR_BUS_UNAVAILABLE, false);
+        return;
+    }
+    uint64_t now_ms = sw_loop_now_ms(sw_exchange_loop(exchange));
+    if (!sw_memory_store_recall(memory->store, publish, now_ms)) {
+        deliver(memory, publish, sw_memory_store_take(memory->store, publish, now_ms));
+        sw_memory_store_remember(memory->store, publish, now_ms);
+    }
+    sw_exchange_published(exchange, publish, SW_ERROR_NONE, false);
+}
 /* ---- the backend ---- */
 
 static void memory_subscribe(struct sw_backend *backend, struct sw_interest *interest)
@@ -155,10 +152,44 @@ static void memory_start(struct sw_backend *backend)
     sw_exchange_visit(backend->exchange, subscribe_waiting, backend);
 }
 
+/* ---- what is asked of the store ---- */
+
+static void memory_read(struct sw_backend *backend, struct sw_history_read *read)
+{
+    sw_ring_push(&of(backend)->reads, read);
+    sw_loop_stay_awake(sw_exchange_loop(backend->exchange));
+}
+
+static void memory_get(struct sw_backend *backend, struct sw_value_read *read)
+{
+    sw_ring_push(&of(backend)->values, read);
+    sw_loop_stay_awake(sw_exchange_loop(backend->exchange));
+}
+
+/* Those that were asked before; what they lead to is asked anew. */
+static void answer(struct sw_memory *memory)
+{
+    uint64_t now_ms = sw_loop_now_ms(sw_exchange_loop(memory->backend.exchange));
+    for (size_t i = memory->reads.count; i > 0; i--) {
+        struct sw_history_read *read = sw_ring_pop(&memory->reads);
+        if (memory->started) {
+            sw_memory_store_read(memory->store, read, now_ms);
+        } else {
+            read->outcome = SW_READ_AWAY;
+        }
+        read->done(read->context, read);
+    }
+    for (size_t i = memory->values.count; i > 0; i--) {
+        struct sw_value_read *read = sw_ring_pop(&memory->values);
+        read->done(read->context, read, sw_memory_store_last(memory->store, read->topic));
+    }
+}
+
 static bool memory_pump(struct sw_backend *backend)
 {
-    (void)backend;
-    return false;
+    struct sw_memory *memory = of(backend);
+    answer(memory);
+    return memory->reads.count + memory->values.count > 0;
 }
 
 static void memory_flush(struct sw_backend *backend)
@@ -168,7 +199,9 @@ static void memory_flush(struct sw_backend *backend)
 
 static void memory_stop(struct sw_backend *backend)
 {
-    of(backend)->started = false;
+    struct sw_memory *memory = of(backend);
+    memory->started = false;
+    answer(memory);
 }
 
 static void memory_destroy(struct sw_backend *backend)
@@ -176,7 +209,12 @@ static void memory_destroy(struct sw_backend *backend)
     struct sw_memory *memory = of(backend);
     SW_ASSERT(memory->groups.count == 0);
     sw_map_deinit(&memory->groups);
-    sw_buf_deinit(&memory->wrapped);
+    memory->started = false;
+    answer(memory);
+    SW_ASSERT(memory->reads.count + memory->values.count == 0);
+    sw_ring_deinit(&memory->reads);
+    sw_ring_deinit(&memory->values);
+    sw_memory_store_destroy(memory->store);
     sw_free(memory);
 }
 
@@ -191,10 +229,14 @@ struct sw_backend *sw_memory_create(struct sw_exchange *exchange)
         .subscribe = memory_subscribe,
         .unsubscribe = memory_unsubscribe,
         .publish = memory_publish,
+        .read = memory_read,
+        .get = memory_get,
         .stop = memory_stop,
         .destroy = memory_destroy,
     };
     struct sw_memory *memory = sw_zalloc(sizeof(*memory));
     memory->backend = (struct sw_backend){.ops = &ops, .exchange = exchange};
+    memory->store =
+        sw_memory_store_create(sw_exchange_purse(exchange), sw_exchange_config(exchange)->rules);
     return &memory->backend;
 }

@@ -30,21 +30,33 @@ static struct sw_batch *take_batch(struct sw_outlet *outlet)
     return batch;
 }
 
-void sw_outlet_let_go(struct sw_purse *purse, struct sw_message *message)
+static void put_entry(struct sw_outlet *outlet, const struct sw_entry *entry)
 {
-    if (message->refs == 1) {
-        sw_purse_charge(purse, SW_PART_MESSAGES, -(int64_t)sw_message_bytes(message));
+    switch ((enum sw_entry_kind)entry->kind) {
+    case SW_ENTRY_MESSAGE:
+        sw_lent_let_go(outlet->purse, entry->message);
+        return;
+    case SW_ENTRY_STATE:
+        if (entry->state) {
+            sw_topic_state_unref(outlet->purse, entry->state);
+        }
+        return;
+    case SW_ENTRY_RUN:
+        sw_run_unref(outlet->purse, entry->run);
+        return;
+    case SW_ENTRY_REFUSED:
+    case SW_ENTRY_GAP:
+    case SW_ENTRY_FEED:
+        return;
     }
-    sw_message_unref(message);
+    SW_UNREACHABLE();
 }
 
-/* Lets its messages go and keeps it for later, or frees it. */
+/* Lets go what is in it and keeps it for later, or frees it. */
 static void put_batch(struct sw_outlet *outlet, struct sw_batch *batch)
 {
     for (uint32_t i = 0; i < batch->count; i++) {
-        if (batch->entries[i].kind == SW_ENTRY_MESSAGE) {
-            sw_outlet_let_go(outlet->purse, batch->entries[i].message);
-        }
+        put_entry(outlet, &batch->entries[i]);
     }
     if (outlet->spares >= SPARE_BATCHES) {
         sw_free(batch);
@@ -103,40 +115,57 @@ static bool is_gapped(const struct sw_exchange_reader *reader)
 }
 
 static void append_gap(struct sw_outlet *outlet, const struct sw_exchange_reader *reader,
-                       uint64_t count, enum sw_shed shed)
+                       const struct sw_outlet_gap *gap)
 {
     struct sw_entry *entry = append(outlet, reader, SW_ENTRY_GAP, 0);
-    entry->shed = (uint8_t)shed;
-    entry->count = count <= UINT32_MAX ? (uint32_t)count : 0;
+    entry->shed = (uint8_t)gap->shed;
+    entry->count = gap->count;
+    entry->span = gap->span;
+    entry->offset = gap->from;
 }
 
 /* Posts the gap that waits, room or not. */
 static void tell(struct sw_outlet *outlet, struct sw_exchange_reader *reader)
 {
     if (is_gapped(reader)) {
-        append_gap(outlet, reader, reader->count, (enum sw_shed)reader->shed);
+        struct sw_outlet_gap gap = {reader->count, reader->span, reader->from,
+                                    (enum sw_shed)reader->shed};
+        append_gap(outlet, reader, &gap);
         sw_outlet_forget(reader);
     }
 }
 
-static void keep_gap(struct sw_outlet *outlet, struct sw_exchange_reader *reader, uint64_t count,
-                     enum sw_shed shed)
+static void merge_counts(struct sw_exchange_reader *reader, const struct sw_outlet_gap *gap)
 {
-    if (!is_gapped(reader)) {
-        reader->count = count;
-        reader->shed = (uint8_t)shed;
-        sw_list_push(&outlet->gapped, &reader->gapped);
-        return;
-    }
-    if (reader->count == 0 || count == 0) {
+    uint64_t count = (uint64_t)reader->count + gap->count;
+    if (reader->count == 0 || gap->count == 0 || count > UINT32_MAX) {
         reader->count = 0;
         reader->shed = SW_SHED_FEED;
         return;
     }
-    reader->count += count;
-    if (reader->shed != shed) {
+    reader->count = (uint32_t)count;
+    if (reader->shed != gap->shed) {
         reader->shed = SW_SHED_NODE;
     }
+}
+
+static void keep_gap(struct sw_outlet *outlet, struct sw_exchange_reader *reader,
+                     const struct sw_outlet_gap *gap)
+{
+    if (!is_gapped(reader)) {
+        reader->count = gap->count;
+        reader->shed = (uint8_t)gap->shed;
+        reader->from = gap->from;
+        reader->span = gap->span;
+        sw_list_push(&outlet->gapped, &reader->gapped);
+        return;
+    }
+    merge_counts(reader, gap);
+    if (reader->span == 0) {
+        reader->from = gap->from;
+    }
+    SW_ASSERT(gap->span == 0 || gap->from == reader->from + reader->span);
+    reader->span += gap->span;
 }
 
 void sw_outlet_forget(struct sw_exchange_reader *reader)
@@ -158,10 +187,24 @@ static bool make_way(struct sw_outlet *outlet, struct sw_exchange_reader *reader
 
 /* ---- entries ---- */
 
-void sw_outlet_state(struct sw_outlet *outlet, struct sw_exchange_reader *reader)
+void sw_outlet_state(struct sw_outlet *outlet, struct sw_exchange_reader *reader,
+                     struct sw_topic_state *state)
 {
     tell(outlet, reader);
-    append(outlet, reader, SW_ENTRY_STATE, 0);
+    if (state) {
+        state->refs++;
+    }
+    append(outlet, reader, SW_ENTRY_STATE, state ? sizeof(*state) : 0)->state = state;
+}
+
+void sw_outlet_run(struct sw_outlet *outlet, struct sw_exchange_reader *reader, struct sw_run *run)
+{
+    size_t bytes = sizeof(*run);
+    for (uint32_t i = 0; i < run->count; i++) {
+        bytes += sizeof(run->frames[0]) + sw_message_bytes(run->frames[i].message);
+    }
+    run->refs++;
+    append(outlet, reader, SW_ENTRY_RUN, bytes)->run = run;
 }
 
 void sw_outlet_refused(struct sw_outlet *outlet, struct sw_exchange_reader *reader,
@@ -172,25 +215,28 @@ void sw_outlet_refused(struct sw_outlet *outlet, struct sw_exchange_reader *read
 }
 
 void sw_outlet_message(struct sw_outlet *outlet, struct sw_exchange_reader *reader,
-                       struct sw_message *message)
+                       struct sw_message *message, uint64_t offset)
 {
     size_t bytes = sw_message_bytes(message);
     if (SW_UNLIKELY(!make_way(outlet, reader, bytes))) {
+        struct sw_outlet_gap gap = {1, offset > 0, offset, SW_SHED_NODE};
         sw_count(&outlet->counters->overflow_total, 1);
-        keep_gap(outlet, reader, 1, SW_SHED_NODE);
+        keep_gap(outlet, reader, &gap);
         return;
     }
     sw_message_ref(message);
-    append(outlet, reader, SW_ENTRY_MESSAGE, bytes)->message = message;
+    struct sw_entry *entry = append(outlet, reader, SW_ENTRY_MESSAGE, bytes);
+    entry->message = message;
+    entry->offset = offset;
 }
 
-void sw_outlet_gap(struct sw_outlet *outlet, struct sw_exchange_reader *reader, uint64_t count,
-                   enum sw_shed shed)
+void sw_outlet_gap(struct sw_outlet *outlet, struct sw_exchange_reader *reader,
+                   const struct sw_outlet_gap *gap)
 {
     if (make_way(outlet, reader, 0)) {
-        append_gap(outlet, reader, count, shed);
+        append_gap(outlet, reader, gap);
     } else {
-        keep_gap(outlet, reader, count, shed);
+        keep_gap(outlet, reader, gap);
     }
 }
 

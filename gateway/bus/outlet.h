@@ -9,7 +9,7 @@
 #ifndef SW_BUS_OUTLET_H
 #define SW_BUS_OUTLET_H
 
-#include "bus/bus.h"
+#include "bus/lent.h"
 #include "common/list.h"
 
 /* One tape of one worker that reads an interest. */
@@ -19,9 +19,20 @@ struct sw_exchange_reader {
     uint32_t worker;
     uint32_t tape;
     uint32_t generation;
-    bool joined;    /* it has had its state: what comes now is for it */
-    uint8_t shed;   /* enum sw_shed, of the gap that waits */
-    uint64_t count; /* of the gap that waits; 0: unknown */
+    bool joined; /* it has had its state: what comes now is for it */
+    /* of the gap that waits, as struct sw_outlet_gap: */
+    uint8_t shed;
+    uint32_t count;
+    uint32_t span;
+    uint64_t from;
+};
+
+/* Messages that are missing at one place. */
+struct sw_outlet_gap {
+    uint32_t count; /* 0: unknown */
+    uint32_t span;  /* offsets `from` to from + span - 1 are among them; 0: none has a position */
+    uint64_t from;
+    enum sw_shed shed;
 };
 
 struct sw_outlet {
@@ -42,17 +53,21 @@ struct sw_outlet *sw_outlet_create(uint32_t worker, struct sw_inbox *inbox,
 /* The batch that was not posted is freed with it. */
 void sw_outlet_destroy(struct sw_outlet *outlet);
 
-void sw_outlet_state(struct sw_outlet *outlet, struct sw_exchange_reader *reader);
+/* Takes a reference of its own; NULL: there is nothing to say but that the join is done. */
+void sw_outlet_state(struct sw_outlet *outlet, struct sw_exchange_reader *reader,
+                     struct sw_topic_state *state);
+/* Takes a reference of its own. */
+void sw_outlet_run(struct sw_outlet *outlet, struct sw_exchange_reader *reader, struct sw_run *run);
 /* A gap of it that waits is forgotten. */
 void sw_outlet_refused(struct sw_outlet *outlet, struct sw_exchange_reader *reader,
                        enum sw_error error);
-/* Takes a reference of its own, or counts it as a gap. */
+/* Takes a reference of its own, or counts it as a gap. `offset` 0: it has no position. */
 void sw_outlet_message(struct sw_outlet *outlet, struct sw_exchange_reader *reader,
-                       struct sw_message *message);
-/* `count` 0: unknown. Without room it is merged into the gap that waits: different reasons become
- * NODE, and unknown with anything is unknown, for FEED. */
-void sw_outlet_gap(struct sw_outlet *outlet, struct sw_exchange_reader *reader, uint64_t count,
-                   enum sw_shed shed);
+                       struct sw_message *message, uint64_t offset);
+/* Without room it is merged into the gap that waits: different reasons become NODE, and unknown
+ * with anything is unknown, for FEED; offsets of both follow one upon the other. */
+void sw_outlet_gap(struct sw_outlet *outlet, struct sw_exchange_reader *reader,
+                   const struct sw_outlet_gap *gap);
 /* For the whole worker: the bus is stale since then, or live again. Gaps that wait go before it,
  * room or not, so that who is told of it can know what was lost. */
 void sw_outlet_feed(struct sw_outlet *outlet, bool stale, uint64_t since_ms);
@@ -63,7 +78,5 @@ void sw_outlet_forget(struct sw_exchange_reader *reader);
 void sw_outlet_close(struct sw_outlet *outlet);
 /* A batch came back: its messages are let go. */
 void sw_outlet_returned(struct sw_outlet *outlet, struct sw_batch *batch);
-/* Gives up a reference; the last one takes the message off the purse. */
-void sw_outlet_let_go(struct sw_purse *purse, struct sw_message *message);
 
 #endif

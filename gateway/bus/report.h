@@ -48,6 +48,10 @@ struct sw_topic_row {
     double rate;          /* the bus's: messages a second */
     uint32_t subscribers; /* a worker's */
     bool known;           /* this role knows it */
+    bool history;         /* the bus's: it has one, and this is known of it: */
+    struct sw_epoch epoch;
+    uint64_t first; /* the oldest that this node holds; 0: none */
+    uint64_t last;
     uint8_t size;
     char name[SW_TOPIC_BYTES];
 };

@@ -52,10 +52,24 @@ enum sw_tls_outcome {
 /* What is charged to the memory budget (common/budget.h). */
 enum sw_budget_part {
     SW_PART_BLOCKS,   /* fanout's, with those that are kept for the next burst */
-    SW_PART_MESSAGES, /* the bus's */
+    SW_PART_MESSAGES, /* the bus's, under way */
+    SW_PART_HISTORY,  /* the bus's, kept */
     SW_PART_KERNEL,   /* what the kernel holds for sessions under pressure, heads left out */
     SW_PART_TLS,      /* TLS connections, and records that wait for their sockets */
     SW_PART_COUNT
+};
+
+/* Why a topic's history was looked at. */
+enum sw_look {
+    SW_LOOK_ACK,    /* it was subscribed, or the link is back */
+    SW_LOOK_EPOCH,  /* a message of an epoch that is not known */
+    SW_LOOK_HOLE,   /* a message that does not follow the one before it */
+    SW_LOOK_CHECK,  /* a worker wants to know whether a position holds */
+    SW_LOOK_SWEEP,  /* its time had come */
+    SW_LOOK_MORE,   /* the one before left something to be read */
+    SW_LOOK_RUN,    /* for who is behind */
+    SW_LOOK_LOOKUP, /* for an operator or a backend */
+    SW_LOOK_COUNT
 };
 
 /* What became of a token (auth/token.h). */
@@ -81,6 +95,7 @@ enum sw_token_outcome {
 #define SW_FAMILY_SIZE_PARTS       SW_PART_COUNT
 #define SW_FAMILY_SIZE_OUTCOMES    SW_OUTCOME_COUNT
 #define SW_FAMILY_SIZE_DEPARTURES  SW_DEPARTURE_COUNT
+#define SW_FAMILY_SIZE_LOOKS       SW_LOOK_COUNT
 #define SW_FAMILY_SIZE_HANDSHAKES  SW_TLS_OUTCOME_COUNT
 
 struct sw_counters {

@@ -157,11 +157,54 @@
 /* It is live again when a beat takes less than this: with the time to the next one, and as much as
  * a loop may look later, no more than SW_FEED_LATE_MS. */
 #define SW_FEED_FRESH_MS 1000
+/* What a rule may have each of its topics keep, and a client ask for as `last`: 200 reads of
+ * SW_HISTORY_READ; who is further behind than that is better served by a snapshot. */
+#define SW_HISTORY_SIZE 100000
+/* And for so long: 31 days. */
+#define SW_HISTORY_TTL_MS 2678400000u
+/* A key of Redis that a rule names. */
+#define SW_RETAIN_KEY_BYTES 255
 /* Entries of one read of a history: one XRANGE of 10,000 stops Redis for 12 ms, and everybody else
  * with it. */
 #define SW_HISTORY_READ 500
 /* What is kept of one topic's history on a node, beside its rule's size. */
 #define SW_HISTORY_BYTES (8u << 20)
+/* What is kept of one answer that is an array, the read of a history: the rest of its entries is
+ * asked for again. Three of the largest messages that there may be, two of which always come. */
+#define SW_REDIS_ARRAY_BYTES (12u << 20)
+/* The same while memory is short; above 85 % of the budget only the newest message. */
+#define SW_HISTORY_TIGHT_BYTES (512u << 10)
+/* What may wait behind a look at a topic's history: a second of 4,000 messages of 256 bytes. What
+ * comes above it is dropped and read again. */
+#define SW_HISTORY_HELD_BYTES (1u << 20)
+/* How long a hole may wait for what is missing in it, on a living link. */
+#define SW_HISTORY_HOLE_MS 3000
+/* All topics with history are compared with the bus in this time, */
+#define SW_HISTORY_SWEEP_MS 30000
+/* some of them at each step. */
+#define SW_HISTORY_SWEEP_STEP_MS 250
+/* A topic whose history cannot be read is not looked at again before so long, and up to as long
+ * again (jitter); who joins meanwhile is refused at once. */
+#define SW_HISTORY_FAILED_MS 1000
+/* The embedded bus keeps no more than this of all topics, */
+#define SW_MEMORY_STORE_BYTES (64u << 20)
+/* while memory is short this, */
+#define SW_MEMORY_STORE_TIGHT_BYTES (8u << 20)
+/* and so many topics: 20 MB of their heads. */
+#define SW_MEMORY_TOPICS 65536
+/* How long an idempotency id is known (PROTOCOL.md, section 7), and how many of them the embedded
+ * bus knows: 500 publishes a second with one, at 200 bytes each. */
+#define SW_IDEMPOTENCY_MS 120000
+#define SW_MEMORY_IDS     65536
+/* What was read of histories for those who are behind, of all topics: a return of thousands lasts
+ * seconds, and asks for the same again and again. */
+#define SW_HISTORY_PAGES_BYTES (16u << 20)
+/* How long a subscription waits for what a key of the bus says was its topic's last message. */
+#define SW_RETAIN_WAIT_MS 200
+/* Payloads of one lookup for an operator; who wants more asks for what is behind them. */
+#define SW_LOOKUP_BYTES (4u << 20)
+/* Lookups that wait for the bus. */
+#define SW_LOOKUPS 64
 /* One bulk string from Redis; above it the link ends. */
 #define SW_REDIS_BULK_BYTES (16u << 20)
 
@@ -203,6 +246,12 @@
 #define SW_FLUSH_PIECES 64
 /* Bytes that one session may get in one turn while others wait. */
 #define SW_FLUSH_BYTES (1u << 20)
+/* Of these, what may come from a history: who returns is brought up to date in slices, so that many
+ * share the turn and live messages go out beside them. */
+#define SW_REPLAY_BYTES (64u << 10)
+/* Runs of histories that a worker keeps rendered, beside those that somebody reads: about 80,000
+ * messages of 100 bytes. */
+#define SW_RUNS_BYTES (8u << 20)
 /* Time that one turn may spend writing; what is left gets cursors. Without it a walk over 10,000
  * clients keeps the loop from reading for 50-110 ms. */
 #define SW_WRITE_BUDGET_NS 2000000u

@@ -31,13 +31,14 @@ void sw_fanout_init(struct sw_fanout *fanout, struct sw_loop *loop, uint32_t slo
     fanout->readers = sw_reserve((size_t)slots * sizeof(*fanout->readers));
     fanout->cursors = sw_reserve(cursors_bytes(fanout));
     fanout->gather = sw_zalloc(sizeof(*fanout->gather));
+    sw_list_init(&fanout->runs);
     sw_tickers_init(fanout);
     sw_gates_init(fanout);
 }
 
 void sw_fanout_deinit(struct sw_fanout *fanout)
 {
-    SW_ASSERT(fanout->cursors_used == 0);
+    SW_ASSERT(fanout->cursors_used == 0 && sw_list_empty(&fanout->runs));
     for (uint32_t id = 0; id < fanout->tapes_count; id++) {
         SW_ASSERT(!fanout->tapes[id]);
     }

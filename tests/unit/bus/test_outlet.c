@@ -62,9 +62,16 @@ static void send_to(struct world *world, struct sw_exchange_reader *reader, size
     payload[size - 1] = '"';
     struct sw_message *message =
         sw_message_create(SW_SLICE("t"), SW_SLICE(""), sw_slice(payload, size), 0, 0);
-    sw_outlet_message(world->outlet, reader, message);
+    sw_outlet_message(world->outlet, reader, message, 0);
     sw_message_unref(message);
     sw_free(payload);
+}
+
+static void tell_gap(struct world *world, struct sw_exchange_reader *reader, uint32_t count,
+                     enum sw_shed shed)
+{
+    struct sw_outlet_gap gap = {.count = count, .shed = shed};
+    sw_outlet_gap(world->outlet, reader, &gap);
 }
 
 /* Fills the worker's inbox through reader a: nothing of that size fits any more. */
@@ -92,10 +99,10 @@ static int64_t overflows(const struct world *world)
 static void entries_arrive_in_order_at_the_turns_end(void **state)
 {
     struct world *world = *state;
-    sw_outlet_state(world->outlet, &world->a);
+    sw_outlet_state(world->outlet, &world->a, NULL);
     send_to(world, &world->a, 3);
-    sw_outlet_gap(world->outlet, &world->a, 2, SW_SHED_TOO_LARGE);
-    sw_outlet_gap(world->outlet, &world->a, 0, SW_SHED_FEED);
+    tell_gap(world, &world->a, 2, SW_SHED_TOO_LARGE);
+    tell_gap(world, &world->a, 0, SW_SHED_FEED);
     send_to(world, &world->b, 2);
     sw_outlet_refused(world->outlet, &world->b, SW_ERROR_FORBIDDEN);
     fake_worker_turn(&world->worker);
@@ -110,7 +117,7 @@ static void entries_arrive_in_order_at_the_turns_end(void **state)
 static void a_batch_weighs_its_entries_and_messages(void **state)
 {
     struct world *world = *state;
-    sw_outlet_state(world->outlet, &world->a);
+    sw_outlet_state(world->outlet, &world->a, NULL);
     send_to(world, &world->a, 1000);
     sw_outlet_close(world->outlet);
     assert_int_equal(sw_inbox_bytes(&world->worker.inbox),
@@ -195,7 +202,7 @@ static void fill_to_the_brim(struct world *world)
 static void gaps_without_room_are_merged(void **state)
 {
     static const struct {
-        uint64_t counts[3];
+        uint32_t counts[3];
         enum sw_shed sheds[3];
         const char *told;
     } rows[] = {
@@ -211,7 +218,7 @@ static void gaps_without_room_are_merged(void **state)
         setup((void **)&world);
         fill_to_the_brim(world);
         for (int g = 0; g < 3; g++) {
-            sw_outlet_gap(world->outlet, &world->a, rows[i].counts[g], rows[i].sheds[g]);
+            tell_gap(world, &world->a, rows[i].counts[g], rows[i].sheds[g]);
         }
         assert_null(world->outlet->open);
         empty(world);
@@ -232,7 +239,7 @@ static void state_and_refusal_always_have_room(void **state)
     fill_to_the_brim(world);
     send_to(world, &world->a, 3);
     send_to(world, &world->b, 3);
-    sw_outlet_state(world->outlet, &world->a);                       /* its gap goes before it */
+    sw_outlet_state(world->outlet, &world->a, NULL);                 /* its gap goes before it */
     sw_outlet_refused(world->outlet, &world->b, SW_ERROR_FORBIDDEN); /* its gap is forgotten */
     sw_outlet_close(world->outlet);
     empty(world);

@@ -29,10 +29,9 @@ static struct sw_session *arrive(struct world *world)
     return session;
 }
 
-static void attach(struct world *world, struct sw_session *session, const char *name)
+static void reads(struct world *world, struct sw_session *session, const char *name)
 {
-    sw_session_attach(session, tape_of(world, name, strchr(name, '*') != NULL),
-                      (struct sw_choice){.mode = SW_MODE_ALL});
+    attach(session, tape_of(world, name, strchr(name, '*') != NULL));
 }
 
 static void lose(struct world *world)
@@ -75,11 +74,11 @@ static void everybody_hears_both_changes(void **state)
 static void a_gap_is_of_who_reads_what_missed_something(void **state)
 {
     struct world *world = *state;
-    attach(world, arrive(world), "plain");
-    attach(world, arrive(world), "kept");
+    reads(world, arrive(world), "plain");
+    reads(world, arrive(world), "kept");
     struct sw_session *both = arrive(world);
-    attach(world, both, "kept");
-    attach(world, both, "plain.*");
+    reads(world, both, "kept");
+    reads(world, both, "plain.*");
     lose(world);
     told(world, "3 " STALE "2 " STALE "1 " STALE);
     miss(world, "plain");
@@ -96,11 +95,11 @@ static void who_comes_meanwhile_hears_what_is_so(void **state)
 {
     struct world *world = *state;
     lose(world);
-    attach(world, arrive(world), "a");
+    reads(world, arrive(world), "a");
     told(world, "1 " STALE);
     miss(world, "a");
     come_back(world);
-    attach(world, arrive(world), "a"); /* it has heard of nothing, and nothing is to be said */
+    reads(world, arrive(world), "a"); /* it has heard of nothing, and nothing is to be said */
     told(world, "1 " LIVE("true"));
 }
 
@@ -108,7 +107,7 @@ static void who_comes_meanwhile_hears_what_is_so(void **state)
 static void a_short_one_is_told_by_its_end(void **state)
 {
     struct world *world = *state;
-    attach(world, arrive(world), "a");
+    reads(world, arrive(world), "a");
     lose(world);
     miss(world, "a");
     come_back(world);
@@ -152,8 +151,8 @@ static void a_turn_tells_so_many_and_no_more(void **state)
 static void many_outages_are_told_apart(void **state)
 {
     struct world *world = *state;
-    attach(world, arrive(world), "a");
-    attach(world, arrive(world), "b");
+    reads(world, arrive(world), "a");
+    reads(world, arrive(world), "b");
     for (unsigned i = 0; i < 1000; i++) {
         bool gap = i % 3 == 0;
         lose(world);
