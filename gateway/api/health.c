@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/health.h"
 
-void sw_api_live(struct sw_http *http)
+void sw_api_live(struct sw_http *http, bool live, struct sw_slice answer)
 {
-    sw_http_reply(http, 200, "application/json", SW_SLICE("{\"status\":\"live\"}"), "");
+    sw_http_reply(http, live ? 200 : 503, "application/json", answer, "");
 }
 
 static const char *word(enum sw_readiness readiness)
@@ -17,6 +17,8 @@ static const char *word(enum sw_readiness readiness)
         return "draining";
     case SW_FULL:
         return "full";
+    case SW_STALE:
+        return "stale";
     }
     return "starting";
 }

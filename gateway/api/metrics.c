@@ -55,7 +55,7 @@ struct metric {
     const char *help;
     size_t offset;
     const char *const *labels; /* NULL: one number without labels */
-    size_t count;
+    size_t count;              /* 0: one number, of microseconds */
 };
 
 static const struct metric metrics[] = {
@@ -65,6 +65,8 @@ static const struct metric metrics[] = {
     {#field,        #type,                                                                         \
      help,          offsetof(struct sw_counters, field),                                           \
      labels_##list, SW_ARRAY_SIZE(labels_##list)},
+#define SW_SECONDS(field, type, help)                                                              \
+    {#field, #type, help, offsetof(struct sw_counters, field), NULL, 0},
 #include "core/counters.def"
 };
 
@@ -100,6 +102,10 @@ static void write_metric(struct sw_buf *out, const struct metric *metric,
                          const struct sw_counters *const *blocks)
 {
     write_head(out, metric->name, metric->type, metric->help);
+    if (metric->count == 0) {
+        sw_buf_printf(out, "spillway_%s %.6f\n", metric->name,
+                      (double)sum(blocks, metric->offset) / 1e6);
+    }
     for (size_t i = 0; i < metric->count; i++) {
         long long value = sum(blocks, metric->offset + i * sizeof(_Atomic int64_t));
         if (metric->labels) {

@@ -113,6 +113,7 @@ struct sw_backend {
 
 struct sw_backend_ops {
     enum sw_bus_kind kind;
+    const char *word; /* for the log */
     void (*start)(struct sw_backend *backend);
     /* Reads what has come, first thing in every turn; true: more is waiting. */
     bool (*pump)(struct sw_backend *backend);
@@ -153,6 +154,8 @@ struct sw_interest *sw_exchange_find(const struct sw_exchange *exchange, struct 
 /* By its topic, which is the wire string without the prefix. */
 struct sw_interest *sw_exchange_find_topic(const struct sw_exchange *exchange,
                                            struct sw_slice topic);
+/* The string on which this node alone is spoken to (mailbox.h); NULL: it is not read. */
+const struct sw_interest *sw_exchange_mailbox(const struct sw_exchange *exchange);
 /* The backend is subscribed: readers that wait get their state; if `lost`, the others a gap of
  * unknown count. */
 void sw_exchange_acked(struct sw_exchange *exchange, struct sw_interest *interest);
@@ -163,6 +166,9 @@ void sw_exchange_refused(struct sw_exchange *exchange, struct sw_interest *inter
 /* The link was lost: every acked interest is `lost` and no longer acked. */
 void sw_exchange_down(struct sw_exchange *exchange, const char *why);
 void sw_exchange_up(struct sw_exchange *exchange);
+/* What comes from the bus is stale since then, or live again: every worker is told, behind all that
+ * was lost. */
+void sw_exchange_feed(struct sw_exchange *exchange, bool stale, uint64_t since_ms);
 /* A message for one interest. `topic` is the channel without the prefix; `raw` may carry the
  * envelope of PROTOCOL.md, section 7. Too large: a gap of one. A topic that a pattern's glob
  * over-matches, or that is no valid topic: ignored and counted. */

@@ -200,19 +200,6 @@ void sw_exchange_refused(struct sw_exchange *exchange, struct sw_interest *inter
     sw_interests_free(&exchange->interests, interest);
 }
 
-static const char *backend_word(const struct sw_exchange *exchange)
-{
-    switch (exchange->backend->ops->kind) {
-    case SW_BUS_MEMORY:
-        return "memory";
-    case SW_BUS_REDIS:
-        return "redis";
-    case SW_BUS_KIND_COUNT:
-        break;
-    }
-    SW_UNREACHABLE();
-}
-
 static void set_up(struct sw_exchange *exchange, bool up)
 {
     atomic_store_explicit(&exchange->up, up, memory_order_relaxed);
@@ -227,7 +214,7 @@ void sw_exchange_up(struct sw_exchange *exchange)
     set_up(exchange, true);
     atomic_store_explicit(&exchange->ever_up, true, memory_order_relaxed);
     read_own(exchange);
-    sw_log(SW_LOG_INFO, "bus_up", "bus=%s interests=%lld", backend_word(exchange),
+    sw_log(SW_LOG_INFO, "bus_up", "bus=%s interests=%lld", exchange->backend->ops->word,
            (long long)sw_counter_read(&exchange->counters->interests));
 }
 
@@ -250,8 +237,15 @@ void sw_exchange_down(struct sw_exchange *exchange, const char *why)
     }
     set_up(exchange, false);
     sw_count(&exchange->counters->bus_losses_total, 1);
-    sw_log(SW_LOG_WARN, "bus_down", "bus=%s why=\"%s\"", backend_word(exchange),
+    sw_log(SW_LOG_WARN, "bus_down", "bus=%s why=\"%s\"", exchange->backend->ops->word,
            sw_log_clean(clean, sizeof(clean), sw_slice_of(why)));
+}
+
+void sw_exchange_feed(struct sw_exchange *exchange, bool stale, uint64_t since_ms)
+{
+    for (uint32_t i = 0; i < exchange->outlets.count; i++) {
+        sw_outlet_feed(exchange->outlets.rows[i], stale, since_ms);
+    }
 }
 
 void sw_exchange_stopped(struct sw_exchange *exchange)
@@ -564,6 +558,11 @@ struct sw_loop *sw_exchange_loop(const struct sw_exchange *exchange)
 struct sw_counters *sw_exchange_counters(const struct sw_exchange *exchange)
 {
     return exchange->counters;
+}
+
+const struct sw_interest *sw_exchange_mailbox(const struct sw_exchange *exchange)
+{
+    return exchange->mailbox.strings[1];
 }
 
 struct sw_purse *sw_exchange_purse(struct sw_exchange *exchange)

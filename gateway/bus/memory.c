@@ -222,6 +222,7 @@ struct sw_backend *sw_memory_create(struct sw_exchange *exchange)
 {
     static const struct sw_backend_ops ops = {
         .kind = SW_BUS_MEMORY,
+        .word = "memory",
         .start = memory_start,
         .pump = memory_pump,
         .flush = memory_flush,

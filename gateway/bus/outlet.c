@@ -240,13 +240,29 @@ void sw_outlet_gap(struct sw_outlet *outlet, struct sw_exchange_reader *reader,
     }
 }
 
+static void tell_first(struct sw_outlet *outlet)
+{
+    struct sw_list *node = sw_list_first(&outlet->gapped);
+    tell(outlet, SW_CONTAINER_OF(node, struct sw_exchange_reader, gapped));
+}
+
+void sw_outlet_feed(struct sw_outlet *outlet, bool stale, uint64_t since_ms)
+{
+    static const struct sw_exchange_reader nobody;
+    while (!sw_list_empty(&outlet->gapped)) {
+        tell_first(outlet);
+    }
+    struct sw_entry *entry = append(outlet, &nobody, SW_ENTRY_FEED, 0);
+    entry->stale = stale;
+    entry->since_ms = since_ms;
+}
+
 /* ---- turns ---- */
 
 void sw_outlet_close(struct sw_outlet *outlet)
 {
-    struct sw_list *node;
-    while ((node = sw_list_first(&outlet->gapped)) && has_room(outlet, 0)) {
-        tell(outlet, SW_CONTAINER_OF(node, struct sw_exchange_reader, gapped));
+    while (!sw_list_empty(&outlet->gapped) && has_room(outlet, 0)) {
+        tell_first(outlet);
     }
     if (!outlet->open) {
         return;

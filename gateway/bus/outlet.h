@@ -68,6 +68,9 @@ void sw_outlet_message(struct sw_outlet *outlet, struct sw_exchange_reader *read
  * with anything is unknown, for FEED; offsets of both follow one upon the other. */
 void sw_outlet_gap(struct sw_outlet *outlet, struct sw_exchange_reader *reader,
                    const struct sw_outlet_gap *gap);
+/* For the whole worker: the bus is stale since then, or live again. Gaps that wait go before it,
+ * room or not, so that who is told of it can know what was lost. */
+void sw_outlet_feed(struct sw_outlet *outlet, bool stale, uint64_t since_ms);
 /* The reader goes away: a gap of it that waits is not told any more. */
 void sw_outlet_forget(struct sw_exchange_reader *reader);
 /* The turn's end: posts the gaps that now have room, then the batch. A worker that is far behind

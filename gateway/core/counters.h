@@ -103,6 +103,7 @@ enum sw_token_outcome {
 struct sw_counters {
 #define SW_COUNTER(field, type, help)      _Atomic int64_t field;
 #define SW_FAMILY(field, type, list, help) _Atomic int64_t field[SW_FAMILY_SIZE_##list];
+#define SW_SECONDS(field, type, help)      _Atomic int64_t field;
 #define SW_BY_RULE(field, help)            _Atomic int64_t field[SW_RULES + 1];
 #include "core/counters.def"
     struct sw_histogram deliver; /* spillway_deliver_seconds: arrival on this node to the write */

@@ -121,6 +121,17 @@
 #define SW_REFUSED_WAITING 8
 /* And how long: a round trip around the world. */
 #define SW_REFUSED_WAIT_MS 300
+/* A loop turns so often though nothing happens, and main looks whether it did; */
+#define SW_WATCH_MS 1000
+/* so many looks in vain, and it hangs: /live is red in less than 10 s. No turn of a healthy loop
+ * takes a second. */
+#define SW_STALL_LOOKS 6
+/* With --ready-bus: a bus that has been away for so long makes the node unready. A failover of
+ * Redis takes less, and a node without its bus still serves who is connected; */
+#define SW_AWAY_MS 10000
+/* up for so long it is back: one that flaps does not move all clients to and fro. */
+#define SW_BACK_MS 5000
+
 /* Accepts per wake-up of a listener: their requests come together in the next turn, and cost more
  * than the accept. With 8 of them p99 of who stays is half again as long, and nobody is back any
  * sooner. */
@@ -150,6 +161,14 @@
 #define SW_REDIS_SLICE_BYTES 16384
 /* Read from Redis per turn; then the clients get theirs. */
 #define SW_REDIS_TURN_BYTES (1u << 20)
+/* A beat goes round through the bus so often, to prove that what comes is fresh. */
+#define SW_FEED_BEAT_MS 1000
+/* The feed is stale when the newest beat that came round is older than this: two were awaited. A
+ * client hears of it in less than 3 s. */
+#define SW_FEED_LATE_MS 2250
+/* It is live again when a beat takes less than this: with the time to the next one, and as much as
+ * a loop may look later, no more than SW_FEED_LATE_MS. */
+#define SW_FEED_FRESH_MS 1000
 /* What a rule may have each of its topics keep, and a client ask for as `last`: 200 reads of
  * SW_HISTORY_READ; who is further behind than that is better served by a snapshot. */
 #define SW_HISTORY_SIZE 100000
@@ -200,6 +219,10 @@
 #define SW_LOOKUPS 64
 /* One bulk string from Redis; above it the link ends. */
 #define SW_REDIS_BULK_BYTES (16u << 20)
+
+/* Sessions that a worker tells in one turn that the feed is stale, or live again: 20,000 hear it in
+ * 20 turns of 3 ms. */
+#define SW_FEED_SESSIONS 1024
 
 /* Sessions that a worker remembers after their end: an incident's worth, in 90 KB. */
 #define SW_ENDED_SESSIONS 256

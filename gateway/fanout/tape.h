@@ -124,10 +124,11 @@ struct sw_tape {
     uint8_t state; /* enum sw_tape_state */
     uint8_t encoding;
     uint8_t tier; /* of the next block: what the last turn needed */
-    bool pattern;
-    bool lost; /* the bus was away: a gap of unknown count goes before the next frame */
+    bool pattern : 1;
+    bool lost : 1; /* the bus was away: a gap of unknown count goes before the next frame */
     uint8_t name_size;
     uint8_t rule;        /* the index of its topic rule */
+    uint8_t outage;      /* session/feed, the number of the last that it missed something in */
     bool retain;         /* its last message stays, for who asks for it; set with the rule */
     uint32_t dirty_next; /* id + 1 */
     uint32_t readers;

@@ -58,8 +58,12 @@ static void on_disconnect(void *context, struct sw_http *http, const struct sw_r
 
 static void on_live(void *context, struct sw_http *http, const struct sw_request *request)
 {
-    (void)context, (void)request;
-    sw_api_live(http);
+    (void)request;
+    const struct sw_admin_node *node = &((const struct sw_admin *)context)->node;
+    struct sw_buf answer = {0};
+    bool live = node->live(node->node, &answer);
+    sw_api_live(http, live, sw_buf_slice(&answer));
+    sw_buf_deinit(&answer);
 }
 
 static void on_ready(void *context, struct sw_http *http, const struct sw_request *request)

@@ -17,13 +17,15 @@ struct sw_admin_node {
     struct sw_node *node;
     enum sw_readiness (*readiness)(struct sw_node *node);
     bool (*bus_up)(struct sw_node *node);
+    /* Appends the answer of /live; false: a loop hangs. */
+    bool (*live)(struct sw_node *node, struct sw_buf *answer);
     /* Brings main's own gauges up to date. */
     void (*measure)(struct sw_node *node);
     /* Appends the answer. */
     void (*drain)(struct sw_node *node, struct sw_buf *answer);
     /* Appends the answer; false: something could not be read again. */
     bool (*reload)(struct sw_node *node, struct sw_buf *answer);
-    /* A worker's loop sleeps; false: no such worker, or no test build. */
+    /* A worker's loop sleeps (behind the last of them: the bus's); false: there is none. */
     bool (*hold)(struct sw_node *node, uint64_t worker, uint64_t ms);
     const struct sw_counters *const *blocks; /* of all roles, NULL-terminated */
     const char *version;

@@ -17,6 +17,7 @@
 #include "node/reload.h"
 #include "node/tls.h"
 #include "node/token_keys.h"
+#include "node/watch.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -31,6 +32,7 @@
 struct thread {
     struct sw_loop *loop;
     pthread_t id;
+    char role[16];
 };
 
 struct sw_node {
@@ -48,6 +50,7 @@ struct sw_node {
     struct sw_demo_feed demo;
     struct sw_reload reload;
     struct sw_leave leave;
+    struct sw_watch watch;
     struct sw_node_tls tls;
     uv_signal_t signals[3];
 
@@ -95,6 +98,9 @@ static enum sw_readiness readiness(struct sw_node *node)
     }
     bool full = atomic_load(&node->connections) >= node->max_connections ||
                 sw_purse_look(&node->purse) == SW_BUDGET_FULL;
+    if (node->config->ready_bus && node->watch.bus.away) {
+        return SW_STALE;
+    }
     return full ? SW_FULL : SW_READY;
 }
 
@@ -107,6 +113,11 @@ static void measure(struct sw_node *node)
 static bool bus_up(struct sw_node *node)
 {
     return sw_bus_is_up(node->bus);
+}
+
+static bool live(struct sw_node *node, struct sw_buf *answer)
+{
+    return sw_watch_tell(&node->watch, answer);
 }
 
 static void drain_workers(void *owner)
@@ -131,10 +142,11 @@ static bool reload(struct sw_node *node, struct sw_buf *answer)
 
 static bool hold(struct sw_node *node, uint64_t worker, uint64_t ms)
 {
-    if (worker >= node->worker_count) {
+    if (worker >= node->thread_count) {
         return false;
     }
-    sw_note_send(&node->workers[worker].inbox, SW_POST_HOLD, ms);
+    bool bus = worker == node->worker_count;
+    sw_note_send(bus ? &node->bus_control : &node->workers[worker].inbox, SW_POST_HOLD, ms);
     return true;
 }
 
@@ -235,6 +247,8 @@ static void on_bus_control(void *role, struct sw_post *post)
     if (note->post.kind == SW_POST_STOP_BUS) {
         sw_bus_stop(node->bus);
         sw_note_send(&node->inbox, SW_POST_BUS_STOPPED, 0);
+    } else if (note->post.kind == SW_POST_HOLD) {
+        sw_note_hold(note);
     } else {
         SW_ASSERT(note->post.kind == SW_POST_QUIT);
         sw_loop_stop(node->threads[node->worker_count].loop);
@@ -380,6 +394,7 @@ static bool open_listeners(struct sw_node *node)
     struct sw_admin_node asked = {.node = node,
                                   .readiness = readiness,
                                   .bus_up = bus_up,
+                                  .live = live,
                                   .measure = measure,
                                   .drain = drain,
                                   .reload = reload,
@@ -416,12 +431,12 @@ static void start_threads(struct sw_node *node)
     sigfillset(&all); /* signals are main's */
     pthread_sigmask(SIG_BLOCK, &all, &old);
     for (unsigned i = 0; i < node->thread_count; i++) {
-        char name[16];
-        bool bus = i == node->worker_count;
-        int error = pthread_create(&node->threads[i].id, NULL, run_thread, &node->threads[i]);
+        char name[SW_ARRAY_SIZE(node->threads->role) + 3];
+        struct thread *thread = &node->threads[i];
+        int error = pthread_create(&thread->id, NULL, run_thread, thread);
         SW_ASSERT(error == 0);
-        snprintf(name, sizeof(name), bus ? "sw-bus" : "sw-worker-%u", i);
-        pthread_setname_np(node->threads[i].id, name);
+        snprintf(name, sizeof(name), "sw-%s", thread->role);
+        pthread_setname_np(thread->id, name);
     }
     pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
@@ -528,14 +543,38 @@ static void create_loops(struct sw_node *node)
     node->blocks[0] = &node->counters;
     node->blocks[1] = &node->bus_counters;
     for (unsigned i = 0; i < node->thread_count; i++) {
-        node->threads[i].loop = sw_loop_create();
+        struct thread *thread = &node->threads[i];
+        thread->loop = sw_loop_create();
+        snprintf(thread->role, sizeof(thread->role), i == node->worker_count ? "bus" : "worker-%u",
+                 i);
     }
+}
+
+static bool watched_bus_up(void *owner)
+{
+    return bus_up(owner);
+}
+
+static void start_watch(struct sw_node *node)
+{
+    node->watch = (struct sw_watch){.loop = node->loop,
+                                    .counters = &node->counters,
+                                    .count = node->thread_count,
+                                    .bus_up = watched_bus_up,
+                                    .owner = node};
+    node->watch.pulses = sw_zalloc(node->thread_count * sizeof(*node->watch.pulses));
+    for (unsigned i = 0; i < node->thread_count; i++) {
+        node->watch.pulses[i].role = node->threads[i].role;
+        node->watch.pulses[i].loop = node->threads[i].loop;
+    }
+    sw_watch_start(&node->watch);
 }
 
 /* ---- end ---- */
 
 static void destroy(struct sw_node *node)
 {
+    sw_watch_stop(&node->watch);
     sw_demo_feed_stop(&node->demo);
     sw_leave_deinit(&node->leave);
     sw_admin_close(&node->admin);
@@ -556,6 +595,7 @@ static void destroy(struct sw_node *node)
     sw_loop_destroy(&node->loop);
     sw_guard_deinit(&node->admin.guard);
     sw_addresses_deinit(&node->addresses);
+    sw_free(node->watch.pulses);
     sw_free(node->threads);
     sw_free(node->workers);
     sw_free(node->worker_inboxes);
@@ -618,6 +658,7 @@ int sw_node_run(const struct sw_config *config)
         create_bus(node);
         create_workers(node);
         add_reloads(node);
+        start_watch(node);
         code = 1;
         if (open_listeners(node)) {
             release_claims(node);

@@ -29,6 +29,13 @@ void sw_note_send(struct sw_inbox *inbox, enum sw_node_post kind, uint64_t value
     sw_inbox_post(inbox, &note->post);
 }
 
+void sw_note_hold(const struct sw_note *note)
+{
+    struct timespec time = {.tv_sec = (time_t)(note->value / 1000),
+                            .tv_nsec = (long)(note->value % 1000) * 1000000};
+    nanosleep(&time, NULL);
+}
+
 enum sw_budget_step sw_purse_look(struct sw_purse *purse)
 {
     if (sw_purse_refresh(purse)) {
@@ -433,12 +440,9 @@ static void on_note(struct sw_worker *worker, const struct sw_note *note)
     case SW_POST_QUIT:
         sw_loop_stop(worker->loop);
         return;
-    case SW_POST_HOLD: {
-        struct timespec time = {.tv_sec = (time_t)(note->value / 1000),
-                                .tv_nsec = (long)(note->value % 1000) * 1000000};
-        nanosleep(&time, NULL);
+    case SW_POST_HOLD:
+        sw_note_hold(note);
         return;
-    }
     case SW_POST_DRAINED:
     case SW_POST_BUS_STOPPED:
     case SW_POST_KEYS: /* are no notes */

@@ -23,7 +23,7 @@ enum sw_node_post {
     SW_POST_STOP_BUS,             /* to the loop that has the bus */
     SW_POST_BUS_STOPPED,          /* to main */
     SW_POST_QUIT,                 /* to every loop but main's: it ends */
-    SW_POST_HOLD,                 /* to a worker, in test builds: it sleeps for `value` ms */
+    SW_POST_HOLD,                 /* to any loop but main's, in test builds: sw_note_hold */
     SW_POST_TLS,                  /* to a worker: sw_worker_set_tls */
     SW_POST_KEYS,                 /* to a worker: struct sw_keys_post */
 };
@@ -45,6 +45,9 @@ enum sw_budget_step sw_purse_look(struct sw_purse *purse);
 
 /* Sends one; the receiver frees it. */
 void sw_note_send(struct sw_inbox *inbox, enum sw_node_post kind, uint64_t value);
+
+/* The loop that took it sleeps for `value` ms. */
+void sw_note_hold(const struct sw_note *note);
 
 #define SW_LISTENERS 8
 

@@ -26,6 +26,9 @@ static void on_state(struct sw_sessions *all, struct sw_tape *tape,
 
 static void on_gap(struct sw_sessions *all, struct sw_tape *tape, const struct sw_entry *entry)
 {
+    if (entry->shed == SW_SHED_FEED) {
+        sw_feed_missed(all, tape);
+    }
     sw_tape_append_gap(&all->fanout, tape,
                        &(struct sw_gap){.count = entry->count,
                                         .from = entry->span ? entry->offset : 0,
@@ -35,6 +38,10 @@ static void on_gap(struct sw_sessions *all, struct sw_tape *tape, const struct s
 
 static void on_entry(struct sw_sessions *all, const struct sw_entry *entry)
 {
+    if (entry->kind == SW_ENTRY_FEED) {
+        sw_feed_change(all, entry->stale, entry->since_ms);
+        return;
+    }
     struct sw_tape *tape = sw_tape_get(&all->fanout, entry->tape, entry->generation);
     if (!tape) {
         return;

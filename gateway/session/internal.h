@@ -108,6 +108,22 @@ void sw_pending_drop(struct sw_session *session);
 /* What became known in this turn goes to the lanes. */
 void sw_pending_tell(struct sw_sessions *all);
 
+/* ---- feed.c ---- */
+
+/* It opens now, and hears of the bus what changes from here on, or that it is stale. */
+void sw_feed_begin(struct sw_session *session);
+/* The bus is stale since then, or live again: the sessions are told in this turn and the next. */
+void sw_feed_change(struct sw_sessions *all, bool stale, uint64_t since_ms);
+/* Messages of this tape were lost with the bus. */
+static inline void sw_feed_missed(const struct sw_sessions *all, struct sw_tape *tape)
+{
+    tape->outage = all->feed.number;
+}
+/* Tells the session what it has not heard yet. */
+void sw_session_say_feed(struct sw_session *session);
+/* This turn's share of those that are still to be told. */
+void sw_feed_turn(struct sw_sessions *all);
+
 /* ---- disconnect.c ---- */
 
 /* Works at a DISCONNECT within this turn's share, as report.c does at the others: false: there is

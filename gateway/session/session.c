@@ -290,6 +290,7 @@ void sw_session_welcome(struct sw_session *session, uint64_t id)
     if (all->leaving_ms) {
         sw_session_say_drain(session, sw_loop_now_ms(all->loop) - all->leaving_ms);
     }
+    sw_session_say_feed(session);
 }
 
 bool sw_session_admit(struct sw_session *session, const struct sw_peer *peer)
@@ -314,6 +315,7 @@ static void begin(struct sw_session *session, const struct sw_transport *transpo
     reader->fd = session->conn.fd;
     reader->flags |= session->conn.tls ? SW_NEVER_DIRECT : 0;
     reader->list = &session->one;
+    sw_feed_begin(session);
     sw_session_enter(session, SW_OPEN);
     sw_silence_start(session);
 }
@@ -656,12 +658,13 @@ void sw_session_closed(struct sw_session *session)
 
 bool sw_sessions_busy(const struct sw_sessions *all)
 {
-    return sw_fanout_busy(&all->fanout);
+    return sw_fanout_busy(&all->fanout) || all->feed.untold > 0;
 }
 
 void sw_sessions_turn(struct sw_sessions *all)
 {
     sw_pending_tell(all);
+    sw_feed_turn(all);
     sw_sessions_retire(all);
     sw_fanout_walk(&all->fanout);
     sw_sessions_flush(all);

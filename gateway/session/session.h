@@ -93,6 +93,7 @@ struct sw_session {
     uint8_t paused;         /* enum sw_pause, or'ed: not read while there is a reason */
     uint8_t reason;         /* enum sw_reason */
     uint8_t ended_at;       /* CLOSING: its place in the flight recorder */
+    uint8_t feed;           /* the change of the bus that it was told of last */
     bool ping_strict : 1;   /* the ping is due after pong_ms: nothing stood before it */
     bool ping_followed : 1; /* something was sent behind it */
     bool may_publish : 1;
@@ -138,6 +139,14 @@ _Static_assert((SW_SLAB_CELLS * sizeof(struct sw_session) + 4095) / 4096 * 4096 
                "a slab fills its pages");
 #endif
 
+/* How it is with the bus, as far as sessions are told. */
+struct sw_feed_news {
+    bool stale;
+    uint8_t number;    /* of the last change; odd where it is stale */
+    uint32_t untold;   /* slots below it are still to be told */
+    uint64_t since_ms; /* `stale`: since when */
+};
+
 /* All sessions of a worker. */
 struct sw_sessions {
     struct sw_fanout fanout;
@@ -157,6 +166,7 @@ struct sw_sessions {
     uint32_t closing_head;  /* slot + 1 */
     struct sw_list news;    /* requests whose entries wait to be told */
     struct sw_quota *quota; /* of the node; NULL: nobody is counted */
+    struct sw_feed_news feed;
     struct sw_farewell farewell;
     uint64_t leaving_ms; /* since when the node leaves; 0: it stays */
     /* A cell's connection has closed. */

@@ -94,6 +94,35 @@ bool sw_redis_commands_prepared(const struct sw_redis_commands *commands)
     return !sw_redis_library_is_busy(&commands->library);
 }
 
+void sw_redis_commands_canary(struct sw_redis_commands *commands, struct sw_slice channel,
+                              uint64_t number, uint64_t now_ms)
+{
+    struct sw_buf text = {0};
+    sw_redis_canary_write(&text, number);
+    sw_redis_put_command(commands->out, 3);
+    sw_redis_put_argument(commands->out, SW_SLICE("PUBLISH"));
+    sw_redis_put_argument(commands->out, channel);
+    sw_redis_put_argument(commands->out, sw_buf_slice(&text));
+    sw_buf_deinit(&text);
+    sw_redis_fifo_push(&commands->fifo,
+                       (struct sw_redis_waiting){.canary = number,
+                                                 .deadline_ms = now_ms + SW_REDIS_REPLY_MS,
+                                                 .ask = SW_REDIS_ASK_CANARY,
+                                                 .answers = 1});
+}
+
+static void on_canary(struct sw_redis_commands *commands, uint64_t number,
+                      const struct sw_redis_event *event)
+{
+    if (event->kind != SW_REDIS_ERROR) {
+        commands->canary = number;
+    } else if (sw_redis_error_is(event->text, "NOPERM")) {
+        commands->canary_refused = true;
+    } else {
+        sw_redis_publish_log(commands, event->text);
+    }
+}
+
 void sw_redis_commands_ping(struct sw_redis_commands *commands, uint64_t now_ms)
 {
     if (commands->fifo.count == 0) {
@@ -111,6 +140,7 @@ static bool fits(const struct sw_redis_waiting *waiting, enum sw_redis_event_kin
     switch ((enum sw_redis_ask)waiting->ask) {
     case SW_REDIS_ASK_PING:
         return kind == SW_REDIS_PONG;
+    case SW_REDIS_ASK_CANARY:
     case SW_REDIS_ASK_PUBLISH:
     case SW_REDIS_ASK_SETTING:
     case SW_REDIS_ASK_VERSION:
@@ -146,6 +176,9 @@ static void answer_last(struct sw_redis_commands *commands, const struct sw_redi
     case SW_REDIS_ASK_VERSION:
     case SW_REDIS_ASK_LOAD:
         on_library(commands, event, now_ms);
+        break;
+    case SW_REDIS_ASK_CANARY:
+        on_canary(commands, waiting->canary, event);
         break;
     case SW_REDIS_ASK_SETTING:
     case SW_REDIS_ASK_PING:
@@ -214,6 +247,7 @@ static void lose(struct sw_redis_commands *commands, const struct sw_redis_waiti
         sw_redis_commands_refuse_get(commands, waiting->subject);
         break;
     case SW_REDIS_ASK_PING:
+    case SW_REDIS_ASK_CANARY:
     case SW_REDIS_ASK_SETTING:
     case SW_REDIS_ASK_ROLE:
     case SW_REDIS_ASK_VERSION:
@@ -230,6 +264,8 @@ void sw_redis_commands_lost(struct sw_redis_commands *commands, uint64_t written
     commands->read_error[0] = '\0';
     commands->role_asked = false;
     commands->fault = NULL;
+    commands->canary = 0;
+    commands->canary_refused = false;
     sw_redis_library_reset(&commands->library);
     /* In the order in which they came: those that wait for the function were asked before. */
     for (size_t left = commands->again.count; left > 0; left--) {

@@ -14,6 +14,7 @@
 
 #include "bus/backend.h"
 #include "bus/redis/fifo.h"
+#include "bus/redis/health.h"
 #include "bus/redis/library.h"
 #include "bus/redis/read.h"
 #include "common/ring.h"
@@ -21,8 +22,6 @@
 /* A publish whose answer does not come: the link is dropped. One that is kept over a lost link has
  * as long altogether. */
 #define SW_REDIS_REPLY_MS 5000
-/* A ping likewise, on both links. */
-#define SW_REDIS_PONG_MS 10000
 
 struct sw_redis_commands {
     struct sw_exchange *exchange;
@@ -36,6 +35,8 @@ struct sw_redis_commands {
     struct sw_ring refused_values;
     bool keeps;                          /* some rule has history */
     bool role_asked;                     /* in this turn */
+    bool canary_refused;                 /* this user may not publish it */
+    uint64_t canary;                     /* the newest that was answered; 0: none */
     const char *fault;                   /* why the link must end; NULL: it need not */
     char read_error[SW_REDIS_WHY_BYTES]; /* the first of the oldest read; "" where there is none */
     char publish_said[128];              /* the last error reply of this link that was logged */
@@ -67,6 +68,9 @@ void sw_redis_commands_refuse_read(struct sw_redis_commands *commands, struct sw
 void sw_redis_commands_refuse_get(struct sw_redis_commands *commands, struct sw_value_read *read);
 /* The turn's end: what was refused is told. True: more has been refused meanwhile. */
 bool sw_redis_commands_settle(struct sw_redis_commands *commands);
+/* Appends the PUBLISH of a canary. */
+void sw_redis_commands_canary(struct sw_redis_commands *commands, struct sw_slice channel,
+                              uint64_t number, uint64_t now_ms);
 /* Appends a PING; only where nothing waits, since any answer says as much. */
 void sw_redis_commands_ping(struct sw_redis_commands *commands, uint64_t now_ms);
 /* An answer for the oldest. To a publish: an integer says how many received it, a string is the

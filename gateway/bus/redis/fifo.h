@@ -10,6 +10,7 @@
 
 enum sw_redis_ask {
     SW_REDIS_ASK_PING,
+    SW_REDIS_ASK_CANARY,
     SW_REDIS_ASK_PUBLISH, /* subject: struct sw_publish, by PUBLISH */
     SW_REDIS_ASK_KEEP,    /* likewise, by the function */
     SW_REDIS_ASK_READ,    /* subject: struct sw_history_read */
@@ -21,8 +22,11 @@ enum sw_redis_ask {
 };
 
 struct sw_redis_waiting {
-    void *subject; /* NULL where nobody is to be told */
-    uint64_t end;  /* the place behind its last byte among all bytes of this link */
+    union {
+        void *subject;   /* NULL where nobody is to be told */
+        uint64_t canary; /* its number */
+    };
+    uint64_t end; /* the place behind its last byte among all bytes of this link */
     uint64_t deadline_ms;
     uint8_t ask;     /* enum sw_redis_ask */
     uint8_t answers; /* that are still to come */

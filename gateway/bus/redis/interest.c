@@ -387,6 +387,18 @@ void sw_redis_interests_write(struct sw_redis_interests *interests, struct sw_bu
     }
 }
 
+bool sw_redis_interests_whole(const struct sw_redis_interests *interests)
+{
+    const struct sw_list *all = &interests->marks;
+    for (const struct sw_list *at = all->next; at != all; at = at->next) {
+        const struct mark *mark = SW_CONTAINER_OF(at, const struct mark, link);
+        if (mark->interest && mark->interest->lost) {
+            return false;
+        }
+    }
+    return true;
+}
+
 void sw_redis_interests_ping(struct sw_redis_interests *interests, struct sw_buf *out,
                              struct sw_slice text)
 {

@@ -61,6 +61,8 @@ void sw_redis_interests_unsubscribe(struct sw_redis_interests *interests,
                                     struct sw_interest *interest);
 /* Appends as many queued commands as the window allows. */
 void sw_redis_interests_write(struct sw_redis_interests *interests, struct sw_buf *out);
+/* Is everything subscribed again that was before the link was lost (but what is left out)? */
+bool sw_redis_interests_whole(const struct sw_redis_interests *interests);
 /* Appends PING <text>. */
 void sw_redis_interests_ping(struct sw_redis_interests *interests, struct sw_buf *out,
                              struct sw_slice text);

@@ -249,6 +249,7 @@ static bool on_bytes(void *owner, const char *data, size_t size)
     if (link->state != SW_REDIS_GREETING && link->state != SW_REDIS_READY) {
         return false;
     }
+    link->heard_bytes += size;
     if (sw_redis_reader_feed(&link->reader, data, size)) {
         return true;
     }

@@ -34,6 +34,7 @@ struct sw_redis_link {
     struct sw_buf out;     /* commands of this turn */
     uint64_t handed_bytes; /* given to the connection since it was opened */
     uint64_t lost_bytes;   /* of these, what it had not sent when it broke, as far as is known */
+    uint64_t heard_bytes;  /* read since it was made */
     void (*on_event)(void *owner, const struct sw_redis_event *event);
     void *owner;
     char why[256];

@@ -9,6 +9,7 @@
  *             +------- WAITING (back-off) <-+        closed
  */
 #include "bus/redis/command.h"
+#include "bus/redis/health.h"
 #include "bus/redis/interest.h"
 #include "bus/redis/link.h"
 
@@ -25,9 +26,6 @@
 #define BACKOFF_CAP_MS  1000
 /* Who stays up for so long begins its back-off anew; a link that breaks at once does not. */
 #define SETTLED_MS 1000
-#define PING_MS    1000
-/* Pings that may wait for their pong: more than are sent before the link is dropped. */
-#define PINGS 16
 /* Deadlines are looked at so often. */
 #define BEAT_MS 250
 
@@ -47,10 +45,8 @@ struct sw_redis {
     enum state state;
     unsigned failures; /* in a row */
     uint64_t up_ms;    /* since when */
-    uint64_t next_ping_ms;
-    uint64_t pings_ns[PINGS]; /* a ring: when those that are not answered were sent */
-    unsigned first_ping;
-    unsigned pings;
+    struct sw_redis_health health;
+    bool canary_told; /* the log, that they are refused */
     bool beat_due;
     char noted[300]; /* the last line of the log, so that each change is said once */
 };
@@ -76,6 +72,35 @@ static void note(struct sw_redis *redis, enum sw_log_level level, const char *st
     sw_log(level, "redis_link", "state=%s server=\"%s:%u\" why=\"%s\"", state,
            sw_log_clean(host, sizeof(host), sw_slice_of(redis->url.host)),
            (unsigned)redis->url.port, sw_log_clean(clean, sizeof(clean), sw_slice_of(why)));
+}
+
+/* ---- the feed ---- */
+
+static void tell_feed(struct sw_redis *redis, const char *why)
+{
+    sw_feed_tell(&redis->health.feed, redis->backend.exchange, sw_loop_now_ms(redis->loop), why);
+}
+
+/* Where this node's mailbox is refused, or the PUBLISH to it, pongs take the canaries' place. */
+static const struct sw_interest *find_cage(const struct sw_redis *redis)
+{
+    return redis->commands.canary_refused ? NULL : sw_exchange_mailbox(redis->backend.exchange);
+}
+
+/* Something that was sent at `sent_ms` has come round. */
+static void come_round(struct sw_redis *redis, uint64_t sent_ms)
+{
+    bool whole = sw_redis_interests_whole(&redis->interests);
+    if (sw_feed_beat(&redis->health.feed, sent_ms, sw_loop_now_ms(redis->loop), whole)) {
+        tell_feed(redis, "what is sent comes round in time");
+    }
+}
+
+static void set_lag(struct sw_redis *redis, uint64_t lag_ns)
+{
+    struct sw_counters *counters = sw_exchange_counters(redis->backend.exchange);
+    int64_t lag_us = (int64_t)(lag_ns / 1000);
+    sw_count(&counters->bus_lag_seconds, lag_us - sw_counter_read(&counters->bus_lag_seconds));
 }
 
 /* ---- up and down ---- */
@@ -105,8 +130,7 @@ static void come_up(struct sw_redis *redis)
 {
     redis->state = UP;
     redis->up_ms = sw_loop_now_ms(redis->loop);
-    redis->next_ping_ms = redis->up_ms + PING_MS;
-    redis->pings = 0;
+    sw_redis_health_up(&redis->health, redis->up_ms);
     note(redis, SW_LOG_INFO, "up", "both links are ready");
     sw_redis_commands_up(&redis->commands, redis->up_ms);
     sw_exchange_up(redis->backend.exchange);
@@ -134,6 +158,9 @@ static void go_down(struct sw_redis *redis, const char *why)
     sw_redis_interests_down(&redis->interests);
     if (was_up) {
         sw_exchange_down(redis->backend.exchange, why);
+        if (sw_feed_lost(&redis->health.feed)) {
+            tell_feed(redis, why);
+        }
     }
 }
 
@@ -172,7 +199,13 @@ static void on_message(struct sw_redis *redis, const struct sw_redis_event *even
     struct sw_slice prefix = sw_slice_of(sw_exchange_config(exchange)->prefix);
     struct sw_interest *interest =
         find_acked(redis, pattern ? event->pattern : event->channel, pattern);
+    uint64_t canary;
     if (!interest) {
+        return;
+    }
+    if (interest == sw_exchange_mailbox(exchange) &&
+        sw_redis_health_hear(&redis->health, event->text, &canary)) {
+        come_round(redis, canary);
         return;
     }
     if (!sw_slice_starts_with(event->channel, prefix)) {
@@ -186,9 +219,14 @@ static void on_message(struct sw_redis *redis, const struct sw_redis_event *even
 
 static void on_pong(struct sw_redis *redis)
 {
-    if (redis->pings > 0) {
-        redis->first_ping = (redis->first_ping + 1) % PINGS;
-        redis->pings--;
+    uint64_t now_ns = sw_clock_ns();
+    uint64_t sent_ns = sw_redis_health_pong(&redis->health, sw_loop_now_ms(redis->loop));
+    if (sent_ns == 0) {
+        return;
+    }
+    set_lag(redis, now_ns - sent_ns);
+    if (!find_cage(redis)) {
+        come_round(redis, sent_ns / 1000000);
     }
 }
 
@@ -250,6 +288,17 @@ static void on_subscriber_event(void *owner, const struct sw_redis_event *event)
     }
 }
 
+/* Said once: it is not looked at any more whether what is published comes. */
+static void tell_canary_refused(struct sw_redis *redis)
+{
+    if (redis->commands.canary_refused && !redis->canary_told) {
+        redis->canary_told = true;
+        sw_log(SW_LOG_WARN, "canary_refused",
+               "hint=\"that Redis delivers is not proved; allow its Redis user to publish to "
+               "$node.* (behind the prefix)\"");
+    }
+}
+
 static void on_commander_event(void *owner, const struct sw_redis_event *event)
 {
     struct sw_redis *redis = owner;
@@ -264,6 +313,7 @@ static void on_commander_event(void *owner, const struct sw_redis_event *event)
         }
     } else if (event->kind == SW_REDIS_ERROR) {
         (void)sw_redis_link_fatal(&redis->commander, event->text);
+        tell_canary_refused(redis);
     }
     if (redis->commands.fault) {
         sw_redis_link_fail(&redis->commander, "%s", redis->commands.fault);
@@ -280,24 +330,54 @@ static void on_beat(struct sw_timer *timer)
     sw_loop_stay_awake(redis->loop);
 }
 
-/* On the subscriber's link the pong stands behind the messages, so its time is the true backlog. */
-static void send_pings(struct sw_redis *redis)
+/* Behind what is subscribed in this turn, so that their answers stand behind those. */
+static void send_beats(struct sw_redis *redis)
 {
-    if (redis->pings < PINGS) {
+    uint64_t now_ms = sw_loop_now_ms(redis->loop);
+    const struct sw_interest *cage = find_cage(redis);
+    if (cage && cage->acked && sw_redis_health_canary(&redis->health, now_ms)) {
+        sw_redis_commands_canary(&redis->commands, sw_interest_wire(cage), now_ms, now_ms);
+    }
+    uint64_t now_ns = sw_clock_ns();
+    if (sw_redis_health_ping(&redis->health, now_ms, now_ns, redis->commands.canary)) {
         char text[24];
-        uint64_t now_ns = sw_clock_ns();
         int size = snprintf(text, sizeof(text), "%llu", (unsigned long long)now_ns);
-        redis->pings_ns[(redis->first_ping + redis->pings++) % PINGS] = now_ns;
         sw_redis_interests_ping(&redis->interests, &redis->subscriber.out,
                                 sw_slice(text, (size_t)size));
+        sw_redis_commands_ping(&redis->commands, now_ms);
     }
-    sw_redis_commands_ping(&redis->commands, sw_loop_now_ms(redis->loop));
 }
 
-static bool pong_is_overdue(const struct sw_redis *redis)
+static void judge(struct sw_redis *redis, uint64_t now_ms)
 {
-    return redis->pings > 0 &&
-           (sw_clock_ns() - redis->pings_ns[redis->first_ping]) / 1000000 >= SW_REDIS_PONG_MS;
+    struct sw_redis_link *link = &redis->subscriber;
+    switch (sw_redis_health_look(&redis->health, now_ms, sw_clock_ns(), link->heard_bytes)) {
+    case SW_REDIS_SOUND:
+        return;
+    case SW_REDIS_SILENT:
+        sw_redis_link_fail(link, "nothing came within %d ms", SW_REDIS_SILENT_MS);
+        return;
+    case SW_REDIS_LATE:
+        sw_redis_link_fail(link, "no pong within %d ms", SW_REDIS_PONG_MS);
+        return;
+    case SW_REDIS_DEAF:
+        sw_count(&sw_exchange_counters(redis->backend.exchange)->canaries_lost_total, 1);
+        sw_redis_link_fail(link, "the server answers, but what is published does not come (split "
+                                 "routes, or no master)");
+        return;
+    }
+}
+
+static void look_at_feed(struct sw_redis *redis, uint64_t now_ms)
+{
+    struct sw_feed *feed = &redis->health.feed;
+    if (sw_feed_look(feed, now_ms)) {
+        char why[64];
+        snprintf(why, sizeof(why), "nothing that was sent within %d ms came round",
+                 SW_FEED_LATE_MS);
+        tell_feed(redis, why);
+    }
+    sw_feed_count(feed, sw_exchange_counters(redis->backend.exchange), now_ms);
 }
 
 static void beat(struct sw_redis *redis)
@@ -306,19 +386,18 @@ static void beat(struct sw_redis *redis)
     redis->beat_due = false;
     sw_redis_interests_look(&redis->interests, now_ms);
     sw_redis_commands_look(&redis->commands, now_ms);
+    look_at_feed(redis, now_ms);
     if (sw_redis_commands_overdue(&redis->commands, now_ms)) {
         sw_redis_link_fail(&redis->commander, "a command was not answered in time");
     }
     if (redis->state != UP) {
         return;
     }
-    if (pong_is_overdue(redis)) {
-        sw_redis_link_fail(&redis->subscriber, "no pong within %d ms", SW_REDIS_PONG_MS);
+    uint64_t waiting_ns = sw_redis_health_waiting_ns(&redis->health, sw_clock_ns());
+    if (waiting_ns / 1000000 >= SW_FEED_BEAT_MS) {
+        set_lag(redis, waiting_ns);
     }
-    if (now_ms >= redis->next_ping_ms) {
-        redis->next_ping_ms = now_ms + PING_MS;
-        send_pings(redis);
-    }
+    judge(redis, now_ms);
 }
 
 /* ---- the backend ---- */
@@ -348,6 +427,7 @@ static void redis_flush(struct sw_backend *backend)
     }
     if (redis->state == UP) {
         sw_redis_interests_write(&redis->interests, &redis->subscriber.out);
+        send_beats(redis);
     }
     sw_redis_link_flush(&redis->subscriber);
     sw_redis_link_flush(&redis->commander);
@@ -437,6 +517,7 @@ struct sw_backend *sw_redis_create(struct sw_exchange *exchange, const char *url
 {
     static const struct sw_backend_ops ops = {
         .kind = SW_BUS_REDIS,
+        .word = "redis",
         .start = redis_start,
         .pump = redis_pump,
         .flush = redis_flush,
@@ -462,6 +543,7 @@ struct sw_backend *sw_redis_create(struct sw_exchange *exchange, const char *url
     sw_redis_reader_build(&redis->commander.reader, SW_REDIS_ARRAY_BYTES);
     sw_redis_commands_init(&redis->commands, exchange, &redis->commander.out,
                            &redis->commander.handed_bytes);
+    sw_redis_health_init(&redis->health, sw_clock_ms());
     sw_random_init(&redis->random);
     sw_timer_init(&redis->retry, on_retry);
     sw_timer_init(&redis->beat, on_beat);

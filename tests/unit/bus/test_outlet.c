@@ -140,6 +140,22 @@ static void overflow_becomes_one_gap_told_before_the_next_message(void **state)
     fake_worker_heard(&world->worker, "gap 1.1 3 node\nmsg 1.1 t \"x\"\n");
 }
 
+static void the_feed_is_told_behind_what_was_lost_room_or_not(void **state)
+{
+    struct world *world = *state;
+    fill(world);
+    send_to(world, &world->a, QUARTER);
+    send_to(world, &world->b, QUARTER);
+    sw_outlet_feed(world->outlet, true, 1);
+    sw_outlet_close(world->outlet);
+    empty(world);
+    fake_worker_heard(&world->worker, "gap 1.1 1 node\ngap 2.1 1 node\nfeed stale\n");
+    sw_outlet_feed(world->outlet, false, 1);
+    sw_outlet_close(world->outlet);
+    fake_worker_turn(&world->worker);
+    fake_worker_heard(&world->worker, "feed live\n");
+}
+
 static void a_gap_is_told_as_soon_as_there_is_room_without_a_message(void **state)
 {
     struct world *world = *state;
@@ -300,6 +316,7 @@ int main(void)
         TEST(entries_arrive_in_order_at_the_turns_end),
         TEST(a_batch_weighs_its_entries_and_messages),
         TEST(overflow_becomes_one_gap_told_before_the_next_message),
+        TEST(the_feed_is_told_behind_what_was_lost_room_or_not),
         TEST(a_gap_is_told_as_soon_as_there_is_room_without_a_message),
         TEST(who_fits_beside_who_does_not_is_not_held_up),
         cmocka_unit_test(gaps_without_room_are_merged),

@@ -15,6 +15,7 @@ struct sw_exchange {
     struct sw_loop *loop;
     struct sw_counters counters;
     struct sw_list interests;
+    struct sw_interest *mailbox; /* one of them; NULL: none */
     struct sw_buf said;
     unsigned ups;
     unsigned downs;
@@ -155,6 +156,11 @@ struct sw_interest *sw_exchange_find(const struct sw_exchange *exchange, struct 
     return NULL;
 }
 
+const struct sw_interest *sw_exchange_mailbox(const struct sw_exchange *exchange)
+{
+    return exchange->mailbox;
+}
+
 void sw_exchange_acked(struct sw_exchange *exchange, struct sw_interest *interest)
 {
     interest->acked = true;
@@ -190,6 +196,12 @@ void sw_exchange_up(struct sw_exchange *exchange)
 {
     exchange->ups++;
     sw_buf_printf(&exchange->said, "up\n");
+}
+
+void sw_exchange_feed(struct sw_exchange *exchange, bool stale, uint64_t since_ms)
+{
+    (void)since_ms;
+    sw_buf_printf(&exchange->said, "feed %s\n", stale ? "stale" : "live");
 }
 
 void sw_exchange_message(struct sw_exchange *exchange, struct sw_interest *interest,
