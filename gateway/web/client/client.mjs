@@ -23,10 +23,9 @@ const REQUEST_TOPICS = 100;
 // After these codes the same client would only hear the same again.
 const isFinal = (code) => /^(100[23789]|4[5-9]..)$/.test(code);
 
-const WORDS = { closed: 'the client is closed', timeout: 'no answer in time', disconnected: 'disconnected before an answer' };
-
-// What the server calls an error, as an Error.
-const failure = ({ code = 'internal', message = WORDS[code] ?? code, retry = false, retry_ms: retryMs, outcome } = {}, topic) =>
+// What the server calls an error, as an Error. Of its own the client has `closed` (by the page, or for good), `timeout` (no answer
+// in time), `disconnected` (before an answer), and `connect` (no token, or no connection could be begun).
+const failure = ({ code = 'internal', message = code, retry = false, retry_ms: retryMs, outcome } = {}, topic) =>
   Object.assign(new Error(message), { code, retry, retryMs, outcome, topic });
 
 // A listener's fault is the page's and is told there; it stops no stream.
