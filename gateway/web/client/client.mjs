@@ -249,7 +249,7 @@ export class Spillway {
     this.#later(0);
   }
 
-  // Events: state, gap, feed, drain, error. Returns what takes the listener away.
+  // Events: state, gap, feed, drain, expiring, error. Returns what takes the listener away.
   on(event, listener) {
     (this.#listeners[event] ??= new Set()).add(listener);
     return () => this.off(event, listener);
@@ -291,9 +291,10 @@ export class Spillway {
     return this.#now() - start;
   }
 
-  // Goes on with a new token: asked for when the server says that this one ends, and whenever the page wants it.
-  async refresh() {
-    const token = await this.#token();
+  // Goes on with a new token: this one, or what `getToken` gives, which is asked by itself when the old one is about to end.
+  async refresh(token) {
+    if (token) this.#options.token = token;
+    token ??= await this.#token();
     if (this.#current?.kind === 'sse') this.#connect();
     else await this.#ask('refresh', `,"token":${JSON.stringify(token)}`);
   }
@@ -633,7 +634,8 @@ export class Spillway {
         if (counts) this.#drain(frame);
         break;
       case 'expiring':
-        if (counts) this.refresh().catch(tell);
+        this.#emit('expiring', { inMs: frame.in_ms });
+        if (counts && this.#options.getToken) this.refresh().catch(tell);
         break;
       case 'error':
         if (request?.subs) for (const { topic } of request.subs) this.#enter(link, { topic, error }, request);
