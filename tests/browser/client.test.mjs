@@ -4,13 +4,14 @@
 // that allows the gateway and nothing else.
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import { after, before, describe, test } from 'node:test';
 import { launch, skip } from '../harness/browser.mjs';
 import { Gateway } from '../harness/gateway.mjs';
 import { atEnd, suiteScope } from '../harness/scope.mjs';
 import { Scripted, plain } from '../harness/scripted.mjs';
-import { patience } from '../harness/setting.mjs';
+import { ROOT, patience } from '../harness/setting.mjs';
 import { until } from '../harness/until.mjs';
 
 let browser;
@@ -83,6 +84,19 @@ describe('on a page of another origin', { skip }, () => {
       await gateway.counted((metrics) => metrics.sum('spillway_subscriptions') === 0, 'the end of the session');
     });
   }
+
+  test('the page of the README logs what comes', async (t) => {
+    const [, block] = /^```html page\n([\s\S]*?)^```/m.exec(readFileSync(`${ROOT}README.md`, 'utf8'));
+    const host = `127.0.0.1:${gateway.port}`;
+    const hosts = { scripts: `http://${host} 'unsafe-inline'`, connects: `ws://${host}` };
+    const page = await open(t, block.replaceAll('127.0.0.1:8000', host), hosts);
+    const lines = [];
+    page.on('console', (message) => lines.push(message.text()));
+    await gateway.counted((metrics) => metrics.sum('spillway_subscriptions') === 1, 'it has subscribed');
+    await gateway.publish('orders.eu', '7');
+    await until(() => lines.length, 5000, 'a line on its console');
+    assert.deepEqual(lines, ['orders.eu 7']);
+  });
 
   test('a stream carries it where no WebSocket gets through', async (t) => {
     const server = await Scripted.start(t, { sockets: 403 });

@@ -317,10 +317,12 @@ describe('the demo page on a stream that is played to it', { skip }, () => {
     await state(page, 'quiet');
     sockets[0].say({ type: 'feed', state: 'stale', since_ms: 100 });
     await state(page, 'stale');
+    assert.match(await text(page, 'notice'), /lost its bus/);
     sockets[0].say({ type: 'feed', state: 'live', gap: true });
     sockets[0].say(tick('ACME', { price: 1 }));
     await state(page, 'live');
     assert.equal(await text(page, 'missed-note'), '1 gap of unknown size');
+    await page.waitForSelector('#notice', { state: 'hidden' });
   });
 
   test('survives payloads that are no prices', async (t) => {

@@ -179,7 +179,7 @@ describe('the frames of PROTOCOL.md', () => {
 // --- endpoints, metrics, codes (sections 1 and 5) ----------------------------------------------------------
 
 const ENDPOINTS_TO_COME = words(`
-  public:/v1/sse public:/v1/poll public:/client.js public:/client.mjs
+  public:/v1/sse public:/v1/poll
   admin:/v1/topics/orders.eu/history
   admin:/v1/revoke admin:/`);
 const ERRORS_TO_COME = words('no_history');

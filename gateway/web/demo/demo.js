@@ -167,6 +167,7 @@ function gapWords(size, reason) {
 
 function onFeed({ state, gap }) {
   link.feedStale = state === 'stale';
+  showNotice(link.feedStale ? 'The gateway lost its bus: what is shown here may be old.' : '');
   if (state === 'live' && gap) {
     missed.unknown += 1;
   }
