@@ -38,6 +38,7 @@ export class Scripted {
     const { sockets } = this.allows;
     if (sockets !== true) {
       this.refused++;
+      socket.on('error', () => {});
       socket.end(`HTTP/1.1 ${sockets} No\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
       return;
     }

@@ -95,28 +95,12 @@ describe('a stream', () => {
     assert.deepEqual([a.position, c.position], [{ epoch: 'E1', offset: 3 }, { epoch: 'C1', offset: 6 }]);
   });
 
-  test('that says no more than messages and cursors is understood', async (t) => {
-    const server = await Scripted.start(t, { welcome: false });
-    const page = open(t, server, alone);
-    const a = page.subscribe('a');
-    const stream = await server.stream(0);
-    stream.say(message('a', 7));
-    stream.cursor('E1:7');
-    await a.ready;
-    await until(() => a.position, 5000, 'a position');
-    stream.end();
-    const next = await server.stream(1);
-    assert.equal(query(next), 'topic=a&from=E1:7');
-    next.say(message('a', 7), message('a', 8));
-    await page.received('a', [7, 8]);
-    assert.deepEqual([page.gaps, a.position], [[], { epoch: 'E1', offset: 8 }]);
-  });
-
   test('cut anywhere, also inside a character, is read whole', async (t) => {
     const server = await Scripted.start(t);
     const page = open(t, server, alone);
     page.subscribe('a');
     const stream = await server.stream(0);
+    stream.say(subscribed({ topic: 'a' }));
     const bytes = Buffer.from(`data: ${JSON.stringify(plain('a', 'grün ☃ 😀'))}\r\n\r\n`);
     for (const byte of bytes) {
       stream.response.write(Buffer.from([byte]));
@@ -151,13 +135,22 @@ describe('a stream', () => {
   test('what all topics share stands in the URL; a topic too many is refused in words', async (t) => {
     const server = await Scripted.start(t);
     const page = open(t, server, alone);
-    for (let i = 0; i < 32; i++) page.subscribe(`t.${i}`, { mode: 'latest', maxHz: 5 });
+    for (let i = 0; i < 32; i++) page.subscribe(`t.${i}`, { mode: 'latest', maxHz: 5, last: i ? undefined : 1 });
     const over = page.subscribe('t.32', { mode: 'latest', maxHz: 5 });
     const stream = await server.stream(0);
     assert.equal(stream.query.getAll('topic').length, 32);
-    assert.deepEqual([stream.query.get('mode'), stream.query.get('max_hz')], ['latest', '5']);
+    assert.deepEqual([stream.query.get('mode'), stream.query.get('max_hz'), stream.query.get('last')], ['latest', '5', null]);
     await assert.rejects(over.ready, { code: 'too_many_topics', topic: 't.32' });
     assert.equal(page.errors.length, 1);
+  });
+
+  test('the newest is asked for by those that go on from nowhere', async (t) => {
+    const server = await Scripted.start(t);
+    const page = open(t, server, alone);
+    page.subscribe('a', { from: { epoch: 'E1', offset: 1 } });
+    page.subscribe('b', { last: 2 });
+    page.subscribe('c', { last: 2 });
+    assert.equal(query(await server.stream(0)), 'topic=a&topic=b&topic=c&from=E1:1,-,-&last=2');
   });
 
   test('an entry that is refused: with `retry` a stream with it later, without it never', async (t) => {
@@ -204,10 +197,27 @@ describe('a stream', () => {
     page.subscribe('a');
     const stream = await server.stream(0);
     stream.raw('retry: 345\n\n');
+    stream.say({ type: 'closed', code: 1013, reason: 'full', retry: true });
     stream.end();
-    assert.ok(Math.abs((await page.state('waiting')).ms - 345) < 5);
+    const { ms, code, reason } = await page.state('waiting');
+    assert.ok(Math.abs(ms - 345) < 5, `${ms}`);
+    assert.deepEqual([code, reason], [1013, 'full']);
     await server.stream(1);
     assert.ok(!page.states.some(({ state }) => state === 'open'));
+  });
+
+  test('says at its end what a close frame would', async (t) => {
+    const server = await Scripted.start(t);
+    const page = open(t, server, alone);
+    page.subscribe('a');
+    const first = await server.stream(0);
+    first.say({ type: 'closed', code: 4001, reason: 'token_expired', retry: true });
+    first.end();
+    const last = await server.stream(1);
+    assert.equal((await page.state('waiting')).code, 4001);
+    last.say({ type: 'closed', code: 4700, reason: 'bye', retry: false });
+    last.end();
+    assert.deepEqual(await page.state('closed'), { state: 'closed', code: 4700, reason: 'bye' });
   });
 
   test('publishes by a request of its own', async (t) => {

@@ -123,12 +123,6 @@ class Subscription {
     this.#replay = 0;
     this.onGap({ reason: 'reset', epoch, offset });
   }
-
-  // Its place in a stream's cursor, which says no more than its frames did, unless they did not name its epoch.
-  cursor(place) {
-    const [epoch, offset] = place.split(':');
-    if (offset && this.#position?.epoch !== epoch) this.#position = { epoch, offset: +offset };
-  }
 }
 
 // One connection: what was asked on it, what it has said of itself, and since when it is silent.
@@ -160,7 +154,7 @@ function openStream(fetch, base, token, wishes, { hear, end }) {
     const response = await ask(streamUrl(base, wishes));
     if (!response.ok) {
       const { error } = await response.json();
-      const code = error.retry ? 1006 : { 401: 4501, 403: 4503 }[response.status];
+      const code = error.retry ? 1006 : { 400: 4500, 401: 4501, 403: 4503 }[response.status];
       return { code, reason: error.message, retryMs: error.retry_ms };
     }
     const decoder = new TextDecoder();
@@ -174,8 +168,8 @@ function openStream(fetch, base, token, wishes, { hear, end }) {
       rest = lines.pop();
       for (const line of lines) {
         const [, field, text] = /^(\w*):? ?(.*)/.exec(line);
+        // A comment is a heartbeat. Positions are in the frames, too: what is said of a cursor is for others.
         if (field === 'data' || line[0] === ':') hear(field && text);
-        if (field === 'id') tell({ type: 'cursor', places: text.split(',') });
         if (field === 'retry') retryMs = +text;
       }
     }
@@ -205,10 +199,11 @@ function streamUrl(base, wishes) {
   for (const { topic } of wishes) url.searchParams.append('topic', topic);
   const places = wishes.map(({ from }) => (from ? `${from.epoch}:${from.offset}` : '-'));
   if (wishes.some(({ from }) => from)) url.searchParams.set('from', places);
-  // A URL has one word for all its topics.
-  for (const name of ['mode', 'max_hz', 'last']) {
-    const value = wishes[0][name];
-    if (value && wishes.every((wish) => wish[name] === value)) url.searchParams.set(name, value);
+  // A URL has one word for all its topics, and one for all that go on from nowhere.
+  const fresh = wishes.filter(({ from }) => !from);
+  for (const [name, group] of Object.entries({ mode: wishes, max_hz: wishes, last: fresh })) {
+    const value = group[0]?.[name];
+    if (value && group.every((wish) => wish[name] === value)) url.searchParams.set(name, value);
   }
   return url;
 }
@@ -367,7 +362,7 @@ export class Spillway {
 
   #open(link, token) {
     const { WebSocket, fetch } = this.#options;
-    const on = { hear: (text) => this.#links.has(link) && this.#hear(link, text), end: (end) => this.#lost(link, end) };
+    const on = { hear: (text) => this.#links.has(link) && this.#hear(link, text), end: (end) => this.#lost(link, Object.assign(end, link.closed)) };
     if (link.kind === 'ws') {
       link.carrier = openSocket(WebSocket, this.#base, token, on);
       return;
@@ -376,7 +371,6 @@ export class Spillway {
     for (const sub of join.splice(STREAM_TOPICS)) {
       this.#refuse(sub, { code: 'too_many_topics', message: `SSE carries ${STREAM_TOPICS} topics` });
     }
-    link.row = join;
     for (const sub of join) link.asked.set(sub.topic, sub);
     link.carrier = openStream(fetch, this.#base, token, join.map(({ wish }) => wish), on);
     if (!join.length) this.#welcome(link, { heartbeat_ms: Infinity });
@@ -390,8 +384,6 @@ export class Spillway {
     } catch ({ message }) {
       return this.#lost(link, { reason: message });
     }
-    // Whatever a stream brings says that it is served.
-    if (link.kind === 'sse' && frame.type !== 'welcome') this.#welcome(link, {});
     this.#take(link, frame);
   }
 
@@ -619,11 +611,9 @@ export class Spillway {
           this.#refuse(sub, { ...frame, code: reason, message: `unsubscribed: ${reason}` }, link);
         }
         break;
-      case 'cursor':
-        for (const [i, sub] of frame.places ? link.row.entries() : []) {
-          this.#imply(link, sub);
-          sub.cursor(frame.places[i] ?? '');
-        }
+      case 'closed':
+        // What a close frame would say, at the end of a stream.
+        link.closed = frame;
         break;
       case 'feed':
         link.feed = { state: frame.state, sinceMs: frame.since_ms, gap: frame.gap, topics: frame.topics };
@@ -657,15 +647,9 @@ export class Spillway {
   #stream(link, frame) {
     const topic = frame.sub ?? frame.topic;
     const sub = this.#wanted(link, topic);
-    if (link.row && sub) this.#imply(link, sub);
     if (sub?.link !== link) return;
     if (frame.type !== 'msg') sub[frame.type](frame);
     else if (sub.admit(frame)) call(sub.onMessage, frame, sub);
-  }
-
-  // What comes on a stream was asked for there, whether it has said so or not.
-  #imply(link, { topic, position }) {
-    this.#enter(link, { topic, ...position, resumed: position });
   }
 
   #feed(feed) {
