@@ -17,6 +17,7 @@ const BACK_OFF_MS = 500;
 const BACK_OFF_CAP_MS = 20000;
 // How long an answer may take, a connection, and a heartbeat beyond its time.
 const PATIENCE_MS = 10000;
+const OVERLAP_MS = 1000;
 const STREAM_TOPICS = 32;
 const REQUEST_TOPICS = 100;
 
@@ -82,7 +83,7 @@ class Subscription {
     const reached = before && (resumed || before.epoch === epoch) ? before.offset : start;
     this.#position = epoch === undefined ? null : { epoch, offset: resumed ? reached : Math.max(reached, start) };
     if (!resumed && (again || before)) this.onGap({ reason: again ? reason : 'resume', why, ...this.#position });
-    this.resolve(this);
+    this.resolve(this.position);
   }
 
   // Is this message new? Two links may both have brought it, and one that was asked for the newest brings it again.
@@ -126,7 +127,7 @@ class Subscription {
 }
 
 // One connection: what was asked on it, what it has said of itself, and since when it is silent.
-const createLink = (kind, heard) => ({ kind, heard, patience: PATIENCE_MS, asked: new Map(), pending: new Map() });
+const createLink = (kind, heard) => ({ kind, heard, patience: PATIENCE_MS, asked: new Map(), pending: new Map(), overlap: new Set() });
 
 // A page cannot set headers: its token goes along as a second subprotocol.
 function openSocket(WebSocket, base, token, { hear, end }) {
@@ -137,8 +138,7 @@ function openSocket(WebSocket, base, token, { hear, end }) {
   socket.onclose = end;
   return {
     send: (type, id, body) => socket.send(`{"type":"${type}","id":${id}${body}}`),
-    // One that fell silent would not answer a close either, and a process would wait for it.
-    close: (silent) => (silent && socket.terminate ? socket.terminate() : socket.close()),
+    close: () => socket.close(),
   };
 }
 
@@ -255,20 +255,21 @@ export class Spillway {
   }
 
   // `onMessage` gets each message: {topic, data | text | b64, offset?, key?, sub?}. Returns {topic, ready, position, unsubscribe()}:
-  // `ready` settles when it is served or refused for good; `position` can be stored, and is the `from` of a later life.
+  // `ready` is kept when it is served, with its position, and broken when it is refused for good; a `position` can be stored, and is
+  // the `from` of a later life.
   subscribe(topic, options = {}, onMessage = () => {}) {
     if (typeof options === 'function') return this.subscribe(topic, {}, options);
     if (this.#subs.has(topic)) throw new Error(`already subscribed to ${topic}`);
     const unsubscribe = () => this.#subs.get(topic) === sub && this.#subs.delete(topic) && this.#changed();
     const onGap = (gap) => this.#emit('gap', { topic, ...gap });
-    const sub = new Subscription(topic, options, { onMessage, onGap, unsubscribe });
+    const sub = new Subscription(topic, options, { onMessage, onGap });
     if (this.state === 'closed') {
       this.#refuse(sub, { code: 'closed' });
     } else {
       this.#subs.set(topic, sub);
       this.#changed();
     }
-    return sub;
+    return { topic, unsubscribe, ready: sub.ready, get position() { return sub.position; } };
   }
 
   // Resolves with {epoch, offset}, empty where the topic has no history. `raw`: `data` is JSON text, and goes out as it is.
@@ -410,6 +411,7 @@ export class Spillway {
     if (link.feed || this.#stale) this.#feed(link.feed ?? { state: 'live', gap: false });
     if (link.drain) this.#drain(link.drain);
     if (before) before.leaves = true;
+    this.#clock.setTimeout(() => link.overlap.clear(), OVERLAP_MS);
     this.#leave(before);
     for (const request of this.#outbox.splice(0)) this.#send(link, request);
     this.#sync();
@@ -427,18 +429,18 @@ export class Spillway {
     if ([...this.#subs.values()].every(moved)) this.#takeOver(next);
   }
 
-  #end(link, silent) {
+  #end(link) {
     this.#links.delete(link);
-    link.carrier?.close(silent);
+    link.carrier?.close();
     for (const { reject } of link.pending.values()) {
       reject?.(failure({ code: 'disconnected', retry: true, outcome: 'unknown' }));
     }
     link.pending.clear();
   }
 
-  #lost(link, { code = 1006, reason, retryMs, silent }) {
+  #lost(link, { code = 1006, reason, retryMs }) {
     if (!this.#links.has(link)) return;
-    this.#end(link, silent);
+    this.#end(link);
     if (link === this.#current) this.#current = null;
     else if (link === this.#next) this.#next = null;
     else return;
@@ -487,7 +489,7 @@ export class Spillway {
         // A server that does not answer this does not serve.
         if (request.subs) link.patience = 0;
       }
-      if (now - link.heard > link.patience) this.#lost(link, { reason: 'silence', silent: true });
+      if (now - link.heard > link.patience) this.#lost(link, { reason: 'silence' });
     }
     for (const request of this.#outbox.splice(0)) {
       if (late(request)) request.reject(failure({ code: 'timeout', retry: true }));
@@ -632,7 +634,7 @@ export class Spillway {
         else (request?.reject ?? tell)(failure(error));
         break;
       default:
-        request?.resolve(frame);
+        request?.resolve?.(frame);
     }
     this.#leave(link);
     this.#handOver();
@@ -649,7 +651,15 @@ export class Spillway {
     const sub = this.#wanted(link, topic);
     if (sub?.link !== link) return;
     if (frame.type !== 'msg') sub[frame.type](frame);
-    else if (sub.admit(frame)) call(sub.onMessage, frame, sub);
+    else if (sub.admit(frame) && !this.#isAgain(link, frame)) call(sub.onMessage, frame);
+  }
+
+  // Where no position tells, a message is known by its bytes: what came while the next link was asked, that one may bring again,
+  // though not for long. A repetition that was meant falls into the gap that is told.
+  #isAgain(link, frame) {
+    const next = this.#next;
+    if (link !== next && next?.welcome) return !next.overlap.add(JSON.stringify(frame));
+    return link.overlap.size && link.overlap.delete(JSON.stringify(frame));
   }
 
   #feed(feed) {
