@@ -7,6 +7,9 @@
     "Content-Security-Policy: default-src 'self'; connect-src 'self' ws: wss:; "                   \
     "img-src 'self' data:; frame-ancestors 'none'\r\n"                                             \
     "X-Content-Type-Options: nosniff\r\n"
+/* The client belongs to pages of other origins, also to those that embed only what allows it. That
+ * it is five minutes old does no harm: the protocol changes by addition. */
+#define SHARED "Cross-Origin-Resource-Policy: cross-origin\r\nCache-Control: max-age=300\r\n"
 
 static const struct sw_asset *find(struct sw_slice path, bool demo)
 {
@@ -36,7 +39,8 @@ void sw_api_asset(struct sw_http *http, const struct sw_request *request, bool d
         return;
     }
     struct sw_buf headers = {0};
-    sw_buf_printf(&headers, "ETag: %s\r\nCache-Control: no-cache\r\n" POLICY, asset->etag);
+    sw_buf_printf(&headers, "ETag: %s\r\n%s" POLICY, asset->etag,
+                  asset->demo ? "Cache-Control: no-cache\r\n" : SHARED);
     if (sw_slice_equal(sw_request_header(request, "If-None-Match"), sw_slice_of(asset->etag))) {
         sw_http_reply(http, 304, NULL, sw_slice("", 0), sw_buf_text(&headers));
     } else {

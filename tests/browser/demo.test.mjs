@@ -5,9 +5,9 @@
 // build/screenshots/, for people to look at.
 
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
-import { chromium } from 'playwright-core';
+import { launch, skip } from '../harness/browser.mjs';
 import { Certificate } from '../harness/certificate.mjs';
 import { Gateway } from '../harness/gateway.mjs';
 import { keyFiles, makeSecret, seconds, sign } from '../harness/jwt.mjs';
@@ -15,22 +15,14 @@ import { atEnd, suiteScope } from '../harness/scope.mjs';
 import { PRESET, ROOT, patience } from '../harness/setting.mjs';
 import { stays, until } from '../harness/until.mjs';
 
-const CHROMIUM = process.env.SPILLWAY_CHROMIUM || '/usr/bin/chromium';
 const SCREENSHOTS = `${ROOT}build/screenshots`;
 const TICKS = 'demo.ticks.>';
-const skip = existsSync(CHROMIUM) ? false : 'no chromium on this machine (SPILLWAY_CHROMIUM names one)';
 
 let browser;
 before(async () => {
   if (skip) return;
   mkdirSync(SCREENSHOTS, { recursive: true });
-  browser = await chromium.launch({
-    executablePath: CHROMIUM,
-    args: [
-      '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-      '--disable-component-update', '--disable-sync',
-    ],
-  });
+  browser = await launch();
 });
 after(() => browser?.close());
 
@@ -48,7 +40,7 @@ async function open(t, gateway, { complains = false, stream, clock, scheme = 'ht
   page.on('console', (message) => ['error', 'warning'].includes(message.type()) && complaints.push(message.text()));
   page.on('pageerror', (error) => complaints.push(String(error)));
   if (clock) await page.clock.install();
-  if (stream) await page.routeWebSocket('**/v1/ws?*', stream);
+  if (stream) await page.routeWebSocket('**/v1/ws', stream);
   const openedAt = performance.now();
   const response = await page.goto(`${scheme}://127.0.0.1:${gateway.port}/${hash}`);
   return { page, response, openedAt };
@@ -266,23 +258,26 @@ describe('the demo page on a stream that is played to it', { skip }, () => {
     gateway = await Gateway.start(scope, ['--demo']);
   });
 
-  // A quiet server: it welcomes, subscribes whoever asks, and hands out its sockets. The first `subscribed` of those behind
-  // the first socket may be left to the test.
-  function quiet({ heartbeat = 25000, later = false } = {}) {
+  // A quiet server: it welcomes, subscribes whoever asks, and hands out its sockets. The answers to subscribes behind the first
+  // socket may be left to the test. One that is mute answers no ping.
+  function quiet({ heartbeat = 25000, later = false, mute = false } = {}) {
     const sockets = [];
     const stream = (socket) => {
       const say = (frame) => socket.send(JSON.stringify(frame));
       const self = { say, close: (code, reason) => socket.close({ code, reason }), heard: [], left: false };
-      self.serve = () => say({ type: 'subscribed', done: true, subs: [{ topic: TICKS, recoverable: false }] });
+      const held = later && sockets.length > 0;
+      const entries = (subs) => subs.map(({ topic }) => ({ topic, recoverable: false }));
+      const subscribe = ({ id, subs }) => say({ type: 'subscribed', id, done: true, subs: entries(subs) });
+      self.serve = () => self.heard.filter(({ type }) => type === 'subscribe').forEach(subscribe);
       socket.onClose(() => { self.left = true; });
       socket.onMessage((message) => {
         const frame = JSON.parse(message);
         self.heard.push(frame);
-        if (frame.type === 'subscribe') say({ type: 'subscribed', id: frame.id, done: true, subs: frame.subs });
+        if (frame.type === 'subscribe' && !held) subscribe(frame);
+        if (frame.type === 'ping' && !mute) say({ type: 'pong', id: frame.id });
         if (frame.type === 'refresh') say({ type: 'refreshed', id: frame.id, expires_in: 60 });
       });
       say({ type: 'welcome', session: 's1', node: 'n1', heartbeat_ms: heartbeat, limits: {}, features: [] });
-      if (!later || sockets.length === 0) self.serve();
       sockets.push(self);
     };
     return { sockets, stream };
@@ -322,10 +317,12 @@ describe('the demo page on a stream that is played to it', { skip }, () => {
     await state(page, 'quiet');
     sockets[0].say({ type: 'feed', state: 'stale', since_ms: 100 });
     await state(page, 'stale');
+    assert.match(await text(page, 'notice'), /lost its bus/);
     sockets[0].say({ type: 'feed', state: 'live', gap: true });
     sockets[0].say(tick('ACME', { price: 1 }));
     await state(page, 'live');
     assert.equal(await text(page, 'missed-note'), '1 gap of unknown size');
+    await page.waitForSelector('#notice', { state: 'hidden' });
   });
 
   test('survives payloads that are no prices', async (t) => {
@@ -410,7 +407,7 @@ describe('the demo page on a stream that is played to it', { skip }, () => {
   });
 
   test('takes a gateway that falls silent for dead', async (t) => {
-    const { sockets, stream } = quiet();
+    const { sockets, stream } = quiet({ mute: true });
     const { page } = await open(t, gateway, { stream, clock: true });
     await state(page, 'quiet');
     await page.clock.fastForward(32000);

@@ -215,7 +215,7 @@ describe('the frames of PROTOCOL.md', () => {
 // --- endpoints, metrics, codes (sections 1 and 5) ----------------------------------------------------------
 
 const ENDPOINTS_TO_COME = words(`
-  public:/v1/poll public:/client.js public:/client.mjs
+  public:/v1/poll
   admin:/v1/revoke admin:/`);
 
 // [listener, method, path] of every path in the two tables; a span without a method has the one before it.

@@ -4,7 +4,7 @@
 // visitor's choice. Frames change a small model; the screen is drawn from it once per animation frame, however many came.
 // Payloads reach the page as text nodes only.
 
-import { Connection } from './demo-connection.js';
+import { Spillway } from '/client.mjs';
 import { Throughput, drawSparkline, forgetColours } from './demo-chart.js';
 
 const SEPARATORS = ['.', ':', '/'];
@@ -15,6 +15,7 @@ const PAYLOAD_SHOWN = 400;
 const HINT_AFTER_MS = 2_500;
 const QUIET_AFTER_MS = 3_000;
 const QUIET_HINT_AFTER_MS = 15_000;
+const PING_EVERY_MS = 5_000;
 
 const $ = (id) => document.getElementById(id);
 const reducedMotion = matchMedia('(prefers-reduced-motion: reduce)');
@@ -66,9 +67,8 @@ function tryNextSeparator() {
   const watching = watch.topic;
   separator = next;
   ticks = spell('demo.ticks.>');
-  connection.url = streamUrl();
   showSnippet();
-  subscribe(ticks);
+  subscribeTicks();
   if ($('watch-topic').value !== watching) {
     changeWatch($('watch-topic').value);
   }
@@ -82,7 +82,7 @@ const dirtyRows = new Set();
 const throughput = new Throughput();
 const missed = { counted: 0, unknown: 0, byReason: new Map() };
 const link = { state: 'connecting', detail: {}, feedStale: false, ticksReady: 0, lastTick: 0, sessions: 0 };
-const watch = { topic: $('watch-topic').value };
+const watch = { topic: $('watch-topic').value, subscription: null, served: false };
 let total = 0;
 let rowsFull = false;
 let feedPending = [];
@@ -95,33 +95,24 @@ function requestDraw() {
   }
 }
 
-/* ---- frames ---- */
+/* ---- what the client says ---- */
 
-function onFrame(frame) {
-  switch (frame.type) {
-    case 'msg': return onMessage(frame);
-    case 'dropped': return onDropped(frame);
-    case 'reset': return onReset(frame);
-    case 'feed': return onFeed(frame);
-    case 'subscribed': return frame.subs?.forEach(onSubscribed);
-    case 'unsubscribed': return onUnsubscribed(frame);
-    case 'expiring': return showNotice(`The token ends in ${whole.format(frame.in_ms / 1000)} s. ${TOKEN_WORDS}`);
-    case 'error': return showNotice(`The gateway refused a request: ${frame.error?.message ?? 'no reason given'}`);
+function count() {
+  total += 1;
+  throughput.add();
+  requestDraw();
+}
+
+function onTicks(frame) {
+  count();
+  onTick(frame);
+  if (watch.topic === ticks) {
+    onWatched(frame);
   }
 }
 
-function onMessage(frame) {
-  total += 1;
-  throughput.add();
-  // Each subscription is a stream of its own: `sub` names the pattern by which a message came.
-  const subscription = frame.sub ?? frame.topic;
-  if (subscription === ticks) {
-    onTick(frame);
-  }
-  if (subscription === watch.topic) {
-    pushFeed({ topic: frame.topic, text: payloadText(frame) });
-  }
-  requestDraw();
+function onWatched(frame) {
+  pushFeed({ topic: frame.topic, text: payloadText(frame) });
 }
 
 function onTick({ topic, data }) {
@@ -150,30 +141,33 @@ function onTick({ topic, data }) {
   dirtyRows.add(row);
 }
 
-function onDropped({ topic, sub, count, reason = 'unknown' }) {
-  if (typeof count === 'number') {
-    missed.counted += count;
-    missed.byReason.set(reason, (missed.byReason.get(reason) ?? 0) + count);
-  } else {
-    missed.unknown += 1;
+function onGap({ topic, count: size, reason = 'unknown' }) {
+  if (topic === watch.topic) {
+    pushFeed({ gap: gapWords(size, reason) });
   }
-  if ((sub ?? topic) === watch.topic) {
-    const size = typeof count === 'number' ? `${whole.format(count)} ${count === 1 ? 'message' : 'messages'}` : 'Some messages';
-    pushFeed({ gap: `${size} missed here (${reason})` });
+  // Between two sessions each topic has a gap; the page counts one.
+  if (typeof size === 'number') {
+    missed.counted += size;
+    missed.byReason.set(reason, (missed.byReason.get(reason) ?? 0) + size);
+  } else if (!['handover', 'reconnect'].includes(reason)) {
+    missed.unknown += 1;
   }
   requestDraw();
 }
 
-function onReset({ topic }) {
-  missed.unknown += 1;
-  if (topic === watch.topic) {
-    pushFeed({ gap: 'The stream was recreated here: what came before is no longer current' });
+function gapWords(size, reason) {
+  switch (reason) {
+    case 'handover': return 'Moved to another node: what was sent in that moment may be missing';
+    case 'reconnect': return 'Reconnected: what was sent in between was not seen';
+    case 'reset': return 'The stream was recreated here: what came before is no longer current';
   }
-  requestDraw();
+  const words = typeof size === 'number' ? `${whole.format(size)} ${size === 1 ? 'message' : 'messages'}` : 'Some messages';
+  return `${words} missed here (${reason})`;
 }
 
 function onFeed({ state, gap }) {
   link.feedStale = state === 'stale';
+  showNotice(link.feedStale ? 'The gateway lost its bus: what is shown here may be old.' : '');
   if (state === 'live' && gap) {
     missed.unknown += 1;
   }
@@ -181,50 +175,46 @@ function onFeed({ state, gap }) {
   requestDraw();
 }
 
-function onSubscribed({ topic, error }) {
-  if (error) {
-    if (topic === ticks && error.code === 'bad_topic' && tryNextSeparator()) {
-      return;
-    }
-    if (topic === watch.topic) {
-      showWatch(error.message ?? error.code, 'bad');
-    }
-    if (topic === ticks) {
-      showNotice(`${ticks} could not be subscribed: ${error.message ?? error.code}`);
-    }
-    if (error.retry) {
-      setTimeout(() => subscribe(topic), error.retry_ms ?? 2000);
-    }
+function onError({ code, message, topic }) {
+  if (topic === ticks && code === 'bad_topic' && tryNextSeparator()) {
     return;
   }
-  if (topic === ticks) {
-    link.ticksReady = performance.now();
-    showNotice('');
-  }
   if (topic === watch.topic) {
-    showWatch('subscribed', 'good');
+    watch.served = false;
+    showWatch(message, 'bad');
   }
+  if (topic === ticks) {
+    showNotice(`${ticks} could not be subscribed: ${message}`);
+  } else if (!topic) {
+    showNotice(`The gateway refused a request: ${message}`);
+  }
+}
+
+// A refusal comes to `onError`.
+function subscribeTicks() {
+  client.subscribe(ticks, onTicks).ready.then(showTicksServed, () => {});
+}
+
+function showTicksServed() {
+  link.ticksReady = performance.now();
+  showNotice('');
   showState();
 }
 
-function onUnsubscribed({ topics = [], reason, retry }) {
-  for (const topic of topics) {
-    if (reason && topic === watch.topic) {
-      showWatch(`ended: ${reason}`, 'bad');
-    }
-    if (reason && topic === ticks) {
-      showNotice(`The gateway ended the subscription to ${ticks}: ${reason}`);
-    }
-    if (reason && retry) {
-      setTimeout(() => subscribe(topic), 2000);
-    }
-  }
+function subscribeWatch() {
+  const { topic } = watch;
+  const subscription = client.subscribe(topic, (frame) => {
+    count();
+    onWatched(frame);
+  });
+  watch.subscription = subscription;
+  const isShown = () => watch.subscription === subscription;
+  subscription.ready.then(() => isShown() && showWatchServed(), () => {});
 }
 
-function subscribe(topic) {
-  if (topic === ticks || topic === watch.topic) {
-    connection.post({ type: 'subscribe', id: connection.nextId++, subs: [{ topic }] });
-  }
+function showWatchServed() {
+  watch.served = true;
+  showWatch('subscribed', 'good');
 }
 
 function payloadText(frame) {
@@ -241,9 +231,15 @@ function tokenOfPage() {
   return new URLSearchParams(location.hash.slice(1)).get('token') ?? '';
 }
 
+// A connection goes on with it; one that has ended, or has none to go on with, begins anew.
 addEventListener('hashchange', async () => {
+  if (client.state !== 'open' || !tokenOfPage()) {
+    client.close();
+    connect();
+    return;
+  }
   try {
-    await connection.renew(tokenOfPage());
+    await client.refresh(tokenOfPage());
     showNotice('');
   } catch (error) {
     showNotice(`The gateway refused the token: ${error.message}`);
@@ -252,32 +248,18 @@ addEventListener('hashchange', async () => {
 
 /* ---- the connection's state, in words ---- */
 
-function onState(state, detail) {
-  link.state = state;
+function onState(detail) {
+  link.state = detail.state;
   link.detail = detail;
-  if (state === 'open') {
-    link.sessions += 1;
-    link.feedStale = false;
-    link.ticksReady = 0;
-    // A session is live by what it brought itself, not by what the one before did.
-    link.lastTick = 0;
-    setText($('node'), detail.node ?? '–');
-    setText($('session'), detail.session ? `session ${detail.session}` : '');
-    if (link.sessions > 1) {
-      // Topics without history say nothing of the time between two sessions, so the page does.
-      missed.unknown += 1;
-      pushFeed({
-        gap: detail.handover ? 'Moved to another node: what was sent in that moment may be missing'
-          : 'Reconnected: what was sent in between was not seen',
-      });
-    }
-    if (watch.topic !== ticks) {
-      subscribe(watch.topic);
-    }
-  } else {
+  if (detail.state === 'open') {
+    onOpen(detail);
+  } else if (!detail.handover) {
     showWatch('', '');
   }
-  if (state === 'ended') {
+  if (detail.state === 'waiting') {
+    link.until = performance.now() + detail.ms;
+  }
+  if (detail.state === 'closed') {
     showNotice(endedWords(detail));
   }
   if (detail.code === 4008) {
@@ -285,6 +267,34 @@ function onState(state, detail) {
   }
   showState();
   requestDraw();
+}
+
+function onOpen({ node, session }) {
+  link.sessions += 1;
+  // A session is live by what it brought itself, not by what the one before did.
+  link.lastTick = 0;
+  setText($('node'), node ?? '–');
+  setText($('session'), session ? `session ${session}` : '');
+  if (link.sessions > 1) {
+    missed.unknown += 1;
+    link.ticksReady &&= performance.now();
+    if (watch.served) {
+      showWatchServed();
+    }
+  }
+  ping();
+}
+
+async function ping() {
+  if (client.state !== 'open') {
+    return;
+  }
+  try {
+    const ms = await client.ping();
+    setText($('round-trip'), `${ms < 10 ? ms.toFixed(1) : whole.format(ms)} ms`);
+  } catch {
+    // The state says what is wrong.
+  }
 }
 
 function endedWords({ code, reason }) {
@@ -300,8 +310,8 @@ function describeState() {
     case 'connecting':
       return ['connecting', link.sessions ? 'Reconnecting' : 'Connecting', ''];
     case 'waiting':
-      return ['reconnecting', 'Reconnecting', `in ${Math.max(0, (link.detail.until - now) / 1000).toFixed(1)} s`];
-    case 'ended':
+      return ['reconnecting', 'Reconnecting', `in ${Math.max(0, (link.until - now) / 1000).toFixed(1)} s`];
+    case 'closed':
       return ['ended', 'Ended', `code ${link.detail.code}`];
   }
   if (link.feedStale) {
@@ -469,10 +479,8 @@ function changeWatch(topic) {
   if (topic === watch.topic && $('watch-note').dataset.kind === 'good') {
     return;
   }
-  if (watch.topic !== ticks && watch.topic !== topic) {
-    connection.post({ type: 'unsubscribe', id: connection.nextId++, topics: [watch.topic] });
-  }
-  watch.topic = topic;
+  watch.subscription?.unsubscribe();
+  Object.assign(watch, { topic, subscription: null, served: false });
   feedPending = [];
   $('feed').replaceChildren();
   // A pattern may bring dozens of messages a second, which no screen reader should read out.
@@ -483,7 +491,7 @@ function changeWatch(topic) {
     return;
   }
   showWatch('', '');
-  subscribe(topic);
+  subscribeWatch();
 }
 
 function showWatch(words, kind) {
@@ -519,12 +527,13 @@ async function publish() {
   const result = $('publish-result');
   result.dataset.kind = '';
   try {
-    const reply = await connection.request('publish', `"topic":${JSON.stringify(topic)},"data":${data}`);
-    const position = reply.epoch ? ` at ${reply.epoch}:${reply.offset}` : '';
-    result.textContent = `Published to ${topic}${position} in ${reply.tookMs.toFixed(1)} ms.`;
+    const start = performance.now();
+    const { epoch, offset } = await client.publish(topic, data, { raw: true });
+    const position = epoch ? ` at ${epoch}:${offset}` : '';
+    result.textContent = `Published to ${topic}${position} in ${(performance.now() - start).toFixed(1)} ms.`;
     result.dataset.kind = 'good';
   } catch (error) {
-    result.textContent = `${error.message}${error.unknown ? ' Whether it was published is unknown.' : ''}`;
+    result.textContent = `${error.message}${error.outcome === 'unknown' ? ' Whether it was published is unknown.' : ''}`;
     result.dataset.kind = 'bad';
   }
 }
@@ -551,22 +560,28 @@ showPayloadKind();
 /* ---- start ---- */
 
 const base = `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/v1/ws`;
-function streamUrl() {
-  return `${base}?topic=${encodeURIComponent(ticks)}`;
+
+let client;
+
+function connect() {
+  client = new Spillway(base, { token: tokenOfPage() });
+  client.on('state', onState);
+  client.on('gap', onGap);
+  client.on('feed', onFeed);
+  client.on('error', onError);
+  client.on('expiring', ({ inMs }) => showNotice(`The token ends in ${whole.format(inMs / 1000)} s. ${TOKEN_WORDS}`));
+  link.ticksReady = 0;
+  watch.served = false;
+  subscribeTicks();
+  if (watch.topic !== ticks) {
+    subscribeWatch();
+  }
 }
 
 function showSnippet() {
   $('snippet').textContent = `new WebSocket('${base}?topic=${ticks}').onmessage = (event) => console.log(event.data)`;
 }
 showSnippet();
-
-const connection = new Connection(streamUrl(), {
-  onState,
-  onFrame,
-  onRoundTrip(ms) {
-    setText($('round-trip'), `${ms < 10 ? ms.toFixed(1) : whole.format(ms)} ms`);
-  },
-});
 
 function redrawAll() {
   forgetColours();
@@ -585,5 +600,6 @@ setInterval(() => {
   showState();
 }, 250);
 
-connection.token = tokenOfPage();
-connection.open();
+setInterval(ping, PING_EVERY_MS);
+
+connect();
