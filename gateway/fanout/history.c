@@ -178,7 +178,7 @@ static void judge(struct sw_fanout *fanout, struct sw_tape *tape, uint32_t place
         fall_off(fanout, tape, cursor, tape->top - old_top);
     }
     if (!(sw_reader(fanout, slot)->flags & (SW_WRITE_PENDING | SW_GATED))) {
-        sw_fanout_due(fanout, slot);
+        sw_fanout_due_later(fanout, slot);
     }
 }
 
@@ -300,6 +300,30 @@ struct sw_found sw_history_find(const struct sw_tape *tape, uint64_t offset)
                              .until = until < history->top ? until : history->top};
 }
 
+/* Behind `after`? */
+static bool run_lacks(const struct sw_tape *tape, const struct sw_run_kept *run, uint64_t after)
+{
+    uint64_t first = run->number ? run->number * SW_RUN_OFFSETS : 1;
+    for (uint64_t at = after >= first ? after + 1 : first; at <= run->to; at++) {
+        if (sw_history_find(tape, at).kind == SW_FOUND_GONE) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool sw_history_lacks(const struct sw_tape *tape, uint64_t after)
+{
+    const struct sw_tape_history *history = tape->history;
+    for (uint32_t i = 0; i < history->runs_count; i++) {
+        const struct sw_run_kept *run = history->runs[i];
+        if (run->lacks && run->to > after && run_lacks(tape, run, after)) {
+            return true;
+        }
+    }
+    return history->gone > after;
+}
+
 void sw_tape_ask(struct sw_fanout *fanout, struct sw_tape *tape, uint64_t offset)
 {
     struct sw_tape_history *history = tape->history;
@@ -347,7 +371,7 @@ static void wake(struct sw_fanout *fanout, const struct sw_tape *tape, uint64_t 
             cursor->waits = false;
             cursor->frame = (uint32_t)sw_loop_now_ms(fanout->loop);
             if (!(sw_reader(fanout, entry->slot)->flags & (SW_WRITE_PENDING | SW_GATED))) {
-                sw_fanout_due(fanout, entry->slot);
+                sw_fanout_due_later(fanout, entry->slot);
             }
         }
     }

@@ -273,6 +273,8 @@ void sw_policy_since(struct sw_fanout *fanout, uint32_t slot);
 
 /* ---- the turn (walk.c) ---- */
 
+/* As sw_fanout_due, behind those who are not brought up to date from a history. */
+void sw_fanout_due_later(struct sw_fanout *fanout, uint32_t slot);
 /* Counts a write; looks at the clock now and then: the time for writing may be over. */
 void sw_fanout_check_time(struct sw_fanout *fanout);
 
