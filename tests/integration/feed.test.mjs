@@ -148,6 +148,32 @@ for (const workers of [1, 2]) {
       }
     });
 
+    test('a topic with history loses nothing, and its readers hear so', async (t) => {
+      const server = await Redis.start(t);
+      const config = { topics: [{ match: 'kept.>', history: { size: 100 } }] };
+      const gateway = await Gateway.start(t, ['--bus', server.url, '--workers', String(workers)], { config });
+      const redis = await server.client(t);
+      await until(async () => (await gateway.get('/ready')).status === 200, 5000, 'ready');
+      const kept = await Client.connect(t, gateway.url);
+      const both = await Client.connect(t, gateway.url);
+      await kept.subscribe('kept.a');
+      await both.subscribe('kept.a', 'feed.a');
+      const publish = (n) => redis.command('FCALL', 'spillway_publish', 1, 'kept.a', String(n));
+      await publish(1);
+      await kept.received('kept.a', 1);
+      const killed = redis.command('CLIENT', 'KILL', 'TYPE', 'pubsub');
+      await Promise.all([killed, publish(2), publish(3)]); /* nobody is subscribed in between */
+      assert.deepEqual(await kept.next(live), { type: 'feed', state: 'live', gap: false });
+      assert.deepEqual(await both.next(live), { type: 'feed', state: 'live', gap: true });
+      for (const client of [kept, both]) {
+        const frames = await client.received('kept.a', 3);
+        assert.deepEqual(
+          frames.map(({ type, data }) => [type, data]),
+          [1, 2, 3].map((n) => ['msg', n]),
+        );
+      }
+    });
+
     test('Redis cuts a node off that does not read: the gap is told', async (t) => {
       const server = await Redis.start(t);
       const node = await begin(t, { server, workers });
