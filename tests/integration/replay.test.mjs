@@ -24,11 +24,11 @@ async function readsOf(redis) {
   return Number(/cmdstat_xrange:calls=(\d+)/.exec(stats)?.[1] ?? 0);
 }
 
-// Publishes in batches, each acknowledged.
-async function fill(history, count, payload = '') {
-  for (let done = 0; done < count; done += 500) {
-    await Promise.all(Array.from({ length: Math.min(500, count - done) }, () => history.publish(TOPIC, ...(payload ? [payload] : []))));
-  }
+// Publishes in batches, each acknowledged. No node has joined the topic yet, so the publisher says how much is kept.
+async function fill(history, count) {
+  const { size, ttl_ms: ttl } = config.topics[0].history;
+  const one = () => history.publish(TOPIC, 'SIZE', size, 'TTL', ttl);
+  for (let done = 0; done < count; done += 500) await Promise.all(Array.from({ length: Math.min(500, count - done) }, one));
 }
 
 // Round trips through the bus while something else goes on: the times of delivery, in ms.
