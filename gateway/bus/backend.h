@@ -81,6 +81,7 @@ struct sw_history_read {
     struct sw_slice topic; /* without the prefix; borrowed from who asks */
     uint64_t from;         /* the first offset that is looked for; with limit 0 nothing is */
     uint32_t limit;        /* entries at most, <= SW_HISTORY_READ */
+    bool oldest;           /* `first` is wanted too; with limit 0 it is not looked for */
     uint32_t size;         /* of the topic's rule: written into the meta where it says otherwise, */
     uint64_t ttl_ms;       /* likewise; size 0: neither */
     void (*done)(void *context, struct sw_history_read *read);

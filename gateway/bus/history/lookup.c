@@ -76,6 +76,7 @@ void sw_histories_lookup(struct sw_histories *all, struct sw_lookup *lookup)
         .read = {.topic = topic,
                  .from = lookup->after + 1,
                  .limit = lookup->limit,
+                 .oldest = true,
                  .size = rule->history_size,
                  .ttl_ms = rule->history_ttl_ms,
                  .done = on_read,

@@ -142,8 +142,11 @@ static void keep_page(struct sw_history *history, const struct sw_history_read *
     }
     sw_list_remove(&page->link);
     sw_list_push(&history->pages, &page->link);
-    if (read->first > history->gone + 1) {
-        history->gone = read->first - 1;
+    /* a stream loses its oldest first: what is absent in front of an entry is gone, and all before
+     */
+    uint64_t oldest = read->count > 0 ? read->entries[0].offset : page->to + 1;
+    if (oldest > read->from && oldest > history->gone + 1) {
+        history->gone = oldest - 1;
     }
     bool easy = sw_purse_step(history->all->purse) == SW_BUDGET_EASY;
     sw_history_evict(history->all, easy ? SW_HISTORY_PAGES_BYTES : 0);

@@ -13,8 +13,8 @@
 
 enum field { EPOCH, OFFSET, LINEAGE, SIZE, TTL, FIELDS };
 
-/* The answers inside of EXEC's. */
-enum part { META, INFO, OLDEST, ENTRIES, PARTS };
+/* The answers inside of EXEC's; then the oldest entry where it is asked for, and the entries. */
+enum part { META, INFO, PARTS };
 
 /* ---- commands ---- */
 
@@ -83,10 +83,12 @@ uint8_t sw_redis_read_put(struct sw_buf *out, struct sw_slice prefix,
     put_word(out, SW_SLICE("MULTI"));
     put_hmget(out, prefix, read->topic);
     sw_redis_put_info(out);
-    put_xrange(out, prefix, read->topic, 0, 1);
+    if (read->oldest) {
+        put_xrange(out, prefix, read->topic, 0, 1);
+    }
     put_xrange(out, prefix, read->topic, read->from, read->limit);
     put_word(out, SW_SLICE("EXEC"));
-    return 2 + PARTS;
+    return (uint8_t)(2 + PARTS + read->oldest + 1);
 }
 
 uint8_t sw_redis_read_put_settings(struct sw_buf *out, struct sw_slice prefix,
@@ -275,13 +277,14 @@ static bool take_oldest(struct sw_history_read *read, const redisReply *part,
 static void take_parts(struct sw_history_read *read, const redisReply *array,
                        struct sw_history_entry *entries, struct sw_redis_seen *seen)
 {
-    if (!take_array(read, array, PARTS, seen)) {
+    size_t parts = PARTS + read->oldest + 1u;
+    if (!take_array(read, array, parts, seen)) {
         return;
     }
     seen->replica = sw_redis_is_replica(text_of(array->element[INFO]));
     if (!seen->replica && take_meta(read, array->element[META], seen) &&
-        take_oldest(read, array->element[OLDEST], seen) &&
-        take_entries(read, array->element[ENTRIES], entries, seen)) {
+        (!read->oldest || take_oldest(read, array->element[PARTS], seen)) &&
+        take_entries(read, array->element[parts - 1], entries, seen)) {
         read->outcome = SW_READ_DONE;
     }
 }

@@ -45,6 +45,7 @@ static void read_from(struct node *node, struct sw_history_read *read, const cha
         .topic = sw_slice_of(topic),
         .from = from,
         .limit = limit,
+        .oldest = true,
         .size = 10,
         .ttl_ms = 60000,
         .done = on_read,

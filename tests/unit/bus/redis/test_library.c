@@ -393,8 +393,11 @@ static void on_value(void *context, struct sw_value_read *read, struct sw_slice 
 static void ask(struct setting *setting, struct reader *reader, const char *topic, uint32_t limit)
 {
     *reader = (struct reader){.exchange = &setting->exchange};
-    reader->read = (struct sw_history_read){
-        .topic = sw_slice_of(topic), .limit = limit, .done = on_done, .context = reader};
+    reader->read = (struct sw_history_read){.topic = sw_slice_of(topic),
+                                            .limit = limit,
+                                            .oldest = true,
+                                            .done = on_done,
+                                            .context = reader};
     sw_redis_commands_read(&setting->commands, &reader->read, setting->now_ms);
 }
 

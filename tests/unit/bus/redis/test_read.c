@@ -67,7 +67,8 @@ static void on_event(void *owner, const struct sw_redis_event *event)
 
 static void take(uint32_t limit, size_t bytes, const char *answer, const char *wanted)
 {
-    struct look look = {.read = {.topic = SW_SLICE("a"), .limit = limit, .size = 10, .ttl_ms = 5}};
+    struct look look = {
+        .read = {.topic = SW_SLICE("a"), .limit = limit, .oldest = true, .size = 10, .ttl_ms = 5}};
     struct sw_redis_reader reader;
     sw_redis_reader_init(&reader, 1000, on_event, &look);
     sw_redis_reader_build(&reader, bytes);
@@ -81,7 +82,8 @@ static void a_look_is_one_moment_of_a_master(void **state)
 {
     (void)state;
     struct sw_buf out = {0};
-    struct sw_history_read read = {.topic = SW_SLICE("a.b"), .from = 42, .limit = 7};
+    struct sw_history_read read = {
+        .topic = SW_SLICE("a.b"), .from = 42, .limit = 7, .oldest = true};
     assert_int_equal(sw_redis_read_put(&out, SW_SLICE("p:"), &read), 6);
     assert_string_equal(sw_buf_text(&out),
                         "*1\r\n$5\r\nMULTI\r\n"
@@ -93,6 +95,10 @@ static void a_look_is_one_moment_of_a_master(void **state)
                         "*6\r\n$6\r\nXRANGE\r\n$9\r\n{p:a.b}:h\r\n$2\r\n42\r\n$1\r\n+\r\n"
                         "$5\r\nCOUNT\r\n$1\r\n7\r\n"
                         "*1\r\n$4\r\nEXEC\r\n");
+    sw_buf_clear(&out);
+    read.oldest = false;
+    assert_int_equal(sw_redis_read_put(&out, SW_SLICE("p:"), &read), 5);
+    assert_null(strstr(sw_buf_text(&out), "COUNT\r\n$1\r\n1\r\n"));
     sw_buf_deinit(&out);
 }
 
