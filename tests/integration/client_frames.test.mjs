@@ -185,7 +185,9 @@ for (const [form, load] of Object.entries(forms)) {
         for (let i = 0; i < 250; i++) page.subscribe(`t.${i}`);
         const parts = [await peer.asked('subscribe'), await peer.asked('subscribe'), await peer.asked('subscribe')];
         assert.deepEqual(parts.map(({ subs }) => subs.length), [100, 100, 50]);
-        page.subscribe('short').unsubscribe();
+        const short = page.subscribe('short');
+        short.unsubscribe();
+        await assert.rejects(short.ready, { code: 'cancelled' });
         page.subscribe('b');
         assert.deepEqual((await peer.asked('subscribe')).subs, [{ topic: 'b' }]);
       });

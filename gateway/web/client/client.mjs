@@ -25,7 +25,7 @@ const REQUEST_TOPICS = 100;
 const isFinal = (code) => /^(100[23789]|4[5-9]..)$/.test(code);
 
 // What the server calls an error, as an Error. Of its own the client has `closed` (by the page, or for good), `timeout` (no answer
-// in time), `disconnected` (before an answer), and `connect` (no token, or no connection could be begun).
+// in time), `disconnected` (before an answer), `cancelled` (by `unsubscribe`), and `connect` (no token, or none could be begun).
 const failure = ({ code = 'internal', message = code, retry = false, retry_ms: retryMs, outcome } = {}, topic) =>
   Object.assign(new Error(message), { code, retry, retryMs, outcome, topic });
 
@@ -260,7 +260,12 @@ export class Spillway {
   subscribe(topic, options = {}, onMessage = () => {}) {
     if (typeof options === 'function') return this.subscribe(topic, {}, options);
     if (this.#subs.has(topic)) throw new Error(`already subscribed to ${topic}`);
-    const unsubscribe = () => this.#subs.get(topic) === sub && this.#subs.delete(topic) && this.#changed();
+    const unsubscribe = () => {
+      if (this.#subs.get(topic) !== sub) return;
+      this.#subs.delete(topic);
+      sub.reject(failure({ code: 'cancelled' }));
+      this.#changed();
+    };
     const onGap = (gap) => this.#emit('gap', { topic, ...gap });
     const sub = new Subscription(topic, options, { onMessage, onGap });
     if (this.state === 'closed') {
