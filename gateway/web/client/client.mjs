@@ -659,11 +659,11 @@ export class Spillway {
     else if (sub.admit(frame) && !this.#isAgain(link, frame)) call(sub.onMessage, frame);
   }
 
-  // Where no position tells, a message is known by its bytes: what came while the next link was asked, that one may bring again,
-  // though not for long. A repetition that was meant falls into the gap that is told.
+  // Where no position tells, a message is known by its bytes: what came since the next link was opened, that one may bring again
+  // (a stream subscribes before it is heard), though not for long. A repetition that was meant falls into the gap that is told.
   #isAgain(link, frame) {
     const next = this.#next;
-    if (link !== next && next?.welcome) return !next.overlap.add(JSON.stringify(frame));
+    if (next && link !== next) return !next.overlap.add(JSON.stringify(frame));
     return link.overlap.size && link.overlap.delete(JSON.stringify(frame));
   }
 
