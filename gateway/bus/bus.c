@@ -156,9 +156,11 @@ static void drop_post(struct sw_bus *bus, struct sw_post *post)
     case SW_POST_PUBLISH:
         sw_publish_destroy(SW_CONTAINER_OF(post, struct sw_publish, post));
         return;
-    case SW_POST_LOOKUP:
-        sw_lookup_destroy(SW_CONTAINER_OF(post, struct sw_lookup, post));
+    case SW_POST_LOOKUP: { /* as a report */
+        struct sw_lookup *lookup = SW_CONTAINER_OF(post, struct sw_lookup, post);
+        lookup->done(lookup->context, lookup);
         return;
+    }
     case SW_POST_REPORT: { /* its asker stands on this thread now, and has no inbox any more */
         struct sw_report *report = SW_CONTAINER_OF(post, struct sw_report, post);
         report->done(report->context, report);
