@@ -14,6 +14,15 @@ struct outcome {
     const char *message;
     uint32_t retry_ms;
     bool unknown;
+    struct sw_position position; /* offset 0: its topic has no history */
+};
+
+/* One message as it was given. */
+struct item {
+    struct sw_slice topic;
+    struct sw_slice key; /* data == NULL: none; `id`, too */
+    struct sw_slice id;  /* of idempotency */
+    struct sw_slice payload;
 };
 
 /* One HTTP request whose publishes are with the bus. */
@@ -43,10 +52,22 @@ static void call_destroy(struct call *call)
     sw_free(call);
 }
 
+/* Where it has one, as a member. */
+static void append_position(struct sw_buf *out, const struct outcome *outcome)
+{
+    if (outcome->position.offset) {
+        sw_buf_append_slice(out, SW_SLICE("\"position\":\""));
+        sw_position_write(out, &outcome->position);
+        sw_buf_append_byte(out, '"');
+    }
+}
+
 static void append_outcome(struct sw_buf *out, const struct outcome *outcome)
 {
     if (outcome->error == SW_ERROR_NONE) {
-        sw_buf_append_slice(out, SW_SLICE("{}"));
+        sw_buf_append_byte(out, '{');
+        append_position(out, outcome);
+        sw_buf_append_byte(out, '}');
         return;
     }
     sw_buf_append_slice(out, SW_SLICE("{\"error\":"));
@@ -67,6 +88,10 @@ static void reply(struct call *call)
     if (call->topic) {
         sw_buf_append_slice(&body, SW_SLICE("{\"topic\":"));
         sw_json_append_string(&body, sw_slice_of(call->topic));
+        if (first->position.offset) {
+            sw_buf_append_byte(&body, ',');
+            append_position(&body, first);
+        }
         sw_buf_append_byte(&body, '}');
     } else {
         sw_buf_append_slice(&body, SW_SLICE("{\"results\":["));
@@ -104,6 +129,7 @@ static void on_published(void *context, struct sw_publish *publish)
     outcome->error = publish->error;
     outcome->retry_ms = publish->retry_ms;
     outcome->unknown = publish->outcome_unknown;
+    outcome->position = publish->position;
     sw_publish_destroy(publish);
     if (--call->waiting == 0) {
         finish(call);
@@ -112,15 +138,15 @@ static void on_published(void *context, struct sw_publish *publish)
 
 /* What the topic's rule says. */
 static enum sw_error judge_rule(const struct sw_publisher *publisher,
-                                const struct sw_permit *permit, struct sw_slice topic, size_t size,
+                                const struct sw_permit *permit, const struct item *item,
                                 const char **why)
 {
     const struct sw_rules *rules = publisher->rules;
-    const struct sw_rule *rule = sw_rules_find(rules, topic, false);
-    if (!publisher->backend && !sw_permit_publish(permit, rules, rule, topic, why)) {
+    const struct sw_rule *rule = sw_rules_find(rules, item->topic, false);
+    if (!publisher->backend && !sw_permit_publish(permit, rules, rule, item->topic, why)) {
         return SW_ERROR_FORBIDDEN;
     }
-    if (size > rule->max_message_bytes) {
+    if (item->payload.size > rule->max_message_bytes) {
         *why = "the payload is above the topic's max_message_bytes";
         return SW_ERROR_TOO_LARGE;
     }
@@ -128,10 +154,10 @@ static enum sw_error judge_rule(const struct sw_publisher *publisher,
 }
 
 static struct outcome judge(const struct sw_publisher *publisher, const struct sw_permit *permit,
-                            struct sw_slice topic, struct sw_slice key, size_t size)
+                            const struct item *item)
 {
     struct outcome outcome = {.error = SW_ERROR_NONE};
-    switch (sw_topic_kind(topic, publisher->rules->separator, &outcome.message)) {
+    switch (sw_topic_kind(item->topic, publisher->rules->separator, &outcome.message)) {
     case SW_TOPIC_BAD:
         outcome.error = SW_ERROR_BAD_TOPIC;
         return outcome;
@@ -142,24 +168,36 @@ static struct outcome judge(const struct sw_publisher *publisher, const struct s
     case SW_TOPIC_CONCRETE:
         break;
     }
-    if (key.data && !sw_envelope_key_valid(key)) {
-        outcome.error = SW_ERROR_BAD_REQUEST;
+    outcome.error = SW_ERROR_BAD_REQUEST;
+    if (item->key.data && !sw_envelope_key_valid(item->key)) {
         outcome.message = "a key is 1 to 64 of '!' to '~' without ';'";
-        return outcome;
+    } else if (item->id.data && !sw_envelope_key_valid(item->id)) {
+        outcome.message = "an idempotency id is 1 to 64 of '!' to '~' without ';'";
+    } else {
+        outcome.error = judge_rule(publisher, permit, item, &outcome.message);
     }
-    outcome.error = judge_rule(publisher, permit, topic, size, &outcome.message);
     return outcome;
 }
 
 static void hand_over(const struct sw_publisher *publisher, struct call *call, uint32_t index,
-                      struct sw_slice topic, struct sw_slice key, struct sw_slice payload)
+                      const struct item *item)
 {
-    struct sw_publish *publish = sw_publish_create(topic, key, sw_slice("", 0), payload);
+    struct sw_publish *publish = sw_publish_create(item->topic, item->key, item->id, item->payload);
     publish->done = on_published;
     publish->context = call;
     publish->id = index;
     call->waiting++;
     sw_bus_publish(publisher->bus, publisher->inbox, publish);
+}
+
+/* To the bus, if it may. */
+static void try_item(const struct sw_publisher *publisher, const struct sw_permit *permit,
+                     struct call *call, uint32_t index, const struct item *item)
+{
+    call->outcomes[index] = judge(publisher, permit, item);
+    if (call->outcomes[index].error == SW_ERROR_NONE) {
+        hand_over(publisher, call, index, item);
+    }
 }
 
 /* Whatever was refused is known; the rest is with the bus. */
@@ -179,24 +217,19 @@ void sw_api_publish_topic(const struct sw_publisher *publisher, struct sw_http *
     struct sw_slice encoded =
         sw_slice(path.data + sizeof(TOPICS_PATH) - 1, path.size - (sizeof(TOPICS_PATH) - 1));
     struct sw_buf topic = {0};
-    if (sw_request_header(request, "Idempotency-Key").data) {
-        sw_http_reply_error(http, SW_ERROR_UNSUPPORTED, "Idempotency-Key is not supported", 0,
-                            NULL);
-        return;
-    }
     if (!sw_percent_decode(&topic, encoded, false)) {
         sw_http_reply_error(http, SW_ERROR_BAD_TOPIC, "the path is not well percent-encoded", 0,
                             NULL);
         sw_buf_deinit(&topic);
         return;
     }
-    struct sw_slice key = sw_request_header(request, "Spillway-Key");
     struct call *call = call_create(http, 1);
     call->topic = sw_strndup(sw_buf_text(&topic), topic.size);
-    call->outcomes[0] = judge(publisher, NULL, sw_buf_slice(&topic), key, request->body.size);
-    if (call->outcomes[0].error == SW_ERROR_NONE) {
-        hand_over(publisher, call, 0, sw_buf_slice(&topic), key, request->body);
-    }
+    try_item(publisher, NULL, call, 0,
+             &(struct item){.topic = sw_buf_slice(&topic),
+                            .key = sw_request_header(request, "Spillway-Key"),
+                            .id = sw_request_header(request, "Idempotency-Key"),
+                            .payload = request->body});
     await(call);
     sw_buf_deinit(&topic);
 }
@@ -219,7 +252,20 @@ static const char *check_shape(const struct sw_json_value *fields)
     if (fields[KEY].raw.data && fields[KEY].type != SW_JSON_STRING) {
         return "\"key\" is a string; " EXPECTED;
     }
+    if (fields[ID].raw.data && fields[ID].type != SW_JSON_STRING) {
+        return "\"id\" is a string; " EXPECTED;
+    }
     return NULL;
+}
+
+/* The string's text, kept in `text`; none where the field is not given. */
+static struct sw_slice take_string(struct sw_json_value field, struct sw_buf *text)
+{
+    if (!field.raw.data) {
+        return sw_slice(NULL, 0);
+    }
+    sw_json_unescape(text, field.raw);
+    return sw_slice(sw_buf_text(text), text->size);
 }
 
 static void publish_one(const struct sw_publisher *publisher, const struct sw_permit *permit,
@@ -240,25 +286,17 @@ static void publish_one(const struct sw_publisher *publisher, const struct sw_pe
     if (outcome->message) {
         return;
     }
-    if (fields[ID].raw.data) {
-        outcome->error = SW_ERROR_UNSUPPORTED;
-        outcome->message = "\"id\" (idempotency) is not supported";
-        return;
-    }
     struct sw_buf topic = {0};
     struct sw_buf key = {0};
-    struct sw_slice key_slice = {0};
-    sw_json_unescape(&topic, fields[TOPIC].raw);
-    if (fields[KEY].raw.data) {
-        sw_json_unescape(&key, fields[KEY].raw);
-        key_slice = sw_slice(sw_buf_text(&key), key.size);
-    }
-    *outcome = judge(publisher, permit, sw_buf_slice(&topic), key_slice, fields[DATA].raw.size);
-    if (outcome->error == SW_ERROR_NONE) {
-        hand_over(publisher, call, index, sw_buf_slice(&topic), key_slice, fields[DATA].raw);
-    }
+    struct sw_buf id = {0};
+    try_item(publisher, permit, call, index,
+             &(struct item){.topic = take_string(fields[TOPIC], &topic),
+                            .key = take_string(fields[KEY], &key),
+                            .id = take_string(fields[ID], &id),
+                            .payload = fields[DATA].raw});
     sw_buf_deinit(&topic);
     sw_buf_deinit(&key);
+    sw_buf_deinit(&id);
 }
 
 static void publish_batch(const struct sw_publisher *publisher, const struct sw_permit *permit,

@@ -17,11 +17,12 @@ struct sw_publisher {
     bool backend; /* who comes here may publish to every topic */
 };
 
-/* The body's bytes are the payload; the topic is what follows "/v1/topics/". */
+/* The body's bytes are the payload; the topic is what follows "/v1/topics/". Who sends an
+ * `Idempotency-Key` may send the message again: within 120 s it is the same one. */
 void sw_api_publish_topic(const struct sw_publisher *publisher, struct sw_http *http,
                           const struct sw_request *request);
-/* One {"topic","data","key"?} or an array of up to SW_PUBLISH_BATCH. `permit`: of this client (NULL
- * for a backend); the rule of a topic may say otherwise. */
+/* One {"topic","data","key"?,"id"?} or an array of up to SW_PUBLISH_BATCH. `permit`: of this client
+ * (NULL for a backend); the rule of a topic may say otherwise. */
 void sw_api_publish(const struct sw_publisher *publisher, struct sw_http *http,
                     const struct sw_request *request, const struct sw_permit *permit);
 

@@ -133,6 +133,10 @@ static void take_counts(struct listing *listing)
                 row->known = counted->known;
                 row->messages = counted->messages;
                 row->rate = counted->rate;
+                row->history = counted->history;
+                row->epoch = counted->epoch;
+                row->first = counted->first;
+                row->last = counted->last;
             }
         }
     }
@@ -148,11 +152,17 @@ static void write_row(struct sw_buf *out, const struct sw_topic_row *row)
     sw_json_append_string(out, sw_topic_row_name(row));
     sw_buf_printf(out, ",\"subscribers\":%u,", row->subscribers);
     if (row->known) {
-        sw_buf_printf(out, "\"messages\":%llu,\"rate\":%.1f}", (unsigned long long)row->messages,
+        sw_buf_printf(out, "\"messages\":%llu,\"rate\":%.1f", (unsigned long long)row->messages,
                       row->rate);
     } else {
-        sw_buf_append_slice(out, SW_SLICE("\"messages\":null,\"rate\":null}"));
+        sw_buf_append_slice(out, SW_SLICE("\"messages\":null,\"rate\":null"));
     }
+    if (row->known && row->history) {
+        sw_buf_printf(out, ",\"history\":{\"epoch\":\"%.*s\",\"first\":%llu,\"last\":%llu}",
+                      SW_SLICE_ARG(sw_epoch_text(&row->epoch)), (unsigned long long)row->first,
+                      (unsigned long long)row->last);
+    }
+    sw_buf_append_byte(out, '}');
 }
 
 static void reply(struct listing *listing)

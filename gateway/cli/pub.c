@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "bus/envelope.h"
 #include "cli/admin.h"
 #include "cli/cli.h"
 #include "cli/options.h"
@@ -14,6 +15,7 @@ struct publishing {
     struct sw_client_url url;
     const char *topic;
     const char *token;  /* not NULL: through the public listener, as a client */
+    const char *id;     /* of idempotency; NULL: none */
     struct sw_buf head; /* of every request, up to its length */
     bool keep;          /* the connection may carry another request */
     uint64_t line;      /* of standard input; 0: the data stands on the command line */
@@ -83,6 +85,10 @@ static void append_body(const struct publishing *at, struct sw_slice data, struc
     } else {
         sw_json_append_string(out, data);
     }
+    if (at->id) {
+        sw_buf_append_slice(out, SW_SLICE(",\"id\":"));
+        sw_json_append_string(out, sw_slice_of(at->id));
+    }
     sw_buf_append_byte(out, '}');
 }
 
@@ -144,7 +150,11 @@ static bool publish(struct publishing *at, struct sw_slice data)
     unsigned status = 0;
     append_body(at, data, &body);
     sw_buf_append_slice(&request, sw_buf_slice(&at->head));
-    sw_buf_printf(&request, "%zu\r\n\r\n", body.size);
+    sw_buf_printf(&request, "%zu\r\n", body.size);
+    if (at->id && !at->token) {
+        sw_buf_printf(&request, "Idempotency-Key: %s\r\n", at->id);
+    }
+    sw_buf_append_slice(&request, SW_SLICE("\r\n"));
     sw_buf_append_slice(&request, sw_buf_slice(&body));
     bool ok = sw_client_request(&at->client, sw_buf_slice(&request), &status, &body, &at->keep);
     if (!ok) {
@@ -263,6 +273,8 @@ int sw_cli_pub(int argc, char **argv)
         {"--key-file", "FILE", "the first key in it", &key_file, NULL},
         {"--ca", "FILE",
          "whom to trust at https:// and wss://, in PEM; default: whom the system does", &ca, NULL},
+        {"--id", "ID", "of DATA: published again with the same one within 120 s it is one message",
+         &at.id, NULL},
         {"--token", "TOKEN",
          "as a client instead: who you are; or in SPILLWAY_TOKEN, which `ps` does not show",
          &at.token, NULL},
@@ -279,6 +291,12 @@ int sw_cli_pub(int argc, char **argv)
     }
     if (help || argc < 1 || argc > 2) {
         return usage(options, help ? stdout : stderr, help ? 0 : 2);
+    }
+    if (at.id && argc == 1) {
+        return fail_usage("--id", "is for one message: DATA must stand on the command line");
+    }
+    if (at.id && !sw_envelope_key_valid(sw_slice_of(at.id))) {
+        return fail_usage("--id", "is 1 to 64 of '!' to '~' without ';'");
     }
     at.topic = argv[0];
     int code = aim(&at, admin_url, url, key, key_file);

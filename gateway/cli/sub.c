@@ -2,10 +2,12 @@
 #include "cli/cli.h"
 #include "cli/client.h"
 #include "cli/options.h"
+#include "cli/place.h"
 #include "common/clock.h"
 #include "common/json.h"
 #include "common/mem.h"
 #include "common/random.h"
+#include "core/limits.h"
 #include "core/rule.h"
 
 #include <stdio.h>
@@ -29,15 +31,10 @@
 
 static volatile sig_atomic_t stop;
 
-struct topic {
-    const char *name;
-    bool wanted; /* not asked for yet, or again after an error that passes */
-};
-
 struct subscribing {
     struct sw_client client;
     struct sw_client_url url;
-    struct topic *topics;
+    struct sw_place *topics;
     size_t topic_count;
     uint64_t retry_at_ms; /* when what is wanted is asked for; UINT64_MAX: nothing is */
     uint64_t hint_at_ms;  /* when it is said that a token may be missing; UINT64_MAX: it is not */
@@ -45,6 +42,7 @@ struct subscribing {
     uint64_t left; /* messages still wanted; 0: no end */
     const char *mode;
     const char *max_hz;
+    const char *last;
     const char *token;        /* NULL: none */
     uint64_t come_back_ms[2]; /* the window that a node names when it leaves; 0, 0: none */
     bool json;
@@ -66,9 +64,9 @@ static void on_signal(int number)
 
 /* ---- frames ---- */
 
-enum field { TYPE, TOPIC, DATA, TEXT, B64, SUBS, HEARTBEAT, FIELD_COUNT };
-static const char *const names[FIELD_COUNT] = {"type", "topic", "data",        "text",
-                                               "b64",  "subs",  "heartbeat_ms"};
+enum field { TYPE, TOPIC, DATA, TEXT, B64, SUBS, HEARTBEAT, EPOCH, OFFSET, TO, FIELD_COUNT };
+static const char *const names[FIELD_COUNT] = {"type", "topic",        "data",  "text",   "b64",
+                                               "subs", "heartbeat_ms", "epoch", "offset", "to"};
 
 static bool ask_for(struct subscribing *at, size_t *from)
 {
@@ -76,7 +74,7 @@ static bool ask_for(struct subscribing *at, size_t *from)
     size_t count = 0;
     sw_buf_append_slice(&text, SW_SLICE("{\"type\":\"subscribe\",\"id\":1,\"subs\":["));
     for (; *from < at->topic_count && count < TOPICS_PER_REQUEST; ++*from) {
-        struct topic *topic = &at->topics[*from];
+        struct sw_place *topic = &at->topics[*from];
         if (topic->wanted) {
             topic->wanted = false;
             sw_buf_append_slice(&text,
@@ -88,6 +86,7 @@ static bool ask_for(struct subscribing *at, size_t *from)
             if (at->max_hz) {
                 sw_buf_printf(&text, ",\"max_hz\":%s", at->max_hz);
             }
+            sw_place_append_claim(topic, at->last, &text);
             sw_buf_append_byte(&text, '}');
         }
     }
@@ -158,7 +157,7 @@ static void print_message(const struct subscribing *at, const struct sw_json_val
 
 /* ---- what comes ---- */
 
-enum entry_field { ENTRY_TOPIC, ENTRY_ERROR, ENTRY_COUNT };
+enum entry_field { ENTRY_TOPIC, ENTRY_ERROR, ENTRY_WHY, ENTRY_COUNT };
 enum error_field { ERROR_CODE, ERROR_MESSAGE, ERROR_RETRY, ERROR_RETRY_MS, ERROR_COUNT };
 
 static void want_again(struct subscribing *at, const char *name, struct sw_json_value retry_ms)
@@ -207,18 +206,28 @@ static bool on_refusal(struct subscribing *at, struct sw_json_value topic,
 }
 
 /* From here on what is published comes: a person is waiting for the word. */
-static void say_subscribed(const struct subscribing *at, struct sw_slice topic)
+static void on_entry(struct subscribing *at, struct sw_slice entry,
+                     const struct sw_json_value *values)
 {
     struct sw_buf name = {0};
-    sw_json_unescape(&name, topic);
+    sw_json_unescape(&name, values[ENTRY_TOPIC].raw);
     fprintf(stderr, "spillway sub: subscribed to %s at %s:%s\n", sw_buf_text(&name), at->url.host,
             at->url.port);
+    if (values[ENTRY_WHY].type == SW_JSON_STRING) {
+        fprintf(stderr, "spillway sub: %s: not resumed (%.*s): messages may be missing here\n",
+                sw_buf_text(&name), (int)values[ENTRY_WHY].raw.size - 2,
+                values[ENTRY_WHY].raw.data + 1);
+    }
+    struct sw_place *place = sw_place_find(at->topics, at->topic_count, sw_buf_slice(&name));
+    if (place) {
+        sw_place_begin(place, entry);
+    }
     sw_buf_deinit(&name);
 }
 
 static enum next on_subscribed(struct subscribing *at, struct sw_slice subs)
 {
-    static const char *const fields[] = {"topic", "error"};
+    static const char *const fields[] = {"topic", "error", "why"};
     struct sw_json_walk walk = sw_json_walk(subs);
     struct sw_json_member member;
     enum next next = GO_ON;
@@ -231,7 +240,7 @@ static enum next on_subscribed(struct subscribing *at, struct sw_slice subs)
         if (values[ENTRY_ERROR].type == SW_JSON_OBJECT) {
             next = on_refusal(at, values[ENTRY_TOPIC], values[ENTRY_ERROR]) ? next : FAILED;
         } else if (values[ENTRY_TOPIC].type == SW_JSON_STRING) {
-            say_subscribed(at, values[ENTRY_TOPIC].raw);
+            on_entry(at, member.value.raw, values);
         }
     }
     return next;
@@ -264,6 +273,25 @@ static bool is(const struct sw_json_value *value, struct sw_slice word)
     return sw_slice_equal(value->raw, word);
 }
 
+/* Where it is in a topic with history. An `epoch` may come early: its offset was not read yet. */
+static void note_place(struct subscribing *at, const struct sw_json_value *fields)
+{
+    struct sw_json_value offset = fields[TO].raw.data ? fields[TO] : fields[OFFSET];
+    if (fields[TOPIC].type != SW_JSON_STRING || (!fields[EPOCH].raw.data && !offset.raw.data)) {
+        return;
+    }
+    if (is(&fields[TYPE], SW_SLICE("\"epoch\""))) {
+        offset.raw.data = NULL;
+    }
+    struct sw_buf name = {0};
+    sw_json_unescape(&name, fields[TOPIC].raw);
+    struct sw_place *place = sw_place_find(at->topics, at->topic_count, sw_buf_slice(&name));
+    if (place && place->positioned) {
+        sw_place_move(place, fields[EPOCH], offset);
+    }
+    sw_buf_deinit(&name);
+}
+
 static enum next on_text(struct subscribing *at, struct sw_slice text)
 {
     struct sw_json_value fields[FIELD_COUNT];
@@ -273,6 +301,7 @@ static enum next on_text(struct subscribing *at, struct sw_slice text)
         fprintf(stderr, "spillway sub: a frame that is not of the protocol\n");
         return FAILED;
     }
+    note_place(at, fields);
     if (is(&fields[TYPE], SW_SLICE("\"msg\""))) {
         return on_message(at, text, fields);
     }
@@ -446,8 +475,8 @@ static int usage(const struct sw_option *options, FILE *out, int code)
             "usage: spillway sub TOPIC... [flags]\n\n"
             "Prints a line for each message: its topic and its data (what is not UTF-8 as\n"
             "base64:...). Whatever else the node says, such as `dropped`, goes to standard error.\n"
-            "Comes back when a connection is lost, and ends (1) where the first cannot be made.\n"
-            "A topic may be a pattern: 'orders.>'.\n\n%s",
+            "Comes back when a connection is lost, where it was in topics with history, and ends\n"
+            "(1) where the first cannot be made. A topic may be a pattern: 'orders.>'.\n\n%s",
             sw_buf_text(&text));
     sw_buf_deinit(&text);
     return code;
@@ -459,21 +488,51 @@ static int fail_usage(const char *what, const char *why)
     return 2;
 }
 
-static int start(struct subscribing *at, int argc, char **argv)
+/* So that somebody can go on. */
+static void say_places(const struct subscribing *at)
+{
+    struct sw_buf text = {0};
+    for (size_t i = 0; i < at->topic_count; i++) {
+        if (at->topics[i].positioned) {
+            sw_position_write(&text, &at->topics[i].position);
+            fprintf(stderr, "spillway sub: --from %s@%s goes on from here\n", at->topics[i].name,
+                    sw_buf_text(&text));
+            sw_buf_clear(&text);
+        }
+    }
+    sw_buf_deinit(&text);
+}
+
+/* False: one of them is no position of a topic that is asked for. */
+static bool start_places(struct subscribing *at, char **words, const char *const *from)
+{
+    at->topics = sw_zalloc(at->topic_count * sizeof(*at->topics));
+    for (size_t i = 0; i < at->topic_count; i++) {
+        at->topics[i].name = words[i];
+    }
+    for (; *from; from++) {
+        if (!sw_place_start(at->topics, at->topic_count, *from)) {
+            fail_usage("--from is one of the topics and a position of it, like orders.eu@Qx7:44, "
+                       "not ",
+                       *from);
+            sw_free(at->topics);
+            return false;
+        }
+    }
+    return true;
+}
+
+static int start(struct subscribing *at)
 {
     struct sigaction action = {.sa_handler = on_signal};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     at->terminal = isatty(STDOUT_FILENO) != 0;
-    at->topic_count = (size_t)argc;
-    at->topics = sw_zalloc(at->topic_count * sizeof(*at->topics));
-    for (size_t i = 0; i < at->topic_count; i++) {
-        at->topics[i].name = argv[i];
-    }
     if (strcmp(at->url.path, "/") == 0) {
         snprintf(at->url.path, sizeof(at->url.path), "/v1/ws");
     }
     int code = run(at);
+    say_places(at);
     sw_free(at->topics);
     return code;
 }
@@ -484,6 +543,7 @@ int sw_cli_sub(int argc, char **argv)
     const char *count = NULL;
     const char *other = NULL;
     const char *ca = NULL;
+    const char *from[SW_OPTION_REPEATS + 1] = {0};
     const char *why;
     bool help = false;
     struct subscribing at = {.client = {.fd = -1}};
@@ -491,6 +551,8 @@ int sw_cli_sub(int argc, char **argv)
         {"--url", "URL", "a node's public listener; default ws://127.0.0.1:8000/v1/ws", &url, NULL},
         {"--mode", "MODE", "what to get when it does not keep up: " SW_MODE_WORDS, &at.mode, NULL},
         {"--max-hz", "N", "no more often than that a second: " SW_MAX_HZ_WORDS, &at.max_hz, NULL},
+        {"--from", "TOPIC@POSITION...", "begin behind it: orders.eu@Qx7:44", from, NULL},
+        {"--last", "N", "begin with the newest N of each topic that keeps any", &at.last, NULL},
         {"--token", "TOKEN", "who you are; or in SPILLWAY_TOKEN, which `ps` does not show",
          &at.token, NULL},
         {"--json", NULL, "whole frames instead, as they came", NULL, &at.json},
@@ -524,13 +586,18 @@ int sw_cli_sub(int argc, char **argv)
         return fail_usage("--token: ", "a space or control byte has no place in it");
     }
     enum sw_mode mode;
-    uint64_t hz;
+    uint64_t number;
     if (at.mode && !sw_mode_parse(sw_slice_of(at.mode), &mode)) {
         return fail_usage("--mode is " SW_MODE_WORDS ", not ", at.mode);
     }
-    if (at.max_hz &&
-        (!sw_slice_to_u64(sw_slice_of(at.max_hz), UINT32_MAX, &hz) || !sw_max_hz_valid(hz))) {
+    if (at.max_hz && (!sw_slice_to_u64(sw_slice_of(at.max_hz), UINT32_MAX, &number) ||
+                      !sw_max_hz_valid(number))) {
         return fail_usage("--max-hz is " SW_MAX_HZ_WORDS ", not ", at.max_hz);
     }
-    return start(&at, argc, argv);
+    if (at.last &&
+        (!sw_slice_to_u64(sw_slice_of(at.last), SW_HISTORY_SIZE, &number) || number == 0)) {
+        return fail_usage("--last takes a number from 1, not ", at.last);
+    }
+    at.topic_count = (size_t)argc;
+    return start_places(&at, argv, from) ? start(&at) : 2;
 }

@@ -138,11 +138,21 @@
 #define SW_REDIS_SLICE_BYTES 16384
 /* Read from Redis per turn; then the clients get theirs. */
 #define SW_REDIS_TURN_BYTES (1u << 20)
+/* What a rule may have each of its topics keep, and a client ask for as `last`: 200 reads of
+ * SW_HISTORY_READ; who is further behind than that is better served by a snapshot. */
+#define SW_HISTORY_SIZE 100000
+/* And for so long: 31 days. */
+#define SW_HISTORY_TTL_MS 2678400000u
+/* A key of Redis that a rule names. */
+#define SW_RETAIN_KEY_BYTES 255
 /* Entries of one read of a history: one XRANGE of 10,000 stops Redis for 12 ms, and everybody else
  * with it. */
 #define SW_HISTORY_READ 500
 /* What is kept of one topic's history on a node, beside its rule's size. */
 #define SW_HISTORY_BYTES (8u << 20)
+/* What is kept of one answer that is an array, the read of a history: the rest of its entries is
+ * asked for again. Three of the largest messages that there may be, two of which always come. */
+#define SW_REDIS_ARRAY_BYTES (12u << 20)
 /* The same while memory is short; above 85 % of the budget only the newest message. */
 #define SW_HISTORY_TIGHT_BYTES (512u << 10)
 /* What may wait behind a look at a topic's history: a second of 4,000 messages of 256 bytes. What
@@ -213,6 +223,12 @@
 #define SW_FLUSH_PIECES 64
 /* Bytes that one session may get in one turn while others wait. */
 #define SW_FLUSH_BYTES (1u << 20)
+/* Of these, what may come from a history: who returns is brought up to date in slices, so that many
+ * share the turn and live messages go out beside them. */
+#define SW_REPLAY_BYTES (64u << 10)
+/* Runs of histories that a worker keeps rendered, beside those that somebody reads: about 80,000
+ * messages of 100 bytes. */
+#define SW_RUNS_BYTES (8u << 20)
 /* Time that one turn may spend writing; what is left gets cursors. Without it a walk over 10,000
  * clients keeps the loop from reading for 50-110 ms. */
 #define SW_WRITE_BUDGET_NS 2000000u

@@ -62,6 +62,7 @@ void sw_rules_deinit(struct sw_rules *rules)
 {
     for (uint32_t i = 0; i < rules->count; i++) {
         sw_free((char *)rules->rows[i].match.data);
+        sw_free((char *)rules->rows[i].retain_key.data);
     }
     *rules = (struct sw_rules){0};
 }
@@ -70,6 +71,7 @@ bool sw_rules_add(struct sw_rules *rules, const struct sw_rule *rule)
 {
     SW_ASSERT(rule->match.size > 0 && rule->modes_allowed & SW_MODE_BIT(rule->mode));
     SW_ASSERT(!rule->max_hz || rule->mode != SW_MODE_DISCONNECT);
+    SW_ASSERT(!rule->retain || !rule->history_size);
     if (rules->count == SW_RULES + 1) {
         return false;
     }
@@ -77,6 +79,9 @@ bool sw_rules_add(struct sw_rules *rules, const struct sw_rule *rule)
     rules->rows[rules->count++] = *row; /* the default rule stays behind */
     *row = *rule;
     row->match.data = sw_strndup(rule->match.data, rule->match.size);
+    if (rule->retain_key.size) {
+        row->retain_key.data = sw_strndup(rule->retain_key.data, rule->retain_key.size);
+    }
     return true;
 }
 
@@ -158,6 +163,16 @@ uint32_t sw_rules_least_bytes(const struct sw_rules *rules)
         least = bytes < least ? bytes : least;
     }
     return least;
+}
+
+bool sw_rules_keep_history(const struct sw_rules *rules)
+{
+    for (uint32_t i = 0; i < rules->count; i++) {
+        if (rules->rows[i].history_size) {
+            return true;
+        }
+    }
+    return false;
 }
 
 bool sw_rules_grant_publish(const struct sw_rules *rules)

@@ -5,13 +5,16 @@
  * as the config, and is only read from then on, from any thread.
  *
  * Invariant: the mode is among modes_allowed; `disconnect` is allowed alone or not at all, and
- * never has a max_hz. */
+ * never has a max_hz; what has a history retains nothing beside it. */
 #ifndef SW_CORE_RULE_H
 #define SW_CORE_RULE_H
 
 #include "common/slice.h"
 #include "core/limits.h"
 #include "core/reasons.h"
+
+/* In a retain_key: where the topic stands. */
+#define SW_RETAIN_TOPIC "{topic}"
 
 /* What a reader gets that is behind. */
 enum sw_mode {
@@ -59,7 +62,8 @@ struct sw_rules {
 void sw_rules_init(struct sw_rules *rules);
 void sw_rules_deinit(struct sw_rules *rules);
 /* Adds one behind those that there are, before the default rule; copies `match`, which must not be
- * empty. max_message_bytes may be 0 until sw_rules_settle. False: SW_RULES are there already. */
+ * empty, and `retain_key`. max_message_bytes may be 0 until sw_rules_settle. False: SW_RULES are
+ * there already. */
 bool sw_rules_add(struct sw_rules *rules, const struct sw_rule *rule);
 /* Fills in what is the node's: its separator, and its limit where a rule has none. Before anything
  * is asked. */
@@ -94,6 +98,8 @@ enum sw_error sw_rule_choose(const struct sw_rule *rule, const struct sw_wish *w
                              struct sw_choice *choice, char *why, size_t why_size);
 /* Up to this size a payload is too large for no rule. */
 uint32_t sw_rules_least_bytes(const struct sw_rules *rules);
+/* Has any topic a history? */
+bool sw_rules_keep_history(const struct sw_rules *rules);
 /* Does any rule let clients publish of whom the node says no? */
 bool sw_rules_grant_publish(const struct sw_rules *rules);
 /* May a client publish to topics of this rule? `allowed`: what the node says of this client.

@@ -45,7 +45,7 @@ struct sw_block *sw_block_create(struct sw_block_pool *pool, unsigned tier, size
             block = take_memory(pool, size, false);
         }
     }
-    *block = (struct sw_block){.size = size, .tier = (uint8_t)tier, .alone = alone};
+    *block = (struct sw_block){.size = size, .tier = tier & (SW_BLOCK_TIERS - 1), .alone = alone};
     sw_count(&pool->counters->block_bytes, size);
     return block;
 }

@@ -7,7 +7,10 @@
  * and the tape's turn. A frame in flight pins its bytes without holding the chain: a block that the
  * last holder leaves drops `next` though it is pinned, else one stuck client would keep the whole
  * later tape alive. A block that only its tape holds goes back to the pool at once: a quiet tape
- * owns none. */
+ * owns none, but for the last message of one that retains it.
+ *
+ * On a tape with history a block holds either frames with offsets, one behind another, or frames
+ * without, or one mark: so the offset of each follows from the block's. */
 #ifndef SW_FANOUT_BLOCK_H
 #define SW_FANOUT_BLOCK_H
 
@@ -33,13 +36,18 @@ struct sw_block {
     uint32_t bytes; /* of frames */
     uint32_t pins;
     uint64_t born_ms; /* when the first frame was appended */
-    uint64_t count;   /* a gap mark's; 0: unknown */
-    uint8_t tier;
-    bool alone;   /* one frame, no table of ends */
-    bool gap;     /* that frame is a gap mark */
-    uint8_t shed; /* enum sw_shed of the gap mark */
-    uint8_t rule; /* of its tape */
-    uint8_t unused[3];
+    uint32_t count;   /* a gap mark's; 0: unknown */
+    uint32_t span;    /* so many of them have offsets */
+    uint32_t plain;   /* with history: what has no offset, before the first frame; wraps */
+    uint8_t shed;     /* enum sw_shed of the gap mark */
+    uint8_t rule;     /* of its tape */
+    uint8_t epoch;    /* with history: the number of its name, before the first frame */
+    uint8_t tier : 2;
+    bool alone : 1;      /* one frame, no table of ends */
+    bool gap : 1;        /* that frame is no message: it is a mark, or tells of something */
+    bool renames : 1;    /* it says `epoch`, and counts nothing */
+    bool positioned : 1; /* its frames have offsets, one behind another */
+    bool run : 1;        /* of a run of the history, not on the tape: `first` is an offset */
 };
 _Static_assert(sizeof(struct sw_block) == 64, "the head is one cache line");
 
@@ -92,10 +100,28 @@ static inline uint64_t sw_block_time_ms(const struct sw_block *block, uint32_t f
     return block->born_ms + age * SW_BLOCK_TICK_MS;
 }
 
+/* Positions that its first `frames` frames stand for. */
+static inline uint32_t sw_block_positions(const struct sw_block *block, uint32_t frames)
+{
+    return block->gap ? (frames != 0 ? block->count : 0) : frames;
+}
+
 /* The position of a reader that has read `frame` frames of the block. */
 static inline uint64_t sw_block_position(const struct sw_block *block, uint32_t frame)
 {
-    return block->first + (block->gap ? (frame != 0 ? block->count : 0) : frame);
+    return block->first + sw_block_positions(block, frame);
+}
+
+/* Offsets that its first `frame` frames stand for. */
+static inline uint32_t sw_block_offsets(const struct sw_block *block, uint32_t frame)
+{
+    return block->positioned ? frame : frame != 0 ? block->span : 0;
+}
+
+/* Is it a gap mark without a count? */
+static inline bool sw_block_is_unknown(const struct sw_block *block)
+{
+    return block->gap && block->count == 0 && !block->renames;
 }
 
 #endif

@@ -123,7 +123,11 @@ static struct sw_block *copy(struct sw_fanout *fanout, const struct sw_tape *tap
     own->born_ms = sw_block_time_ms(block, frame);
     own->gap = block->gap;
     own->count = block->count;
+    own->span = block->span;
     own->shed = block->shed;
+    own->first = sw_block_position(block, frame);
+    own->plain = block->plain + (block->positioned ? 0 : frame);
+    own->positioned = block->positioned;
     __builtin_memcpy(sw_block_data(own), sw_block_data(block) + start, size);
     sw_block_add(own, size, own->born_ms);
     return own;
@@ -135,7 +139,8 @@ static struct sw_slice key_of(const struct sw_fanout *fanout, const struct sw_ta
     return identity(fanout, tape, sw_block_data(own), own->bytes);
 }
 
-static void note_fallen(struct sw_board *board, uint64_t seq, uint64_t position, bool unknown)
+static void note_fallen(struct sw_board *board, uint64_t seq, uint64_t position, uint64_t offset,
+                        bool unknown)
 {
     if (unknown && board->fell_unknown < seq) {
         board->fell_unknown = seq;
@@ -144,7 +149,15 @@ static void note_fallen(struct sw_board *board, uint64_t seq, uint64_t position,
     if (board->fell_seq < seq) {
         board->fell_seq = seq;
         board->fell = position;
+        board->fell_offset = offset;
     }
+}
+
+/* With history: behind that frame. */
+static uint64_t offset_behind(const struct sw_tape *tape, const struct sw_block *block,
+                              uint32_t frame)
+{
+    return tape->history ? sw_tape_offset(tape, block, frame + 1) : 0;
 }
 
 static void drop_frame(struct sw_fanout *fanout, struct sw_board *board,
@@ -167,7 +180,8 @@ static void fall(struct sw_fanout *fanout, struct sw_tape *tape)
     if (!entry->frame->gap) {
         sw_map_remove(&board->keys, key_of(fanout, tape, entry->frame));
     }
-    note_fallen(board, entry->seq, entry->position, entry->unknown);
+    note_fallen(board, entry->seq, entry->position, offset_behind(tape, entry->frame, 0),
+                entry->unknown);
     drop_frame(fanout, board, entry);
 }
 
@@ -202,7 +216,7 @@ static void append(struct sw_fanout *fanout, struct sw_tape *tape, struct sw_blo
     *entry = (struct sw_board_entry){.seq = ++board->last,
                                      .position = sw_block_position(block, frame + 1),
                                      .frame = own,
-                                     .unknown = own->gap && own->count == 0};
+                                     .unknown = sw_block_is_unknown(own)};
     board->live++;
     board->bytes += own->bytes;
     board->base_gap = board->base_gap || (entry->unknown && entry->position == board->base);
@@ -267,7 +281,7 @@ void sw_board_turn(struct sw_fanout *fanout, struct sw_tape *tape)
     }
     uint32_t frame = tape->turn.frame;
     for (struct sw_block *block = tape->turn.block; block; block = block->next) {
-        for (; frame < block->frames; frame++) {
+        for (; frame < block->frames && !block->renames; frame++) { /* cursors know their names */
             append(fanout, tape, block, frame);
         }
         frame = 0;
@@ -288,17 +302,12 @@ struct step {
     uint32_t frame;
 };
 
-static bool is_unknown(const struct sw_block *block)
-{
-    return block->gap && block->count == 0;
-}
-
 /* Does the board begin before the frame at this position? A gap mark without a count has no
  * position of its own. */
 static bool has(const struct sw_board *board, const struct sw_block *block, uint64_t position)
 {
     return position > board->base ||
-           (position == board->base && (board->base_gap || !is_unknown(block)));
+           (position == board->base && (board->base_gap || !sw_block_is_unknown(block)));
 }
 
 /* The frames from (block, frame) up to where the board begins: an array that the caller frees. */
@@ -334,6 +343,9 @@ static void prepend(struct sw_fanout *fanout, struct sw_tape *tape, const struct
     uint32_t start = sw_block_start(block, step->frame);
     uint32_t size = sw_block_end(block, step->frame) - start;
     uint64_t seq = board->floor--;
+    if (block->renames) {
+        return;
+    }
     if (!block->gap) {
         struct sw_slice key = identity(fanout, tape, sw_block_data(block) + start, size);
         if (sw_map_find(&board->keys, key)) {
@@ -343,12 +355,13 @@ static void prepend(struct sw_fanout *fanout, struct sw_tape *tape, const struct
     uint64_t position = sw_block_position(block, step->frame + 1);
     *full = *full || board->live >= SW_BOARD_ENTRIES || board->bytes + size > fanout->board_bytes;
     if (*full) {
-        note_fallen(board, seq, position, is_unknown(block));
+        note_fallen(board, seq, position, offset_behind(tape, block, step->frame),
+                    sw_block_is_unknown(block));
         return;
     }
     struct sw_block *own = copy(fanout, tape, block, step->frame);
     board->entries[--board->first] = (struct sw_board_entry){
-        .seq = seq, .position = position, .frame = own, .unknown = is_unknown(block)};
+        .seq = seq, .position = position, .frame = own, .unknown = sw_block_is_unknown(block)};
     board->live++;
     board->bytes += size;
     if (!own->gap) {
@@ -372,7 +385,7 @@ static void reach_back(struct sw_fanout *fanout, struct sw_tape *tape, struct sw
     }
     sw_free(steps);
     board->base = sw_block_position(block, frame);
-    board->base_gap = is_unknown(block);
+    board->base_gap = sw_block_is_unknown(block);
 }
 
 /* The index of the first entry whose position is behind `position`. */
@@ -423,6 +436,7 @@ void sw_board_take(struct sw_fanout *fanout, struct sw_cursor *cursor)
         frame = 0;
     }
     uint64_t position = sw_block_position(block, frame);
+    struct sw_stood stood = sw_cursor_stood(fanout, cursor);
     bool unread = frame < block->frames;
     if (!tape->board) {
         tape->board = create(tape->walked);
@@ -432,9 +446,11 @@ void sw_board_take(struct sw_fanout *fanout, struct sw_cursor *cursor)
         reach_back(fanout, tape, block, frame);
         seq = tape->board->floor;
     } else {
-        seq = seq_before(tape->board, unread && is_unknown(block), position);
+        seq = seq_before(tape->board, unread && sw_block_is_unknown(block), position);
     }
     sw_cursor_to_board(fanout, cursor, seq, position);
+    cursor->offset = stood.offset;
+    cursor->epoch = stood.epoch;
     sw_block_leave(fanout, held);
 }
 

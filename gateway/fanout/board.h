@@ -37,6 +37,7 @@ struct sw_board {
     uint64_t floor;           /* below every seq of an entry; no cursor's is below it */
     uint64_t base;            /* position */
     uint64_t fell;            /* position */
+    uint64_t fell_offset;     /* with history: the same as an offset */
     uint64_t fell_seq;        /* of the last entry that fell; 0: none has */
     uint64_t fell_unknown;    /* seq of the last gap mark without a count that fell; 0: none has */
     uint64_t fell_unknown_at; /* its position */

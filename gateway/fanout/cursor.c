@@ -39,11 +39,25 @@ struct sw_cursor *sw_cursor_place(struct sw_fanout *fanout, uint32_t slot, struc
     return cursor;
 }
 
+struct sw_cursor *sw_cursor_bare(struct sw_fanout *fanout, uint32_t slot, struct sw_tape *tape,
+                                 uint32_t place, uint64_t offset)
+{
+    struct sw_cursor *cursor = create(fanout, slot, tape, place);
+    cursor->kind = SW_CURSOR_BARE;
+    cursor->run = NULL;
+    cursor->offset = offset;
+    cursor->position = tape->walked - (tape->history->walked - offset);
+    cursor->epoch = tape->history->walked_epoch;
+    cursor->frame = (uint32_t)sw_loop_now_ms(fanout->loop);
+    return cursor;
+}
+
 struct sw_cursor *sw_cursor_board(struct sw_fanout *fanout, uint32_t slot, struct sw_tape *tape,
                                   uint32_t place, uint64_t seq, uint64_t position)
 {
     struct sw_cursor *cursor = create(fanout, slot, tape, place);
     sw_cursor_to_board(fanout, cursor, seq, position);
+    sw_cursor_note_walked(fanout, cursor);
     return cursor;
 }
 
@@ -70,7 +84,9 @@ void sw_cursor_to_board(struct sw_fanout *fanout, struct sw_cursor *cursor, uint
     cursor->frame = 0;
     cursor->begun = false;
     cursor->told = (uint16_t)(sw_told_now(fanout) - SW_TOLD_STEPS);
-    cursor->reason = SW_SHED_CONFLATED;
+    if (cursor->passed == 0) {
+        cursor->reason = SW_SHED_CONFLATED;
+    }
     sw_cursor_judge(cursor, entry);
     sw_board_hold(tape);
 }
@@ -85,11 +101,9 @@ void sw_cursor_take_board(struct sw_fanout *fanout, struct sw_cursor *cursor)
 }
 
 /* Lets go of what it stands on. */
-static void release(struct sw_fanout *fanout, uint32_t id)
+static void release(struct sw_fanout *fanout, struct sw_cursor *cursor)
 {
-    struct sw_cursor *cursor = &fanout->cursors[id];
     struct sw_tape *tape = fanout->tapes[cursor->tape];
-    tape->hub[cursor->place].cursor = 0;
     switch ((enum sw_cursor_kind)cursor->kind) {
     case SW_CURSOR_PLACE:
         sw_block_leave(fanout, cursor->block);
@@ -98,9 +112,19 @@ static void release(struct sw_fanout *fanout, uint32_t id)
         sw_ticker_leave(fanout, cursor);
         sw_board_leave(fanout, tape);
         break;
+    case SW_CURSOR_BARE:
+        sw_cursor_leave_run(fanout, cursor);
+        break;
     case SW_CURSOR_END:
         break;
     }
+}
+
+static void cursor_free(struct sw_fanout *fanout, uint32_t id)
+{
+    struct sw_cursor *cursor = &fanout->cursors[id];
+    fanout->tapes[cursor->tape]->hub[cursor->place].cursor = 0;
+    release(fanout, cursor);
     cursor->next = fanout->cursors_free;
     fanout->cursors_free = id;
     fanout->cursors_used--;
@@ -120,8 +144,10 @@ void sw_cursor_move(struct sw_fanout *fanout, struct sw_cursor *cursor, struct s
 
 void sw_cursor_let_go(struct sw_fanout *fanout, struct sw_cursor *cursor)
 {
-    sw_block_leave(fanout, cursor->block);
+    release(fanout, cursor);
     cursor->kind = SW_CURSOR_END;
+    cursor->waits = false;
+    cursor->begun = false;
     cursor->frame = 0;
 }
 
@@ -137,7 +163,7 @@ static void unlink_behind(struct sw_fanout *fanout, struct sw_reader *reader, ui
             reader->cursors = before;
         }
     }
-    release(fanout, id);
+    cursor_free(fanout, id);
 }
 
 void sw_cursor_destroy(struct sw_fanout *fanout, uint32_t slot, uint32_t cursor)
@@ -155,14 +181,17 @@ void sw_cursor_destroy(struct sw_fanout *fanout, uint32_t slot, uint32_t cursor)
 static bool is_done(struct sw_fanout *fanout, struct sw_cursor *cursor)
 {
     const struct sw_tape *tape = fanout->tapes[cursor->tape];
-    if (cursor->gap || cursor->gap_unknown) {
+    if (cursor->gap || cursor->gap_unknown || cursor->reset || cursor->kind == SW_CURSOR_BARE) {
         return false;
     }
     if (cursor->kind == SW_CURSOR_PLACE) {
         return cursor->frame >= cursor->block->frames && !cursor->block->next;
     }
     if (cursor->kind == SW_CURSOR_END) {
-        return true;
+        return cursor->passed <= 0;
+    }
+    if (sw_cursor_renamed(tape, cursor)) {
+        return false;
     }
     const struct sw_board_entry *next = sw_board_behind(tape->board, cursor->seq);
     if (next && sw_cursor_may_read(cursor, next->seq)) {
@@ -209,7 +238,7 @@ bool sw_cursor_may_read(const struct sw_cursor *cursor, uint64_t seq)
 
 bool sw_cursor_waits(const struct sw_cursor *cursor)
 {
-    return cursor->kind == SW_CURSOR_BOARD && cursor->waits;
+    return (cursor->kind == SW_CURSOR_BOARD || cursor->kind == SW_CURSOR_BARE) && cursor->waits;
 }
 
 bool sw_reader_owed(const struct sw_fanout *fanout, const struct sw_reader *reader)
@@ -235,7 +264,7 @@ void sw_cursor_behind(struct sw_fanout *fanout, const struct sw_cursor *cursor,
     if (cursor->kind == SW_CURSOR_END) {
         return;
     }
-    if (cursor->kind == SW_CURSOR_BOARD) {
+    if (cursor->kind != SW_CURSOR_PLACE) {
         owed->behind = tape->walked - cursor->position;
         return;
     }
@@ -252,6 +281,10 @@ uint64_t sw_cursor_since_ms(struct sw_fanout *fanout, const struct sw_cursor *cu
 {
     if (cursor->kind == SW_CURSOR_END) {
         return UINT64_MAX;
+    }
+    if (cursor->kind == SW_CURSOR_BARE) {
+        uint64_t now = sw_loop_now_ms(fanout->loop);
+        return now - (uint32_t)((uint32_t)now - cursor->frame);
     }
     if (cursor->kind == SW_CURSOR_BOARD) {
         const struct sw_tape *tape = fanout->tapes[cursor->tape];
@@ -277,6 +310,16 @@ void sw_reader_owe(struct sw_fanout *fanout, struct sw_reader *reader, struct sw
     reader->queued_bytes += (uint32_t)owed.bytes;
     sw_count(&fanout->counters->behind, (int64_t)owed.behind);
     sw_count(&fanout->counters->queued_bytes, (int64_t)owed.bytes);
+}
+
+void sw_reader_replay(struct sw_fanout *fanout, struct sw_tape *tape, uint32_t place,
+                      uint64_t count)
+{
+    const struct sw_entry_hub *entry = &tape->hub[place];
+    struct sw_reader *reader = sw_reader(fanout, entry->slot);
+    reader->list[sw_entry_index(entry)].start -= count;
+    sw_reader_owe(fanout, reader, (struct sw_owed){.behind = count});
+    sw_count(&fanout->counters->due_total, (int64_t)count);
 }
 
 void sw_reader_settle(struct sw_fanout *fanout, struct sw_reader *reader, struct sw_owed owed)

@@ -16,6 +16,7 @@
 #define SW_FANOUT_FANOUT_H
 
 #include "bus/bus.h"
+#include "common/list.h"
 #include "common/map.h"
 #include "core/limits.h"
 #include "fanout/reader.h"
@@ -162,6 +163,8 @@ struct sw_fanout {
     uint32_t dirty_count;
     uint32_t due_head; /* slot + 1 */
     uint32_t due_tail;
+    uint32_t due_live; /* the last before those that can wait; 0: all can */
+    bool flushing;
 
     /* this turn's */
     bool turning;
@@ -188,6 +191,8 @@ struct sw_fanout {
     uint32_t fruitless;   /* looks since anything came back */
     uint32_t relief_next; /* the gate where the next look begins */
     uint32_t board_bytes; /* of one board */
+    struct sw_list runs;  /* that are kept, the one that was used last behind */
+    uint64_t runs_bytes;
 };
 
 /* `slots`: how many there may ever be. All borrowed. */
@@ -213,11 +218,18 @@ void sw_tape_joined(struct sw_tape *tape, struct sw_list *waiting);
 struct sw_tape *sw_tape_get(struct sw_fanout *fanout, uint32_t id, uint32_t generation);
 /* Nobody reads or awaits it: it is forgotten at once, and freed when it is clean. */
 void sw_tape_destroy(struct sw_fanout *fanout, struct sw_tape *tape);
-/* Renders it behind all others. A gap whose count is unknown waits for the next frame. */
+/* Renders it behind all others; `offset`: its place in the history, one behind the tape's newest;
+ * 0: it has none. */
 void sw_tape_append(struct sw_fanout *fanout, struct sw_tape *tape,
-                    const struct sw_message *message);
-void sw_tape_append_gap(struct sw_fanout *fanout, struct sw_tape *tape, uint64_t count,
-                        enum sw_shed reason);
+                    const struct sw_message *message, uint64_t offset);
+/* What is missing here. */
+struct sw_gap {
+    uint64_t count; /* of all, with offsets and without; 0: unknown, and waits for the next frame */
+    uint64_t from;  /* with `span`: the first offset, one behind the tape's newest */
+    uint64_t span;  /* so many have offsets; 0: none */
+    enum sw_shed reason;
+};
+void sw_tape_append_gap(struct sw_fanout *fanout, struct sw_tape *tape, const struct sw_gap *gap);
 
 /* What the bus says of the topic's history, with a join or later: the tape judges itself by it. */
 void sw_tape_state(struct sw_fanout *fanout, struct sw_tape *tape,
@@ -234,10 +246,11 @@ bool sw_tape_resolve(struct sw_fanout *fanout, struct sw_tape *tape, struct sw_m
 
 /* The pace of a max_hz, which is one of those that there are, or 0. */
 uint8_t sw_pace_of(unsigned max_hz);
-/* `slot` reads the tape from here on; subscription `index` of its list is filled in. A dirty tape
- * is walked first, so that what stands on it is nobody's who comes now. */
+/* `slot` reads the tape from here on, or from `start` where that is not NULL; subscription `index`
+ * of its list is filled in. A dirty tape is walked first, so that what stands on it is nobody's who
+ * comes now. */
 void sw_hub_subscribe(struct sw_fanout *fanout, struct sw_tape *tape, uint32_t slot, uint32_t index,
-                      struct sw_manner manner);
+                      struct sw_manner manner, const struct sw_start *start);
 /* What the subscription has been sent up to, behind the frame in flight. False: its topic has no
  * history. */
 bool sw_hub_position(struct sw_fanout *fanout, uint32_t slot, uint32_t index,
@@ -248,6 +261,10 @@ void sw_hub_set_manner(struct sw_fanout *fanout, uint32_t slot, uint32_t index,
 /* What a subscription that ends has missed and was not told yet. */
 struct sw_untold {
     uint32_t slow; /* deliveries */
+    enum sw_shed slow_reason;
+    uint64_t from; /* some of these have offsets, `from` to `to` under `epoch`; 0: none has */
+    uint64_t to;
+    struct sw_epoch epoch;
     uint32_t passed;
     enum sw_shed passed_reason;
     bool unknown; /* some of it has no count: then `slow` says nothing */

@@ -23,8 +23,33 @@ static void grow(struct sw_tape *tape)
     }
 }
 
+/* It gets what stands on the tape's last block behind `frame`, or in the history behind `offset`.
+ */
+static void start_before(struct sw_fanout *fanout, struct sw_tape *tape, uint32_t slot,
+                         const struct sw_start *start)
+{
+    struct sw_reader *reader = sw_reader(fanout, slot);
+    uint32_t place = tape->readers - 1;
+    struct sw_block *last = tape->last;
+    if (tape->history && start->after < tape->history->top) {
+        sw_cursor_bare(fanout, slot, tape, place, start->after);
+        sw_reader_replay(fanout, tape, place, tape->history->top - start->after);
+    } else if (!tape->history && start->replay && last && !last->gap) {
+        uint32_t frame = last->frames - 1;
+        uint32_t bytes = last->bytes - sw_block_start(last, frame);
+        sw_cursor_place(fanout, slot, tape, place, last, frame);
+        sw_reader_replay(fanout, tape, place, 1);
+        sw_reader_owe(fanout, reader, (struct sw_owed){.queued = 1, .bytes = bytes});
+    } else {
+        return;
+    }
+    if (!(reader->flags & (SW_WRITE_PENDING | SW_GATED))) {
+        sw_fanout_due_later(fanout, slot);
+    }
+}
+
 void sw_hub_subscribe(struct sw_fanout *fanout, struct sw_tape *tape, uint32_t slot, uint32_t index,
-                      struct sw_manner manner)
+                      struct sw_manner manner, const struct sw_start *start)
 {
     SW_ASSERT(!fanout->turning);
     if (tape->readers) {
@@ -49,6 +74,9 @@ void sw_hub_subscribe(struct sw_fanout *fanout, struct sw_tape *tape, uint32_t s
     tape->paced += manner.pace != 0;
     reader->subscriptions++;
     sw_count(&fanout->counters->subscriptions, 1);
+    if (start) {
+        start_before(fanout, tape, slot, start);
+    }
 }
 
 void sw_hub_set_manner(struct sw_fanout *fanout, uint32_t slot, uint32_t index,
@@ -92,6 +120,13 @@ static struct sw_untold forget(struct sw_fanout *fanout, const struct sw_tape *t
     struct sw_reader *reader = sw_reader(fanout, slot);
     const struct sw_cursor *cursor = &fanout->cursors[entry->cursor];
     untold.slow = cursor->gap;
+    untold.slow_reason = (enum sw_shed)cursor->gap_reason;
+    if (cursor->span) {
+        struct sw_stood stood = sw_cursor_stood(fanout, cursor);
+        untold.epoch = sw_history_name(tape, stood.epoch);
+        untold.from = stood.offset - cursor->span + 1;
+        untold.to = stood.offset;
+    }
     untold.unknown = cursor->gap_unknown;
     untold.passed = cursor->passed > 0 ? (uint32_t)cursor->passed : 0;
     untold.passed_reason = (enum sw_shed)cursor->reason;

@@ -5,11 +5,16 @@
 
 #include "fanout/board.h"
 #include "fanout/fanout.h"
+#include "fanout/history.h"
 
 /* ---- tape.c ---- */
 
 /* The bus was away: said now, where somebody still has to hear it. */
 void sw_tape_tell_lost(struct sw_fanout *fanout, struct sw_tape *tape);
+/* The stream is called from here on as its lineage says. */
+void sw_tape_append_name(struct sw_fanout *fanout, struct sw_tape *tape);
+/* The message that was the last before anybody read the tape, which retains it from now on. */
+void sw_tape_keep(struct sw_fanout *fanout, struct sw_tape *tape, const struct sw_message *message);
 
 /* ---- block holders (tape.c) ---- */
 
@@ -29,6 +34,9 @@ struct sw_owed {
 
 /* That much more waits for the reader. */
 void sw_reader_owe(struct sw_fanout *fanout, struct sw_reader *reader, struct sw_owed owed);
+/* The reader at that place gets so many from before its start: they are due from now on. */
+void sw_reader_replay(struct sw_fanout *fanout, struct sw_tape *tape, uint32_t place,
+                      uint64_t count);
 /* It does not wait any more. */
 void sw_reader_settle(struct sw_fanout *fanout, struct sw_reader *reader, struct sw_owed owed);
 void sw_reader_shed(struct sw_fanout *fanout, struct sw_reader *reader, uint64_t count,
@@ -42,6 +50,9 @@ void sw_reader_lose(struct sw_fanout *fanout, struct sw_reader *reader, unsigned
 /* A new last cursor of the slot; its hub entry points to it. */
 struct sw_cursor *sw_cursor_place(struct sw_fanout *fanout, uint32_t slot, struct sw_tape *tape,
                                   uint32_t place, struct sw_block *block, uint32_t frame);
+/* With history: it has read up to that offset, and all without one. */
+struct sw_cursor *sw_cursor_bare(struct sw_fanout *fanout, uint32_t slot, struct sw_tape *tape,
+                                 uint32_t place, uint64_t offset);
 struct sw_cursor *sw_cursor_board(struct sw_fanout *fanout, uint32_t slot, struct sw_tape *tape,
                                   uint32_t place, uint64_t seq, uint64_t position);
 /* It stands on its tape's board now; what it held is the caller's to leave. */
@@ -54,7 +65,7 @@ void sw_cursor_judge(struct sw_cursor *cursor, const struct sw_entry_hub *entry)
 void sw_cursor_take_board(struct sw_fanout *fanout, struct sw_cursor *cursor);
 void sw_cursor_move(struct sw_fanout *fanout, struct sw_cursor *cursor, struct sw_block *block,
                     uint32_t frame);
-/* It has read its tape to the end: it lets go of the last block. */
+/* It has read or lost all there is: it lets go of what it stands on. */
 void sw_cursor_let_go(struct sw_fanout *fanout, struct sw_cursor *cursor);
 /* Takes one out of its reader's ring and frees it; the hub entry is at TOP again. */
 void sw_cursor_destroy(struct sw_fanout *fanout, uint32_t slot, uint32_t cursor);
@@ -71,6 +82,38 @@ void sw_cursor_behind(struct sw_fanout *fanout, const struct sw_cursor *cursor,
                       struct sw_owed *owed);
 /* When the next frame that it has not read came; UINT64_MAX: there is none. */
 uint64_t sw_cursor_since_ms(struct sw_fanout *fanout, const struct sw_cursor *cursor);
+
+/* ---- cursors on a topic with history (bare.c) ---- */
+
+/* What it has been sent up to, whatever it stands on. */
+struct sw_stood {
+    uint64_t position;
+    uint64_t offset;
+    uint8_t epoch;
+};
+struct sw_stood sw_cursor_stood(const struct sw_fanout *fanout, const struct sw_cursor *cursor);
+/* It stands where its tape was walked up to before this turn; harmless without history. */
+void sw_cursor_note_walked(const struct sw_fanout *fanout, struct sw_cursor *cursor);
+/* It lets go of what it stands on, and will ask for what follows. */
+void sw_cursor_to_bare(struct sw_fanout *fanout, struct sw_cursor *cursor);
+/* A gap without a count that it will not meet any more: it is told of it, early. */
+void sw_cursor_note_unknown(struct sw_cursor *cursor);
+void sw_cursor_leave_run(struct sw_fanout *fanout, struct sw_cursor *cursor);
+/* What it reads from a run has left, or is in flight. */
+void sw_cursor_advance(struct sw_fanout *fanout, struct sw_cursor *cursor, uint32_t frames);
+/* Is its stream called otherwise than it knows? */
+static inline bool sw_cursor_renamed(const struct sw_tape *tape, const struct sw_cursor *cursor)
+{
+    return tape->history && cursor->epoch != tape->history->epoch &&
+           (cursor->kind == SW_CURSOR_BOARD || cursor->kind == SW_CURSOR_BARE);
+}
+/* Does it have to be asked for what the mark in front of it stands for? */
+bool sw_cursor_meets_gap(const struct sw_fanout *fanout, const struct sw_cursor *cursor);
+/* Is the block a gap mark that a reader in mode `all` asks about? */
+static inline bool sw_block_may_be_kept(const struct sw_block *block)
+{
+    return block->gap && block->span && block->shed != SW_SHED_TOO_LARGE;
+}
 
 /* ---- boards (board.c) ---- */
 
@@ -129,13 +172,15 @@ static inline void sw_gate_wrote(struct sw_fanout *fanout, uint32_t slot, struct
     }
 }
 
-/* ---- pieces (read.c) ---- */
+/* ---- pieces (left.c) ---- */
 
 enum sw_piece_kind {
     SW_PIECE_FRAMES, /* of a block on the tape */
+    SW_PIECE_RUN,    /* of a run of the history */
     SW_PIECE_ENTRY,  /* one of the tape's board */
     SW_PIECE_GAP,    /* the cursor's `gap`, told */
     SW_PIECE_PASSED, /* its `passed` */
+    SW_PIECE_NAME,   /* what its stream is called, or that it was reset */
 };
 
 /* A run of frames of one block, as one entry of an iovec. */
@@ -159,6 +204,22 @@ struct sw_taken {
     struct sw_flight *flight; /* which this is about; NULL: none waits */
 };
 
+static inline size_t sw_piece_bytes(const struct sw_piece *piece)
+{
+    return sw_block_end(piece->block, piece->frame + piece->frames - 1) -
+           sw_block_start(piece->block, piece->frame);
+}
+
+static inline size_t sw_least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* What they tell is told another time. */
+void sw_pieces_forget(struct sw_fanout *fanout, const struct sw_piece *pieces, unsigned count);
+/* A reader of a board goes past so many positions. */
+void sw_cursor_pass(struct sw_fanout *fanout, struct sw_reader *reader, struct sw_cursor *cursor,
+                    uint64_t count);
 /* So much of the pieces was taken: cursors move, accounts follow, the rest of the frame in flight
  * goes to a write request. True: nothing of them is left, or waits. */
 bool sw_pieces_advance(struct sw_fanout *fanout, uint32_t slot, const struct sw_piece *pieces,
@@ -212,6 +273,8 @@ void sw_policy_since(struct sw_fanout *fanout, uint32_t slot);
 
 /* ---- the turn (walk.c) ---- */
 
+/* As sw_fanout_due, behind those who are not brought up to date from a history. */
+void sw_fanout_due_later(struct sw_fanout *fanout, uint32_t slot);
 /* Counts a write; looks at the clock now and then: the time for writing may be over. */
 void sw_fanout_check_time(struct sw_fanout *fanout);
 
@@ -239,6 +302,8 @@ enum sw_fault {
     SW_FAULT_FLUSH, /* a cursor moves one frame too far */
     SW_FAULT_SENT,  /* a turn counts as sent, and was not written */
     SW_FAULT_TOLD,  /* what is told is one less than what was shed */
+    SW_FAULT_NAME,  /* that a stream is called otherwise is not said */
+    SW_FAULT_JUDGE, /* who stands on another stream stays there */
 };
 
 #ifdef SW_FAULTS

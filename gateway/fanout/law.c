@@ -4,19 +4,6 @@
 
 #ifdef SW_LAW
 
-static uint64_t position(struct sw_fanout *fanout, const struct sw_tape *tape,
-                         const struct sw_entry_hub *entry)
-{
-    if (!entry->cursor) {
-        return tape->walked;
-    }
-    const struct sw_cursor *cursor = &fanout->cursors[entry->cursor];
-    if (cursor->kind != SW_CURSOR_PLACE) {
-        return cursor->kind == SW_CURSOR_BOARD ? cursor->position : tape->walked;
-    }
-    return sw_block_position(cursor->block, cursor->frame);
-}
-
 static void check_subscription(struct sw_fanout *fanout, uint32_t slot, uint32_t index,
                                struct sw_owed *sum)
 {
@@ -26,7 +13,8 @@ static void check_subscription(struct sw_fanout *fanout, uint32_t slot, uint32_t
     SW_ASSERT(entry->slot == slot);
     SW_ASSERT(sw_entry_index(entry) == index);
     SW_ASSERT((entry->word & SW_ENTRY_SOLO) == (sw_reader(fanout, slot)->subscriptions == 1));
-    uint64_t at = position(fanout, tape, entry);
+    uint64_t at = entry->cursor ? sw_cursor_stood(fanout, &fanout->cursors[entry->cursor]).position
+                                : tape->walked;
     SW_ASSERT(at == subscription->start + subscription->sent + subscription->shed +
                         subscription->in_flight);
     sum->behind += subscription->in_flight;

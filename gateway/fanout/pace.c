@@ -58,7 +58,9 @@ void sw_ticker_leave(struct sw_fanout *fanout, struct sw_cursor *cursor)
 static void tick(struct sw_fanout *fanout, struct sw_cursor *cursor)
 {
     uint32_t slot = cursor->slot;
-    bool news = cursor->seq != sw_board_last(fanout->tapes[cursor->tape]) || cursor->passed;
+    const struct sw_tape *tape = fanout->tapes[cursor->tape];
+    bool news =
+        cursor->seq != sw_board_last(tape) || cursor->passed || sw_cursor_renamed(tape, cursor);
     if (!news) {
         sw_cursor_destroy(fanout, slot, (uint32_t)(cursor - fanout->cursors));
         return;

@@ -3,6 +3,7 @@
  *
  *   mode        pressured            above high, and old     above max
  *   all         -                    the oldest is shed      the same, whatever its age
+ *   (with history                    let go of, asked later  the same)
  *   latest      onto the board       -                       onto the board
  *   disconnect  -                    (10 s: gate.c) ended    ended
  *
@@ -132,7 +133,8 @@ static void shed_frames(struct sw_fanout *fanout, struct sw_reader *reader,
         sw_reader_lose(fanout, reader, block->rule, count, SW_SHED_SLOW);
         SW_LAW_ADD(fanout, fanout->tapes[cursor->tape], cursor->place, shed, count);
         cursor->gap += (uint32_t)count - sw_fanout_faulty(SW_FAULT_TOLD);
-        cursor->gap_unknown = cursor->gap_unknown || (block->gap && block->count == 0);
+        cursor->gap_reason = SW_SHED_SLOW;
+        cursor->gap_unknown = cursor->gap_unknown || sw_block_is_unknown(block);
         sw_cursor_move(fanout, cursor, block, cursor->frame + n);
     }
 }
@@ -185,6 +187,10 @@ static void shed(struct sw_fanout *fanout, struct sw_reader *reader,
         struct sw_cursor *cursor = furthest(fanout, reader, &since, &next);
         if (!cursor || since > shedding->until_ms) {
             return;
+        }
+        if (fanout->tapes[cursor->tape]->history) {
+            sw_cursor_to_bare(fanout, cursor);
+            continue;
         }
         uint64_t until = next < UINT64_MAX - SHED_STEP_MS ? next + SHED_STEP_MS : next;
         shed_from(fanout, reader, cursor, shedding,

@@ -59,33 +59,42 @@ enum sw_cursor_kind {
     SW_CURSOR_PLACE, /* it has read `frame` frames of `block`, which it holds */
     SW_CURSOR_BOARD, /* it has read its tape's board up to `seq`, and holds nothing */
     SW_CURSOR_END,   /* it has read or lost all, holds nothing, and has yet to hear of its gap */
+    SW_CURSOR_BARE,  /* with history: it has read up to `offset`, and holds no block of the tape */
 };
 
-/* A subscription that is behind. What is missing directly before it and not yet told: `gap` (shed
- * as slow) and `passed` (conflated or paced).
+/* A subscription that is behind. What is missing directly before it and not yet told: `gap` and
+ * `passed` (conflated or paced). On a topic with history also what its stream is called by now,
+ * where `epoch` is an older name's number, and that it was reset.
  * One tick's reading of a board takes long where the reader is slow; what comes meanwhile is the
  * next tick's. So once it has begun, `frame` is how far it goes: the low half of a seq. */
 struct sw_cursor {
     union {
         struct sw_block *block;
         uint64_t seq;
+        struct sw_run_kept *run; /* BARE: where it stands while it reads one; or NULL */
     };
-    uint64_t position; /* BOARD: of the tape, behind what it has read or passed */
-    uint32_t frame;    /* BOARD: `waits`: its index at the ticker; `begun`: see there */
+    uint64_t position; /* BARE, BOARD: of the tape, behind what it has read or passed */
+    uint64_t offset;   /* BARE, BOARD, with history: the same */
+    uint32_t frame;    /* BOARD: `waits`: its index at the ticker; `begun`: see there. BARE: since
+                          when it waits, in ms; wraps */
     uint32_t next;     /* of the same reader's ring */
     uint32_t slot;
     uint32_t tape;
     uint32_t place; /* in the hub */
     uint32_t gap;
+    uint32_t span;           /* so many of them have offsets: the last that it passed */
     int32_t passed;          /* below 0: told already, not passed yet */
     uint16_t told;           /* when `passed` was last told; SW_TOLD_MS, wraps */
     uint8_t kind : 2;        /* enum sw_cursor_kind */
-    uint8_t waits : 1;       /* BOARD: for its tick */
+    uint8_t waits : 1;       /* BOARD: for its tick; BARE: for a run */
     uint8_t begun : 1;       /* BOARD: since its tick it has begun to read */
     uint8_t gap_unknown : 1; /* a gap without a count is in `gap` */
+    uint8_t reset : 1;       /* its stream is another than it was */
     uint8_t reason;          /* enum sw_shed of `passed` */
+    uint8_t gap_reason;      /* enum sw_shed of `gap` */
+    uint8_t epoch;           /* BARE, BOARD, with history: the number of its name */
 };
-_Static_assert(sizeof(struct sw_cursor) == 48, "cursors are dense");
+_Static_assert(sizeof(struct sw_cursor) == 64, "a cursor is one cache line");
 
 #define SW_TOLD_MS 64
 

@@ -7,16 +7,30 @@ void sw_block_hold(struct sw_block *block)
     block->refs++;
 }
 
-/* Does only its clean tape hold it? Then the tape lets go too, and remembers what size its turns
- * need. */
+/* Does only its clean tape hold it, and not for who may ask for its last message? Then the tape
+ * lets go too, and remembers what size its turns need. */
 static bool held_by_tape_alone(struct sw_fanout *fanout, struct sw_block *block)
 {
     struct sw_tape *tape = fanout->tapes[block->tape];
-    if (!tape || tape->last != block || tape->turn.block) {
+    if (!tape || tape->last != block || tape->turn.block || (tape->retain && !block->gap)) {
         return false;
     }
     tape->last = NULL;
     return true;
+}
+
+/* Nobody holds it any more. */
+static void block_gone(struct sw_fanout *fanout, struct sw_block *block)
+{
+    struct sw_tape *tape = fanout->tapes[block->tape];
+    if (tape && tape->history && tape->history->oldest == block) {
+        tape->history->oldest = block->next;
+    }
+    if (block->pins) {
+        block->next = NULL;
+    } else {
+        sw_block_free(&fanout->pool, block);
+    }
 }
 
 void sw_block_leave(struct sw_fanout *fanout, struct sw_block *block)
@@ -28,11 +42,7 @@ void sw_block_leave(struct sw_fanout *fanout, struct sw_block *block)
         }
         struct sw_block *next = block->next;
         block->refs = 0;
-        if (block->pins) {
-            block->next = NULL;
-        } else {
-            sw_block_free(&fanout->pool, block);
-        }
+        block_gone(fanout, block);
         block = next;
     }
 }
@@ -104,6 +114,7 @@ void sw_tape_joined(struct sw_tape *tape, struct sw_list *waiting)
 static void tape_free(struct sw_fanout *fanout, struct sw_tape *tape)
 {
     struct sw_block *last = tape->last;
+    sw_history_destroy(fanout, tape);
     fanout->tapes[tape->id] = NULL;
     if (last) {
         sw_block_leave(fanout, last);
@@ -147,28 +158,50 @@ void sw_tape_turned(struct sw_fanout *fanout, struct sw_tape *tape)
     }
 }
 
-/* The block for the next frame of `need` bytes: the last one, or a new one behind it. */
-static struct sw_block *room(struct sw_fanout *fanout, struct sw_tape *tape, size_t need,
-                             bool alone, uint64_t now_ms)
+/* What the next frame is. */
+struct frame {
+    size_t bytes;
+    bool alone;
+    bool positioned;
+};
+
+static struct sw_block *create_block(struct sw_fanout *fanout, struct sw_tape *tape,
+                                     const struct frame *frame, uint64_t now_ms)
 {
-    struct sw_block *last = tape->last;
-    if (last && !alone && sw_block_fits(last, need, now_ms)) {
-        return last;
-    }
-    struct sw_block *block = sw_block_create(&fanout->pool, tape->tier, need, alone);
+    struct sw_block *block = sw_block_create(&fanout->pool, tape->tier, frame->bytes, frame->alone);
     block->tape = tape->id;
     block->rule = tape->rule;
     block->first = tape->top;
     block->born_ms = now_ms;
     block->refs = 1; /* the tape's */
+    if (tape->history) {
+        block->positioned = frame->positioned;
+        block->plain = (uint32_t)sw_tape_plain(tape);
+        block->epoch = tape->history->epoch;
+    }
+    return block;
+}
+
+/* The block for the next frame: the last one, or a new one behind it. */
+static struct sw_block *room(struct sw_fanout *fanout, struct sw_tape *tape,
+                             const struct frame *frame, uint64_t now_ms)
+{
+    struct sw_block *last = tape->last;
+    bool same = last && last->positioned == frame->positioned;
+    if (same && !frame->alone && sw_block_fits(last, frame->bytes, now_ms)) {
+        return last;
+    }
+    struct sw_block *block = create_block(fanout, tape, frame, now_ms);
     tape->last = block;
     if (last) {
-        if (tape->tier < SW_BLOCK_TIERS - 1) {
+        if (same && tape->tier < SW_BLOCK_TIERS - 1) {
             tape->tier++;
         }
         last->next = block;
         sw_block_hold(block);
         sw_block_leave(fanout, last);
+    } else if (tape->history) {
+        tape->history->oldest = block;
     }
     return block;
 }
@@ -190,38 +223,63 @@ static void make_dirty(struct sw_fanout *fanout, struct sw_tape *tape, struct sw
     fanout->dirty_count++;
 }
 
+static void render(struct sw_fanout *fanout, const struct sw_tape *tape, struct sw_block *block,
+                   const struct sw_push *push, size_t text_size, size_t size)
+{
+    char *out = sw_block_data(block) + block->bytes;
+    char *end = sw_encoding_write(&fanout->encodings[tape->encoding], push, text_size, out);
+    SW_ASSERT(end == out + size);
+    sw_block_add(block, size, sw_loop_now_ms(fanout->loop));
+}
+
 /* One frame, rendered once. */
 static struct sw_block *append(struct sw_fanout *fanout, struct sw_tape *tape,
                                const struct sw_push *push)
 {
     const struct sw_encoding *encoding = &fanout->encodings[tape->encoding];
-    uint64_t now_ms = sw_loop_now_ms(fanout->loop);
     size_t text_size;
     size_t size = sw_encoding_size(encoding, push, &text_size);
-    struct sw_block *block = room(fanout, tape, size, push->kind != SW_PUSH_MESSAGE, now_ms);
+    bool message = push->kind == SW_PUSH_MESSAGE;
+    struct frame frame = {
+        .bytes = size, .alone = !message, .positioned = message && push->offset != 0};
+    struct sw_block *block = room(fanout, tape, &frame, sw_loop_now_ms(fanout->loop));
     make_dirty(fanout, tape, block);
-    char *out = sw_block_data(block) + block->bytes;
-    char *end = sw_encoding_write(encoding, push, text_size, out);
-    SW_ASSERT(end == out + size);
-    sw_block_add(block, size, now_ms);
+    render(fanout, tape, block, push, text_size, size);
     tape->turn.bytes += (uint32_t)size;
     return block;
 }
 
-static void append_gap(struct sw_fanout *fanout, struct sw_tape *tape, uint64_t count,
-                       enum sw_shed reason)
+static void append_gap(struct sw_fanout *fanout, struct sw_tape *tape, const struct sw_gap *gap)
 {
     struct sw_push push = {.kind = SW_PUSH_DROPPED,
                            .name = sw_tape_name(tape),
                            .pattern = tape->pattern,
-                           .count = count,
-                           .reason = reason};
+                           .count = gap->count,
+                           .reason = gap->reason};
+    if (gap->span) {
+        push.epoch = tape->history->lineage.epoch;
+        push.from = gap->from;
+        push.to = gap->from + gap->span - 1;
+    }
     struct sw_block *block = append(fanout, tape, &push);
     block->gap = true;
-    block->count = count;
-    block->shed = (uint8_t)reason;
-    tape->turn.gaps += count;
-    tape->top += count;
+    block->count = (uint32_t)gap->count;
+    block->span = (uint32_t)gap->span;
+    block->shed = (uint8_t)gap->reason;
+    tape->turn.gaps += gap->count;
+    tape->top += gap->count;
+}
+
+void sw_tape_append_name(struct sw_fanout *fanout, struct sw_tape *tape)
+{
+    struct sw_push push = {.kind = SW_PUSH_EPOCH,
+                           .name = sw_tape_name(tape),
+                           .pattern = tape->pattern,
+                           .offset = tape->history->top,
+                           .epoch = tape->history->lineage.epoch};
+    struct sw_block *block = append(fanout, tape, &push);
+    block->gap = true;
+    block->renames = true;
 }
 
 /* Said directly before what follows, so that readers stay at TOP meanwhile. */
@@ -229,7 +287,7 @@ void sw_tape_tell_lost(struct sw_fanout *fanout, struct sw_tape *tape)
 {
     if (tape->lost) {
         tape->lost = false;
-        append_gap(fanout, tape, 0, SW_SHED_FEED);
+        append_gap(fanout, tape, &(struct sw_gap){.reason = SW_SHED_FEED});
     }
 }
 
@@ -242,16 +300,32 @@ static void bound_turn(struct sw_fanout *fanout, struct sw_tape *tape)
     }
 }
 
-void sw_tape_append(struct sw_fanout *fanout, struct sw_tape *tape,
-                    const struct sw_message *message)
+/* Nobody reads it, but somebody waits to: it only counts. */
+static void pass(struct sw_tape *tape, uint64_t count, uint64_t span)
 {
+    struct sw_tape_history *history = tape->history;
+    if (history) {
+        tape->top += count;
+        tape->walked = tape->top;
+        history->top += span;
+        history->walked = history->top;
+    }
+}
+
+void sw_tape_append(struct sw_fanout *fanout, struct sw_tape *tape,
+                    const struct sw_message *message, uint64_t offset)
+{
+    offset = tape->history ? offset : 0;
+    SW_ASSERT(offset == 0 || offset == tape->history->top + 1);
     if (tape->readers == 0) {
+        pass(tape, 1, offset != 0);
         return;
     }
     sw_tape_tell_lost(fanout, tape);
     struct sw_push push = {.kind = SW_PUSH_MESSAGE,
                            .name = sw_tape_name(tape),
                            .pattern = tape->pattern,
+                           .offset = offset,
                            .message = message};
     append(fanout, tape, &push);
     if (tape->turn.messages == 0) {
@@ -259,20 +333,53 @@ void sw_tape_append(struct sw_fanout *fanout, struct sw_tape *tape,
     }
     tape->turn.messages++;
     tape->top++;
+    if (offset) {
+        tape->history->top++;
+    }
     bound_turn(fanout, tape);
 }
 
-void sw_tape_append_gap(struct sw_fanout *fanout, struct sw_tape *tape, uint64_t count,
-                        enum sw_shed reason)
+void sw_tape_append_gap(struct sw_fanout *fanout, struct sw_tape *tape, const struct sw_gap *gap)
 {
+    SW_ASSERT(gap->span == 0 || (tape->history && gap->from == tape->history->top + 1));
+    bool counted = gap->count && gap->count <= SW_BEHIND_MAX / 4; /* no reader's account has more */
+    struct sw_gap told = *gap;
+    if (!counted) {
+        tape->lost = tape->readers != 0;
+        told.count = told.span; /* what has offsets is counted all the same */
+    }
+    if (told.span) {
+        sw_history_mark(tape, &told);
+    }
     if (tape->readers == 0) {
+        pass(tape, told.count, told.span);
         return;
     }
-    if (count == 0 || count > SW_BEHIND_MAX / 4) { /* no reader's account holds more */
-        tape->lost = true;
+    if (!told.count) {
         return;
     }
-    sw_tape_tell_lost(fanout, tape);
-    append_gap(fanout, tape, count, reason);
+    if (counted) {
+        sw_tape_tell_lost(fanout, tape);
+    }
+    append_gap(fanout, tape, &told);
+    if (tape->history) {
+        tape->history->top += told.span;
+    }
     bound_turn(fanout, tape);
+}
+
+void sw_tape_keep(struct sw_fanout *fanout, struct sw_tape *tape, const struct sw_message *message)
+{
+    const struct sw_encoding *encoding = &fanout->encodings[tape->encoding];
+    struct sw_push push = {.kind = SW_PUSH_MESSAGE,
+                           .name = sw_tape_name(tape),
+                           .pattern = tape->pattern,
+                           .message = message};
+    size_t text_size;
+    struct frame frame = {.bytes = sw_encoding_size(encoding, &push, &text_size)};
+    struct sw_block *block = room(fanout, tape, &frame, sw_loop_now_ms(fanout->loop));
+    render(fanout, tape, block, &push, text_size, frame.bytes);
+    tape->top++;
+    tape->walked = tape->top;
+    tape->retain = true;
 }

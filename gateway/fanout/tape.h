@@ -2,7 +2,7 @@
 /* A tape: all frames of one subscribed string in one encoding, in order, rendered once. It exists
  * while somebody of this worker reads it, or waits to. Its hub is the array of who reads it.
  *
- * There is one for each topic that is read, so it is kept small: 124 bytes and the name, with room
+ * There is one for each topic that is read, so it is kept small: 132 bytes and the name, with room
  * for one reader.
  *
  * A tape is dirty from its first append until it is walked, once, at the turn's end. `top` counts
@@ -73,11 +73,40 @@ struct sw_tape_turn {
     };
 };
 
-/* What a tape knows of its topic's history; a plain topic has none. */
+/* Former names of a stream that cursors may still stand under. */
+#define SW_TAPE_NAMES 16
+/* Gap marks whose reasons are remembered for those who find the same messages gone. */
+#define SW_TAPE_MARKS 4
+
+/* Offsets that a gap mark named. */
+struct sw_tape_mark {
+    uint64_t from;
+    uint64_t to;
+    enum sw_shed reason;
+};
+
+/* What a tape knows of its topic's history; a plain topic has none. The position of the law is the
+ * offset and the number of all that has none (`plain`): tape->top - history->top. */
 struct sw_tape_history {
     struct sw_list waiting; /* session/pending, who waits for a run or a check */
     struct sw_lineage lineage;
-    uint64_t top; /* offset of the newest message on the tape, or known to be gone */
+    uint64_t top;         /* offset of the newest message on the tape, or known to be gone */
+    uint64_t walked;      /* the one that readers at TOP have been told of */
+    uint64_t gone;        /* up to this offset nothing is kept any more */
+    uint32_t check;       /* the last one that was asked for */
+    uint32_t checked;     /* what is known rests on a look begun behind that one */
+    uint8_t epoch;        /* the number of the present name; wraps */
+    uint8_t walked_epoch; /* as `walked` */
+    struct sw_epoch names[SW_TAPE_NAMES]; /* by number */
+    struct sw_tape_mark marks[SW_TAPE_MARKS];
+    uint32_t marked;           /* marks so far */
+    struct sw_block *oldest;   /* the first block of the tape that there still is */
+    struct sw_run_kept **runs; /* by number, ascending */
+    uint32_t runs_count;
+    uint32_t runs_capacity;
+    uint64_t *asked; /* runs that the bus has not answered yet */
+    uint32_t asked_count;
+    uint32_t asked_capacity;
 };
 
 struct sw_tape {
@@ -90,6 +119,7 @@ struct sw_tape {
     bool lost; /* the bus was away: a gap of unknown count goes before the next frame */
     uint8_t name_size;
     uint8_t rule;        /* the index of its topic rule */
+    bool retain;         /* its last message stays, for who asks for it; set with the rule */
     uint32_t dirty_next; /* id + 1 */
     uint32_t readers;
     uint32_t paced; /* readers with a pace */
@@ -112,6 +142,21 @@ static inline bool sw_tape_awaited(const struct sw_tape *tape)
                                     : tape->history                ? &tape->history->waiting
                                                                    : NULL;
     return waiting && !sw_list_empty(waiting);
+}
+
+/* The number of positions on a tape with history that have no offset; wraps. */
+static inline uint64_t sw_tape_plain(const struct sw_tape *tape)
+{
+    return tape->top - tape->history->top;
+}
+
+/* The offset that a reader has reached who has read `frame` frames of a block of the tape. */
+static inline uint64_t sw_tape_offset(const struct sw_tape *tape, const struct sw_block *block,
+                                      uint32_t frame)
+{
+    uint64_t plain = sw_tape_plain(tape);
+    uint32_t since = (uint32_t)plain - block->plain;
+    return block->first - (plain - since) + sw_block_offsets(block, frame);
 }
 
 static inline struct sw_slice sw_tape_name(const struct sw_tape *tape)

@@ -6,6 +6,7 @@
 #include "common/clock.h"
 #include "common/mem.h"
 #include "fanout/internal.h"
+#include "fanout/run.h"
 
 /* Rows fetched ahead of the walk; measured without effect up to 10,000 readers, kept for more. */
 #define PREFETCH 8
@@ -22,6 +23,7 @@ struct walk {
     bool direct;          /* everybody who is free is written to at once */
     bool solo;            /* those whose only subscription this is are */
     bool items;
+    bool unknown;   /* a gap mark without a count is part of it */
     uint32_t piece; /* of this turn, where items */
     uint64_t owed;  /* readers that are owed the turn */
     uint64_t sent;  /* readers that were written to at once */
@@ -40,6 +42,8 @@ static void walk_init(struct walk *walk, struct sw_tape *tape, bool alone, bool 
     walk->writes = 0;
     bool fits = true;
     bool gap = false;
+    bool kept = false;
+    walk->unknown = false;
     uint32_t frame = tape->turn.frame;
     for (struct sw_block *block = tape->turn.block; block; block = block->next) {
         if (frame < block->frames) {
@@ -54,9 +58,12 @@ static void walk_init(struct walk *walk, struct sw_tape *tape, bool alone, bool 
                 (struct sw_piece){.frame = frame, .frames = block->frames - frame, .block = block};
             walk->count++;
             gap = gap || block->gap;
+            kept = kept || sw_block_may_be_kept(block);
+            walk->unknown = walk->unknown || sw_block_is_unknown(block);
         }
         frame = 0;
     }
+    fits = fits && !kept; /* else some ask for what the mark stands for */
     walk->solo = fits;
     walk->direct = fits && alone;
     walk->items = turning && !alone && walk->count == 1 && !gap;
@@ -209,6 +216,7 @@ static void stand_again(struct sw_fanout *fanout, const struct walk *walk, struc
 {
     if (paced) {
         sw_cursor_to_board(fanout, cursor, walk->board_seq, walk->tape->walked);
+        sw_cursor_note_walked(fanout, cursor);
         return;
     }
     cursor->kind = SW_CURSOR_PLACE;
@@ -235,6 +243,9 @@ static void owe(struct sw_fanout *fanout, struct walk *walk, uint32_t place,
         sw_reader_owe(fanout, reader, walk->waits);
     } else if (cursor || paced) {
         sw_reader_owe(fanout, reader, (struct sw_owed){.behind = walk->due});
+        if (cursor && cursor->kind == SW_CURSOR_BARE && walk->unknown) {
+            sw_cursor_note_unknown(cursor);
+        }
         if (!cursor) {
             cursor = sw_cursor_board(fanout, slot, tape, place, walk->board_seq, tape->walked);
         }
@@ -338,7 +349,7 @@ static void count_gaps(struct sw_fanout *fanout, const struct walk *walk)
     for (unsigned i = 0; walk->tape->turn.gaps && i < walk->count; i++) {
         const struct sw_block *block = walk->pieces[i].block;
         if (block->gap) {
-            int64_t lost = (int64_t)(block->count * walk->sent);
+            int64_t lost = (int64_t)block->count * (int64_t)walk->sent;
             sw_count(&fanout->counters->shed_total[block->shed], lost);
             sw_count(&fanout->counters->rule_shed_total[block->rule], lost);
         }
@@ -372,6 +383,10 @@ static void walk_tape(struct sw_fanout *fanout, struct sw_tape *tape, bool alone
                          walk.sent * tape->turn.messages);
     }
     tape->walked = tape->top;
+    if (tape->history) {
+        tape->history->walked = tape->history->top;
+        tape->history->walked_epoch = tape->history->epoch;
+    }
     sw_board_turned(fanout, tape);
 }
 
@@ -634,9 +649,13 @@ void sw_fanout_turned(struct sw_fanout *fanout)
     }
     gather_count(fanout);
     fanout->turning = false;
+    fanout->flushing = false;
     for (uint32_t i = 0; i < fanout->pieces_count; i++) {
         sw_tape_turned(fanout, fanout->tapes[fanout->pieces[i].tape]);
     }
     fanout->pieces_count = 0;
     fanout->items_count = 0;
+    if (!sw_list_empty(&fanout->runs)) {
+        sw_runs_trim(fanout);
+    }
 }

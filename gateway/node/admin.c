@@ -2,6 +2,7 @@
 #include "node/admin.h"
 
 #include "api/connections.h"
+#include "api/history.h"
 #include "api/metrics.h"
 #include "api/topics.h"
 #include "common/json.h"
@@ -33,6 +34,11 @@ static void on_publish(void *context, struct sw_http *http, const struct sw_requ
 static void on_topics(void *context, struct sw_http *http, const struct sw_request *request)
 {
     sw_api_topics(&((const struct sw_admin *)context)->node.roles, http, request);
+}
+
+static void on_history(void *context, struct sw_http *http, const struct sw_request *request)
+{
+    sw_api_history(&((const struct sw_admin *)context)->node.roles, http, request);
 }
 
 static void on_connections(void *context, struct sw_http *http, const struct sw_request *request)
@@ -119,6 +125,7 @@ static const struct sw_route routes[] = {
      .prefix = true,
      .max_body = PUBLISH_BODY_BYTES,
      .handle = on_topic},
+    {.methods = SW_GET | SW_HEAD, .path = "/v1/topics/", .prefix = true, .handle = on_history},
     {.methods = SW_POST,
      .path = "/v1/publish",
      .max_body = PUBLISH_BODY_BYTES,

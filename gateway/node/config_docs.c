@@ -178,7 +178,9 @@ static const char rules_head[] =
     "{\n"
     "  \"" SW_CONFIG_RULES "\": [\n"
     "    { \"match\": \"ticker.>\", \"mode\": \"latest\", \"max_hz\": 10 },\n"
-    "    { \"match\": \"audit.*\", \"mode\": \"disconnect\", \"client_publish\": false }\n"
+    "    { \"match\": \"audit.*\", \"mode\": \"disconnect\", \"client_publish\": false },\n"
+    "    { \"match\": \"orders.>\", \"history\": { \"size\": 1000, \"ttl_ms\": 600000 } },\n"
+    "    { \"match\": \"price.*\", \"retain\": true, \"retain_key\": \"last:{topic}\" }\n"
     "  ]\n"
     "}\n"
     "```\n\n"
@@ -199,10 +201,7 @@ static void append_rule_keys(struct sw_buf *out)
         sw_buf_printf(out, "| `\"%s\"` | %s | %s | %s |\n", row->name, row->form, row->fallback,
                       row->help);
     }
-    sw_buf_printf(
-        out, "\nAt most %d rules. Reserved for later versions, and refused until then: ", SW_RULES);
-    append_names(out, sw_config_rule_later);
-    sw_buf_append_slice(out, SW_SLICE(".\n"));
+    sw_buf_printf(out, "\nAt most %d rules.\n", SW_RULES);
 }
 
 void sw_config_docs(struct sw_buf *out)
@@ -239,6 +238,29 @@ static void append_setting(struct sw_buf *out, enum sw_config_rule_key key, cons
     sw_buf_append_byte(out, '\n');
 }
 
+/* What stays of a topic's messages, and what that costs at most. */
+static void append_kept(const struct sw_config *config, const struct sw_rule *rule,
+                        struct sw_buf *out)
+{
+    uint64_t most = (uint64_t)rule->history_size * rule->max_message_bytes;
+    if (!rule->history_size) {
+        append_setting(out, SW_CONFIG_RULE_HISTORY, "none");
+        append_setting(out, SW_CONFIG_RULE_RETAIN, "%s", rule->retain ? "true" : "false");
+        if (rule->retain_key.size) {
+            append_setting(out, SW_CONFIG_RULE_RETAIN_KEY, "%.*s", SW_SLICE_ARG(rule->retain_key));
+        }
+        return;
+    }
+    append_setting(out, SW_CONFIG_RULE_HISTORY, "%u messages, until %llu ms after the last",
+                   rule->history_size, (unsigned long long)rule->history_ttl_ms);
+    sw_buf_printf(out, "%21sof each topic that is read at most %llu bytes in this node's memory\n",
+                  "", (unsigned long long)(most < SW_HISTORY_BYTES ? most : SW_HISTORY_BYTES));
+    if (strcmp(config->bus, "memory") != 0) {
+        sw_buf_printf(out, "%21sof each topic at most %llu bytes in Redis\n", "",
+                      (unsigned long long)most);
+    }
+}
+
 static void append_settings(const struct sw_config *config, const struct sw_rule *rule,
                             struct sw_buf *out)
 {
@@ -255,6 +277,7 @@ static void append_settings(const struct sw_config *config, const struct sw_rule
     append_setting(out, SW_CONFIG_RULE_MAX_MESSAGE_BYTES, "%u%s", rule->max_message_bytes,
                    rule->max_message_bytes == config->max_message_bytes ? " (the node's)" : "");
     append_setting(out, SW_CONFIG_RULE_CLIENT_PUBLISH, "%s", publish[rule->client_publish + 1]);
+    append_kept(config, rule, out);
 }
 
 bool sw_config_explain(const struct sw_config *config, struct sw_slice name, struct sw_buf *out)
@@ -365,15 +388,17 @@ static void warn_of_certificate(const struct sw_config *config, struct sw_buf *o
     sw_buf_deinit(&why);
 }
 
-void sw_config_warnings(const struct sw_config *config, struct sw_buf *out)
+static void warn_of_rules(const struct sw_config *config, struct sw_buf *out)
 {
-    warn_of_certificate(config, out);
-    warn_of_keys(config, out);
-    warn_of_readers(config, out);
-    warn_of_everybody(config, out);
-    warn_of_patience(config, out);
     const struct sw_rules *rules = &config->rules;
     for (uint32_t i = 0; i + 1 < rules->count; i++) {
+        if (rules->rows[i].retain_key.size && strcmp(config->bus, "memory") == 0) {
+            append_rule_name(config, i, out);
+            sw_buf_append_slice(out,
+                                SW_SLICE(": \"retain_key\" is a key of Redis, and --bus memory "
+                                         "has none: what was never published here is not "
+                                         "found\n"));
+        }
         struct sw_slice match = rules->rows[i].match;
         bool pattern = sw_topic_kind(match, rules->separator, NULL) == SW_TOPIC_PATTERN;
         uint32_t first = sw_rule_index(rules, sw_rules_find(rules, match, pattern));
@@ -384,6 +409,16 @@ void sw_config_warnings(const struct sw_config *config, struct sw_buf *out)
             sw_buf_append_slice(out, SW_SLICE(" covers it; put it before that one\n"));
         }
     }
+}
+
+void sw_config_warnings(const struct sw_config *config, struct sw_buf *out)
+{
+    warn_of_certificate(config, out);
+    warn_of_keys(config, out);
+    warn_of_readers(config, out);
+    warn_of_everybody(config, out);
+    warn_of_patience(config, out);
+    warn_of_rules(config, out);
 }
 
 void sw_config_describe(const struct sw_config *config, struct sw_buf *out)

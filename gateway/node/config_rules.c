@@ -30,10 +30,25 @@ const struct sw_config_rule_row sw_config_rule_rows[] = {
     [SW_CONFIG_RULE_CLIENT_PUBLISH] = {"client_publish", "true, false", "as --client-publish",
                                        "Clients may publish to these topics, or may not, whatever "
                                        "--client-publish says."},
+    [SW_CONFIG_RULE_HISTORY] =
+        {"history", "{\"size\", \"ttl_ms\"}", "none",
+         "Each topic numbers its messages and keeps the newest `size` of them (default 100, up to "
+         "100,000, 0: none), so that clients come back without a loss (`from`) or begin with the "
+         "newest (`last`). They may be forgotten `ttl_ms` after the last one (default 300000, up "
+         "to 31 days). Subscriptions by pattern have no positions."},
+    [SW_CONFIG_RULE_RETAIN] =
+        {"retain", "true, false", "false",
+         "The last message of a topic without history stays, for who subscribes with `last`."},
+    [SW_CONFIG_RULE_RETAIN_KEY] =
+        {"retain_key", "a key of Redis with {topic}", "",
+         "Where the last message of a topic is looked for that no node of the fleet has read; "
+         "whoever publishes sets it. Comes with retain."},
     [SW_CONFIG_RULE_COUNT] = {0},
 };
 
-const char *const sw_config_rule_later[] = {"history", "retain", "retain_key", NULL};
+/* What a history has that does not say more. */
+#define HISTORY_SIZE   100
+#define HISTORY_TTL_MS 300000
 
 /* One entry being read. */
 struct entry {
@@ -42,6 +57,7 @@ struct entry {
     struct sw_json_value values[SW_CONFIG_RULE_COUNT]; /* raw.data == NULL: not given */
     struct sw_rule rule;
     struct sw_buf match;
+    struct sw_buf retain_key;
 };
 
 static bool given(const struct entry *entry, enum sw_config_rule_key key)
@@ -63,6 +79,60 @@ static bool fail(const struct entry *entry, const char *at, const char *format, 
     va_end(arguments);
     sw_buf_append_byte(error, '\n');
     return false;
+}
+
+/* ---- keys ---- */
+
+static int find_key(const char *const *names, const char *name)
+{
+    for (int i = 0; names[i]; i++) {
+        if (strcmp(names[i], name) == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+static bool fail_unknown(const struct entry *entry, const char *at, const char *const *names,
+                         const char *name)
+{
+    const char *nearest = sw_config_nearest(name, names);
+    return nearest ? fail(entry, at, "unknown key \"%s\"; did you mean \"%s\"?", name, nearest)
+                   : fail(entry, at, "unknown key \"%s\"", name);
+}
+
+/* Notes where the value of each of `names` (NULL-terminated) stands. */
+static bool collect(const struct entry *entry, struct sw_slice object, const char *const *names,
+                    struct sw_json_value *values)
+{
+    struct sw_json_walk walk = sw_json_walk(object);
+    struct sw_json_member member;
+    struct sw_buf name = {0};
+    bool ok = true;
+    while (ok && sw_json_next(&walk, &member)) {
+        const char *at = member.name.data - 1;
+        sw_buf_clear(&name);
+        bool whole = sw_config_unescape(sw_slice(at, member.name.size + 2), &name);
+        int key = whole ? find_key(names, sw_buf_text(&name)) : -1;
+        if (key < 0) {
+            ok = fail_unknown(entry, at, names, sw_buf_text(&name));
+        } else if (values[key].raw.data) {
+            ok = fail(entry, at, "\"%s\" stands twice", sw_buf_text(&name));
+        } else {
+            values[key] = member.value;
+        }
+    }
+    sw_buf_deinit(&name);
+    return ok;
+}
+
+static bool collect_keys(struct entry *entry, struct sw_slice object)
+{
+    const char *names[SW_CONFIG_RULE_COUNT + 1] = {0};
+    for (int i = 0; i < SW_CONFIG_RULE_COUNT; i++) {
+        names[i] = sw_config_rule_rows[i].name;
+    }
+    return collect(entry, object, names, entry->values);
 }
 
 /* ---- values ---- */
@@ -163,6 +233,80 @@ static bool read_client_publish(struct entry *entry, struct sw_json_value value)
     return true;
 }
 
+static bool read_history(struct entry *entry, struct sw_json_value value)
+{
+    enum { SIZE, TTL_MS, COUNT };
+    static const char *const names[] = {"size", "ttl_ms", NULL};
+    struct sw_json_value values[COUNT] = {0};
+    uint64_t size = HISTORY_SIZE;
+    uint64_t ttl_ms = HISTORY_TTL_MS;
+    if (value.type != SW_JSON_OBJECT) {
+        return fail(entry, value.raw.data,
+                    "\"history\" must be an object: {\"size\": 100, \"ttl_ms\": 300000}");
+    }
+    if (!collect(entry, value.raw, names, values)) {
+        return false;
+    }
+    if (values[SIZE].raw.data && !sw_json_to_u64(values[SIZE], SW_HISTORY_SIZE, &size)) {
+        return fail(entry, values[SIZE].raw.data,
+                    "\"size\" must be a whole number of messages, up to %d", SW_HISTORY_SIZE);
+    }
+    if (values[TTL_MS].raw.data &&
+        (!sw_json_to_u64(values[TTL_MS], SW_HISTORY_TTL_MS, &ttl_ms) || ttl_ms == 0)) {
+        return fail(entry, values[TTL_MS].raw.data,
+                    "\"ttl_ms\" must be a whole number of milliseconds, 1 to %u (31 days)",
+                    SW_HISTORY_TTL_MS);
+    }
+    entry->rule.history_size = (uint32_t)size;
+    entry->rule.history_ttl_ms = ttl_ms;
+    return true;
+}
+
+static bool read_retain(struct entry *entry, struct sw_json_value value)
+{
+    if (value.type != SW_JSON_TRUE && value.type != SW_JSON_FALSE) {
+        return fail(entry, value.raw.data, "\"retain\" must be true or false");
+    }
+    entry->rule.retain = value.type == SW_JSON_TRUE;
+    return true;
+}
+
+static bool read_retain_key(struct entry *entry, struct sw_json_value value)
+{
+    if (value.type != SW_JSON_STRING) {
+        return fail(entry, value.raw.data, "\"retain_key\" must be a string");
+    }
+    if (!sw_config_unescape(value.raw, &entry->retain_key)) {
+        return fail(entry, value.raw.data, "a NUL in a string");
+    }
+    const char *topic = strstr(sw_buf_text(&entry->retain_key), SW_RETAIN_TOPIC);
+    if (!topic || strstr(topic + 1, SW_RETAIN_TOPIC)) {
+        return fail(entry, value.raw.data,
+                    "\"retain_key\" must have one " SW_RETAIN_TOPIC
+                    " where the topic stands, like \"last:" SW_RETAIN_TOPIC "\"");
+    }
+    if (entry->retain_key.size > SW_RETAIN_KEY_BYTES) {
+        return fail(entry, value.raw.data, "\"retain_key\" has at most %d bytes",
+                    SW_RETAIN_KEY_BYTES);
+    }
+    entry->rule.retain_key = sw_buf_slice(&entry->retain_key);
+    return true;
+}
+
+/* What the keys say together of what is kept. */
+static bool check_kept(const struct entry *entry)
+{
+    const struct sw_rule *rule = &entry->rule;
+    if (rule->retain && rule->history_size) {
+        return fail(entry, entry->values[SW_CONFIG_RULE_RETAIN].raw.data,
+                    "\"retain\" is for topics without \"history\": that keeps the last message, "
+                    "too; leave \"retain\" out");
+    }
+    return rule->retain || !given(entry, SW_CONFIG_RULE_RETAIN_KEY) ||
+           fail(entry, entry->values[SW_CONFIG_RULE_RETAIN_KEY].raw.data,
+                "\"retain_key\" means nothing without \"retain\": true");
+}
+
 /* What the keys say together; fills in the modes that are not said. */
 static bool settle_modes(struct entry *entry)
 {
@@ -191,56 +335,6 @@ static bool settle_modes(struct entry *entry)
 
 /* ---- entries ---- */
 
-static int find_key(const char *name)
-{
-    for (int i = 0; i < SW_CONFIG_RULE_COUNT; i++) {
-        if (strcmp(sw_config_rule_rows[i].name, name) == 0) {
-            return i;
-        }
-    }
-    return -1;
-}
-
-static bool fail_unknown(const struct entry *entry, const char *at, const char *name)
-{
-    const char *names[SW_CONFIG_RULE_COUNT + 1] = {0};
-    for (int i = 0; i < SW_CONFIG_RULE_COUNT; i++) {
-        names[i] = sw_config_rule_rows[i].name;
-    }
-    for (const char *const *later = sw_config_rule_later; *later; later++) {
-        if (strcmp(*later, name) == 0) {
-            return fail(entry, at, "\"%s\" is not supported by this version", name);
-        }
-    }
-    const char *nearest = sw_config_nearest(name, names);
-    return nearest ? fail(entry, at, "unknown key \"%s\"; did you mean \"%s\"?", name, nearest)
-                   : fail(entry, at, "unknown key \"%s\"", name);
-}
-
-/* Notes where each key's value stands. */
-static bool collect(struct entry *entry, struct sw_slice object)
-{
-    struct sw_json_walk walk = sw_json_walk(object);
-    struct sw_json_member member;
-    struct sw_buf name = {0};
-    bool ok = true;
-    while (ok && sw_json_next(&walk, &member)) {
-        const char *at = member.name.data - 1;
-        sw_buf_clear(&name);
-        bool whole = sw_config_unescape(sw_slice(at, member.name.size + 2), &name);
-        int key = whole ? find_key(sw_buf_text(&name)) : -1;
-        if (key < 0) {
-            ok = fail_unknown(entry, at, sw_buf_text(&name));
-        } else if (given(entry, (enum sw_config_rule_key)key)) {
-            ok = fail(entry, at, "\"%s\" stands twice", sw_buf_text(&name));
-        } else {
-            entry->values[key] = member.value;
-        }
-    }
-    sw_buf_deinit(&name);
-    return ok;
-}
-
 static bool read_values(struct entry *entry)
 {
     static bool (*const read[SW_CONFIG_RULE_COUNT])(struct entry * entry,
@@ -251,6 +345,9 @@ static bool read_values(struct entry *entry)
         [SW_CONFIG_RULE_MAX_HZ] = read_max_hz,
         [SW_CONFIG_RULE_MAX_MESSAGE_BYTES] = read_max_message_bytes,
         [SW_CONFIG_RULE_CLIENT_PUBLISH] = read_client_publish,
+        [SW_CONFIG_RULE_HISTORY] = read_history,
+        [SW_CONFIG_RULE_RETAIN] = read_retain,
+        [SW_CONFIG_RULE_RETAIN_KEY] = read_retain_key,
     };
     for (int i = 0; i < SW_CONFIG_RULE_COUNT; i++) {
         if (given(entry, (enum sw_config_rule_key)i) && !read[i](entry, entry->values[i])) {
@@ -267,13 +364,13 @@ static bool read_entry(struct entry *entry, struct sw_json_value value)
     if (value.type != SW_JSON_OBJECT) {
         return fail(entry, at, "a rule is an object: {\"match\": \"orders.>\", ...}");
     }
-    if (!collect(entry, value.raw) || !read_values(entry)) {
+    if (!collect_keys(entry, value.raw) || !read_values(entry)) {
         return false;
     }
     if (!given(entry, SW_CONFIG_RULE_MATCH)) {
         return fail(entry, at, "\"match\" is missing: a topic or pattern");
     }
-    if (!settle_modes(entry)) {
+    if (!settle_modes(entry) || !check_kept(entry)) {
         return false;
     }
     return sw_rules_add(&entry->reading->config->rules, &entry->rule) ||
@@ -293,6 +390,7 @@ bool sw_config_read_rules(const struct sw_config_reading *reading, struct sw_jso
         struct entry entry = {.reading = reading, .index = i};
         ok = read_entry(&entry, item.value);
         sw_buf_deinit(&entry.match);
+        sw_buf_deinit(&entry.retain_key);
     }
     return ok;
 }

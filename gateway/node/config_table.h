@@ -37,6 +37,9 @@ enum sw_config_rule_key {
     SW_CONFIG_RULE_MAX_HZ,
     SW_CONFIG_RULE_MAX_MESSAGE_BYTES,
     SW_CONFIG_RULE_CLIENT_PUBLISH,
+    SW_CONFIG_RULE_HISTORY,
+    SW_CONFIG_RULE_RETAIN,
+    SW_CONFIG_RULE_RETAIN_KEY,
     SW_CONFIG_RULE_COUNT
 };
 struct sw_config_rule_row {
@@ -45,9 +48,8 @@ struct sw_config_rule_row {
     const char *fallback;
     const char *help;
 };
-/* Keys that a later version will have are refused until then. Both end with a NULL name. */
+/* Ends with a NULL name. */
 extern const struct sw_config_rule_row sw_config_rule_rows[];
-extern const char *const sw_config_rule_later[];
 /* Settings of the contract that this version does not have yet; NULL-terminated. */
 extern const char *const sw_config_later[];
 

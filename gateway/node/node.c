@@ -187,6 +187,11 @@ static void on_post(void *role, struct sw_post *post)
         publish->done(publish->context, publish);
         return;
     }
+    if (post->kind == SW_POST_LOOKUP) {
+        struct sw_lookup *lookup = SW_CONTAINER_OF(post, struct sw_lookup, post);
+        lookup->done(lookup->context, lookup);
+        return;
+    }
     if (post->kind == SW_POST_REPORT) {
         struct sw_report *report = SW_CONTAINER_OF(post, struct sw_report, post);
         report->done(report->context, report);

@@ -19,6 +19,12 @@ static const char *const field_names[FIELD_COUNT] = {"type",   "id",    "token",
 enum sub_field { SUB_TOPIC, SUB_MODE, SUB_MAX_HZ, SUB_FROM, SUB_LAST, SUB_FIELD_COUNT };
 static const char *const sub_names[SUB_FIELD_COUNT] = {"topic", "mode", "max_hz", "from", "last"};
 
+enum from_field { FROM_EPOCH, FROM_OFFSET, FROM_FIELD_COUNT };
+static const char *const from_names[FROM_FIELD_COUNT] = {"epoch", "offset"};
+
+#define DIGITS_(number) #number
+#define DIGITS(limit)   DIGITS_(limit)
+
 static bool present(const struct sw_json_value *value)
 {
     return value->raw.data != NULL;
@@ -228,25 +234,65 @@ static bool read_max_hz(struct sw_json_value value, struct sw_wish *wish)
     return true;
 }
 
-/* What this version cannot do yet is refused per entry, never ignored. */
+/* NULL, or what is wrong with it. */
+static const char *read_from(struct sw_json_value value, struct sw_position *from)
+{
+    static const char what[] = "\"from\" is a position: {\"epoch\":\"Qx7\",\"offset\":41}";
+    struct sw_json_value fields[FROM_FIELD_COUNT];
+    if (value.type != SW_JSON_OBJECT) {
+        return what;
+    }
+    if (!sw_json_members(value.raw, from_names, FROM_FIELD_COUNT, fields, NULL)) {
+        return "a name stands twice in \"from\"";
+    }
+    if (!is_string(&fields[FROM_EPOCH]) || !present(&fields[FROM_OFFSET])) {
+        return what;
+    }
+    struct sw_slice epoch = fields[FROM_EPOCH].raw;
+    if (!sw_epoch_parse(sw_slice(epoch.data + 1, epoch.size - 2), &from->epoch)) {
+        return "an \"epoch\" is 1 to 24 of A-Z, a-z and 0-9";
+    }
+    if (!sw_json_to_u64(fields[FROM_OFFSET], SW_OFFSET_MAX, &from->offset)) {
+        return "an \"offset\" is a whole number from 0, below 2^53";
+    }
+    return NULL;
+}
+
+static const char *read_last(struct sw_json_value value, uint32_t *last)
+{
+    uint64_t number;
+    if (!sw_json_to_u64(value, SW_HISTORY_SIZE, &number) || number == 0) {
+        return "\"last\" is a whole number from 1 to " DIGITS(SW_HISTORY_SIZE);
+    }
+    *last = (uint32_t)number;
+    return NULL;
+}
+
+/* What the entry brings along. NULL, or what is wrong with it. */
+static const char *read_claim(const struct sw_json_value *fields, struct sw_command_sub *sub)
+{
+    sub->has_from = present(&fields[SUB_FROM]);
+    if (sub->has_from && present(&fields[SUB_LAST])) {
+        return "\"from\" and \"last\" exclude each other";
+    }
+    if (sub->has_from) {
+        return read_from(fields[SUB_FROM], &sub->from);
+    }
+    return present(&fields[SUB_LAST]) ? read_last(fields[SUB_LAST], &sub->last) : NULL;
+}
+
+/* What is wrong is refused per entry, never ignored. */
 static void judge_sub(const struct sw_json_value *fields, struct sw_command_sub *sub)
 {
     sub->wish = (struct sw_wish){.mode = -1};
-    sub->error = SW_ERROR_UNSUPPORTED;
-    if (present(&fields[SUB_FROM])) {
-        sub->message = "this topic has no history: \"from\" is not supported";
-    } else if (present(&fields[SUB_LAST])) {
-        sub->message = "this topic has no history: \"last\" is not supported";
-    } else if (present(&fields[SUB_MODE]) && !read_mode(fields[SUB_MODE], &sub->wish)) {
-        sub->error = SW_ERROR_BAD_REQUEST;
+    if (present(&fields[SUB_MODE]) && !read_mode(fields[SUB_MODE], &sub->wish)) {
         sub->message = "unknown \"mode\": it is " SW_MODE_WORDS;
     } else if (present(&fields[SUB_MAX_HZ]) && !read_max_hz(fields[SUB_MAX_HZ], &sub->wish)) {
-        sub->error = SW_ERROR_BAD_REQUEST;
         sub->message = "\"max_hz\" is a number: " SW_MAX_HZ_WORDS;
     } else {
-        sub->error = SW_ERROR_NONE;
-        sub->message = NULL;
+        sub->message = read_claim(fields, sub);
     }
+    sub->error = sub->message ? SW_ERROR_BAD_REQUEST : SW_ERROR_NONE;
 }
 
 /* The next element, or the single value once. */
@@ -283,7 +329,7 @@ bool sw_command_next_sub(const struct sw_command *command, struct sw_command_wal
     struct sw_json_value fields[SUB_FIELD_COUNT];
     bool unique = sw_json_members(value.raw, sub_names, SUB_FIELD_COUNT, fields, NULL);
     SW_ASSERT(unique); /* sw_command_parse has looked */
-    sub->topic = fields[SUB_TOPIC].raw;
+    *sub = (struct sw_command_sub){.topic = fields[SUB_TOPIC].raw};
     judge_sub(fields, sub);
     return true;
 }

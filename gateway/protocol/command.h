@@ -5,6 +5,7 @@
 #define SW_PROTOCOL_COMMAND_H
 
 #include "common/json.h"
+#include "core/position.h"
 #include "core/reasons.h"
 #include "core/rule.h"
 
@@ -40,7 +41,10 @@ struct sw_command sw_command_parse(struct sw_slice text);
 struct sw_command_sub {
     struct sw_slice topic; /* the string's raw form */
     struct sw_wish wish;   /* what it asks for; no rule has looked at it */
-    enum sw_error error;   /* SW_ERROR_NONE, or why this entry cannot be */
+    bool has_from;         /* never with `last` */
+    struct sw_position from;
+    uint32_t last;       /* 1 to SW_HISTORY_SIZE, or 0: not asked */
+    enum sw_error error; /* SW_ERROR_NONE, or why this entry cannot be: the rest is void */
     const char *message;
 };
 

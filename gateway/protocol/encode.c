@@ -13,6 +13,7 @@
 #define MSG_HEAD             "{\"type\":\"msg\",\"topic\":\""
 #define MSG_SUB              "\",\"sub\":\""
 #define MSG_KEY              "\",\"key\":\""
+#define MSG_OFFSET           ",\"offset\":"
 #define MSG_TS               ",\"ts\":"
 #define MSG_DATA             ",\"data\":"
 #define MSG_TEXT             ",\"text\":\""
@@ -22,7 +23,13 @@
 #define DROPPED_COUNT        "\",\"count\":"
 #define DROPPED_COUNT_REASON ",\"reason\":\""
 #define DROPPED_REASON       "\",\"reason\":\""
-#define DROPPED_END          "\"}"
+#define DROPPED_EPOCH        ",\"epoch\":\""
+#define DROPPED_FROM         "\",\"from\":"
+#define DROPPED_TO           ",\"to\":"
+#define TURN_EPOCH           "{\"type\":\"epoch\",\"topic\":\""
+#define TURN_RESET           "{\"type\":\"reset\",\"topic\":\""
+#define TURN_NAME            "\",\"epoch\":\""
+#define TURN_OFFSET          "\",\"offset\":"
 
 #define LENGTH(literal) (sizeof(literal) - 1)
 
@@ -44,6 +51,11 @@ static char *put(char *out, const char *text, size_t size)
 
 #define PUT(out, literal) put(out, literal, LENGTH(literal))
 
+static char *put_slice(char *out, struct sw_slice text)
+{
+    return put(out, text.data, text.size);
+}
+
 static char *put_number(char *out, uint64_t number)
 {
     size_t n = digits(number);
@@ -54,10 +66,24 @@ static char *put_number(char *out, uint64_t number)
     return out + n;
 }
 
+/* With the brace that ends the object. */
+static size_t payload_size(const struct sw_message *message)
+{
+    struct sw_slice payload = sw_message_payload(message);
+    switch ((enum sw_payload)message->payload) {
+    case SW_PAYLOAD_JSON:
+        return LENGTH(MSG_DATA) + payload.size + 1;
+    case SW_PAYLOAD_TEXT:
+        return LENGTH(MSG_TEXT) + sw_json_escaped_size(payload) + 2;
+    case SW_PAYLOAD_BINARY:
+        return LENGTH(MSG_B64) + sw_base64_size(payload.size) + 2;
+    }
+    SW_UNREACHABLE();
+}
+
 static size_t message_size(const struct sw_push *push)
 {
     const struct sw_message *message = push->message;
-    struct sw_slice payload = sw_message_payload(message);
     size_t size = LENGTH(MSG_HEAD) + sw_json_escaped_size(sw_message_topic(message)) + 1;
     if (push->pattern) {
         size += LENGTH(MSG_SUB) + sw_json_escaped_size(push->name);
@@ -65,18 +91,13 @@ static size_t message_size(const struct sw_push *push)
     if (message->key_size) {
         size += LENGTH(MSG_KEY) + sw_json_escaped_size(sw_message_key(message));
     }
+    if (push->offset) {
+        size += LENGTH(MSG_OFFSET) + digits(push->offset);
+    }
     if (message->time_ms) {
         size += LENGTH(MSG_TS) + digits(message->time_ms);
     }
-    switch ((enum sw_payload)message->payload) {
-    case SW_PAYLOAD_JSON:
-        return size + LENGTH(MSG_DATA) + payload.size + 1;
-    case SW_PAYLOAD_TEXT:
-        return size + LENGTH(MSG_TEXT) + sw_json_escaped_size(payload) + 2;
-    case SW_PAYLOAD_BINARY:
-        return size + LENGTH(MSG_B64) + sw_base64_size(payload.size) + 2;
-    }
-    SW_UNREACHABLE();
+    return size + payload_size(message);
 }
 
 static char *write_payload(const struct sw_message *message, char *out)
@@ -113,6 +134,10 @@ static char *write_message(const struct sw_push *push, char *out)
         out = sw_json_escape(out, sw_message_key(message));
     }
     out = PUT(out, "\"");
+    if (push->offset) {
+        out = PUT(out, MSG_OFFSET);
+        out = put_number(out, push->offset);
+    }
     if (message->time_ms) {
         out = PUT(out, MSG_TS);
         out = put_number(out, message->time_ms);
@@ -129,7 +154,11 @@ static size_t dropped_size(const struct sw_push *push)
     } else {
         size += LENGTH(DROPPED_REASON);
     }
-    return size + LENGTH(DROPPED_END);
+    if (push->from) {
+        size += LENGTH(DROPPED_EPOCH) + sw_epoch_text(&push->epoch).size + LENGTH(DROPPED_FROM) +
+                digits(push->from) + LENGTH(DROPPED_TO) + digits(push->to);
+    }
+    return size + LENGTH("\"}");
 }
 
 static char *write_dropped(const struct sw_push *push, char *out)
@@ -145,17 +174,64 @@ static char *write_dropped(const struct sw_push *push, char *out)
         out = PUT(out, DROPPED_REASON);
     }
     out = put(out, reason, strlen(reason));
-    return PUT(out, DROPPED_END);
+    out = PUT(out, "\"");
+    if (push->from) {
+        out = PUT(out, DROPPED_EPOCH);
+        out = put_slice(out, sw_epoch_text(&push->epoch));
+        out = PUT(out, DROPPED_FROM);
+        out = put_number(out, push->from);
+        out = PUT(out, DROPPED_TO);
+        out = put_number(out, push->to);
+    }
+    return PUT(out, "}");
+}
+
+/* `head`: TURN_EPOCH or TURN_RESET, the stream under a new name. */
+static size_t turn_size(const struct sw_push *push, size_t head)
+{
+    return head + sw_json_escaped_size(push->name) + LENGTH(TURN_NAME) +
+           sw_epoch_text(&push->epoch).size + LENGTH(TURN_OFFSET) + digits(push->offset) + 1;
+}
+
+/* Behind its head. */
+static char *write_turn(const struct sw_push *push, char *out)
+{
+    out = sw_json_escape(out, push->name);
+    out = PUT(out, TURN_NAME);
+    out = put_slice(out, sw_epoch_text(&push->epoch));
+    out = PUT(out, TURN_OFFSET);
+    out = put_number(out, push->offset);
+    return PUT(out, "}");
 }
 
 static size_t native_size(const struct sw_push *push)
 {
-    return push->kind == SW_PUSH_MESSAGE ? message_size(push) : dropped_size(push);
+    switch (push->kind) {
+    case SW_PUSH_MESSAGE:
+        return message_size(push);
+    case SW_PUSH_DROPPED:
+        return dropped_size(push);
+    case SW_PUSH_EPOCH:
+        return turn_size(push, LENGTH(TURN_EPOCH));
+    case SW_PUSH_RESET:
+        return turn_size(push, LENGTH(TURN_RESET));
+    }
+    SW_UNREACHABLE();
 }
 
 static char *native_write(const struct sw_push *push, char *out)
 {
-    return push->kind == SW_PUSH_MESSAGE ? write_message(push, out) : write_dropped(push, out);
+    switch (push->kind) {
+    case SW_PUSH_MESSAGE:
+        return write_message(push, out);
+    case SW_PUSH_DROPPED:
+        return write_dropped(push, out);
+    case SW_PUSH_EPOCH:
+        return write_turn(push, PUT(out, TURN_EPOCH));
+    case SW_PUSH_RESET:
+        return write_turn(push, PUT(out, TURN_RESET));
+    }
+    SW_UNREACHABLE();
 }
 
 /* The end of a string whose first byte is at `at`: its closing quote. */
@@ -167,7 +243,8 @@ static const char *string_end(const char *at)
     return at;
 }
 
-/* Topic, pattern and key stand one behind another, as written by write_message. */
+/* Topic, pattern and key stand one behind another, and before the offset, as written by
+ * write_message. */
 static struct sw_slice native_identity(struct sw_slice text)
 {
     const char *begin = text.data + LENGTH(MSG_HEAD);
@@ -195,6 +272,13 @@ static void append_id(struct sw_buf *out, uint64_t id)
     }
 }
 
+static void append_position(struct sw_buf *out, const struct sw_position *position)
+{
+    sw_buf_printf(out, ",\"epoch\":\"%.*s\",\"offset\":%llu",
+                  SW_SLICE_ARG(sw_epoch_text(&position->epoch)),
+                  (unsigned long long)position->offset);
+}
+
 void sw_encode_welcome(struct sw_buf *out, const struct sw_welcome *welcome)
 {
     sw_buf_append_slice(out, SW_SLICE("{\"type\":\"welcome\""));
@@ -207,10 +291,11 @@ void sw_encode_welcome(struct sw_buf *out, const struct sw_welcome *welcome)
     if (welcome->tokens) {
         sw_buf_printf(out, ",\"expires_in\":%llu", (unsigned long long)welcome->expires_in);
     }
-    sw_buf_printf(
-        out, ",\"limits\":{\"frame\":%llu,\"topics\":%llu},\"features\":[\"patterns\"%s%s]}",
-        (unsigned long long)welcome->frame_limit, (unsigned long long)welcome->topics_limit,
-        welcome->publish ? ",\"publish\"" : "", welcome->tokens ? ",\"refresh\"" : "");
+    sw_buf_printf(out,
+                  ",\"limits\":{\"frame\":%llu,\"topics\":%llu},\"features\":[\"patterns\"%s%s%s]}",
+                  (unsigned long long)welcome->frame_limit,
+                  (unsigned long long)welcome->topics_limit, welcome->history ? ",\"history\"" : "",
+                  welcome->publish ? ",\"publish\"" : "", welcome->tokens ? ",\"refresh\"" : "");
 }
 
 void sw_encode_subscribed_begin(struct sw_buf *out, uint64_t id, bool done)
@@ -234,6 +319,25 @@ void sw_encode_subscribed_entry(struct sw_buf *entries, struct sw_slice topic)
 {
     begin_entry(entries, topic);
     sw_buf_append_slice(entries, SW_SLICE(",\"recoverable\":false}"));
+}
+
+void sw_encode_subscribed_start(struct sw_buf *entries, struct sw_slice topic,
+                                const struct sw_subscribed *subscribed)
+{
+    begin_entry(entries, topic);
+    if (subscribed->positioned) {
+        append_position(entries, &subscribed->position);
+    } else {
+        sw_buf_append_slice(entries, SW_SLICE(",\"recoverable\":false"));
+    }
+    if (subscribed->has_from && !subscribed->resumed) {
+        sw_buf_printf(entries, ",\"resumed\":false,\"why\":\"%s\"", subscribed->why);
+    } else if (subscribed->has_from) {
+        sw_buf_printf(entries, ",\"resumed\":true,\"replay\":%u", subscribed->replay);
+    } else if (subscribed->has_last) {
+        sw_buf_printf(entries, ",\"replay\":%u", subscribed->replay);
+    }
+    sw_buf_append_byte(entries, '}');
 }
 
 void sw_encode_subscribed_error(struct sw_buf *entries, struct sw_slice topic, enum sw_error error,
@@ -298,10 +402,28 @@ void sw_encode_expiring(struct sw_buf *out, uint64_t in_ms)
     sw_buf_printf(out, "{\"type\":\"expiring\",\"in_ms\":%llu}", (unsigned long long)in_ms);
 }
 
-void sw_encode_published(struct sw_buf *out, uint64_t id)
+void sw_encode_kept(struct sw_buf *out, const struct sw_message *message, uint64_t offset)
+{
+    sw_buf_printf(out, "{\"offset\":%llu", (unsigned long long)offset);
+    if (message->key_size) {
+        sw_buf_append_slice(out, SW_SLICE(",\"key\":"));
+        sw_json_append_string(out, sw_message_key(message));
+    }
+    if (message->time_ms) {
+        sw_buf_printf(out, MSG_TS "%llu", (unsigned long long)message->time_ms);
+    }
+    size_t size = payload_size(message);
+    write_payload(message, sw_buf_reserve(out, size));
+    out->size += size;
+}
+
+void sw_encode_published(struct sw_buf *out, uint64_t id, const struct sw_position *position)
 {
     sw_buf_append_slice(out, SW_SLICE("{\"type\":\"published\""));
     append_id(out, id);
+    if (position->offset) {
+        append_position(out, position);
+    }
     sw_buf_append_byte(out, '}');
 }
 
@@ -315,6 +437,17 @@ void sw_encode_pong(struct sw_buf *out, uint64_t id)
 void sw_encode_hb(struct sw_buf *out)
 {
     sw_buf_append_slice(out, SW_SLICE("{\"type\":\"hb\"}"));
+}
+
+void sw_encode_feed(struct sw_buf *out, bool stale, uint64_t since_ms, bool gap)
+{
+    if (stale) {
+        sw_buf_printf(out, "{\"type\":\"feed\",\"state\":\"stale\",\"since_ms\":%llu}",
+                      (unsigned long long)since_ms);
+    } else {
+        sw_buf_printf(out, "{\"type\":\"feed\",\"state\":\"live\",\"gap\":%s}",
+                      gap ? "true" : "false");
+    }
 }
 
 void sw_encode_drain(struct sw_buf *out, uint64_t from_ms, uint64_t to_ms, uint64_t close_ms)

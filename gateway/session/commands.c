@@ -137,7 +137,7 @@ static void on_published(void *context, struct sw_publish *publish)
                                                    .outcome_unknown = publish->outcome_unknown});
         } else if (publish->id) {
             struct sw_buf text = {0};
-            sw_encode_published(&text, publish->id);
+            sw_encode_published(&text, publish->id, &publish->position);
             sw_session_say(session, sw_buf_slice(&text));
             sw_buf_deinit(&text);
         }

@@ -43,10 +43,25 @@ void sw_session_unsubscribe(struct sw_session *session, const struct sw_command 
 void sw_session_unsubscribe_all(struct sw_session *session);
 /* The bus will not have it. */
 void sw_tape_refused(struct sw_sessions *all, struct sw_tape *tape, enum sw_error error);
-/* Subscribes the session to a joined tape; where it is, it goes on as it chose now. */
-void sw_session_attach(struct sw_session *session, struct sw_tape *tape, struct sw_choice choice);
 /* The tape goes if nobody reads or awaits it. */
 void sw_tape_release(struct sw_sessions *all, struct sw_tape *tape);
+
+/* ---- begin.c ---- */
+
+/* What a subscription gets, and what it brings along. */
+struct sw_want {
+    struct sw_choice choice;
+    struct sw_claim claim;
+};
+
+/* NULL: the session does not read the tape. */
+struct sw_subscription *sw_session_find(const struct sw_session *session,
+                                        const struct sw_tape *tape);
+/* Subscribes the session to a joined tape, or, where it is, lets it go on as it chose now, and
+ * appends what it is answered. False: where it begins is not known yet, and the tape's next state
+ * or run is the time to ask again. */
+bool sw_session_begin(struct sw_session *session, struct sw_tape *tape, struct sw_want *want,
+                      struct sw_buf *entries);
 
 /* ---- pending.c: subscriptions that wait for the bus ---- */
 
@@ -66,17 +81,22 @@ struct sw_pending {
     struct sw_list of_tape;
     struct sw_request *request;
     struct sw_tape *tape;
-    struct sw_choice choice;
+    struct sw_want want;
+    bool again; /* the session waited for the tape already: this one is for after that */
 };
 
 /* One more topic of the request waits for its tape; *request is made for the first. */
 void sw_pending_add(struct sw_session *session, struct sw_request **request, uint64_t id,
-                    struct sw_tape *tape, struct sw_choice choice);
+                    struct sw_tape *tape, const struct sw_want *want);
 /* All of the request's topics are added: the time runs. */
 void sw_request_start(struct sw_request *request);
-/* The bus has it: who waits for the tape reads it, and is answered. */
-void sw_pending_joined(struct sw_sessions *all, struct sw_tape *tape);
-void sw_pending_refused(struct sw_sessions *all, struct sw_tape *tape, enum sw_error error);
+/* The first of the session's waits for the tape, or NULL. */
+struct sw_pending *sw_pending_first(const struct sw_session *session, const struct sw_tape *tape);
+/* The bus has it: who waits for the tape reads it, and is answered, or waits for its history. */
+void sw_pending_joined(struct sw_tape *tape);
+/* More is known of a joined tape's history: who waits for that is asked about again. */
+void sw_pending_look(struct sw_tape *tape);
+void sw_pending_refused(struct sw_tape *tape, enum sw_error error);
 /* The session's waits for this tape are answered `cancelled`, at once. */
 void sw_pending_cancel(struct sw_session *session, struct sw_tape *tape);
 /* Those that its grant covers no more are answered `forbidden`. */

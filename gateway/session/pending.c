@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Subscriptions that wait for the bus. A request's entries are answered in as few frames as turns:
- * what became known in one turn goes out in one, the last with "done". */
+/* Subscriptions that wait for the bus: for their tape to be joined, and then for what it must know
+ * of its history to say where they begin. A request's entries are answered in as few frames as
+ * turns: what became known in one turn goes out in one, the last with "done". */
 #include "common/mem.h"
 #include "session/guest.h"
 #include "session/internal.h"
@@ -37,19 +38,21 @@ static void request_destroy(struct sw_request *request)
 }
 
 void sw_pending_add(struct sw_session *session, struct sw_request **request, uint64_t id,
-                    struct sw_tape *tape, struct sw_choice choice)
+                    struct sw_tape *tape, const struct sw_want *want)
 {
+    bool joined = tape->state == SW_TAPE_JOINED;
     if (!*request) {
         *request = request_create(session, id);
     }
     struct sw_pending *pending = sw_alloc(sizeof(*pending));
     pending->request = *request;
     pending->tape = tape;
-    pending->choice = choice;
+    pending->want = *want;
+    pending->again = sw_pending_first(session, tape) != NULL;
     sw_list_init(&pending->of_request);
     sw_list_init(&pending->of_tape);
     sw_list_push(&(*request)->pending, &pending->of_request);
-    sw_list_push(&tape->turn.waiting, &pending->of_tape);
+    sw_list_push(joined ? &tape->history->waiting : &tape->turn.waiting, &pending->of_tape);
 }
 
 void sw_request_start(struct sw_request *request)
@@ -83,28 +86,55 @@ static void refuse(struct sw_pending *pending, enum sw_error error, const char *
     pending_destroy(pending);
 }
 
-void sw_pending_joined(struct sw_sessions *all, struct sw_tape *tape)
+/* It begins, if that is known; else it stays where it waits. */
+static bool begin(struct sw_pending *pending)
 {
-    (void)all;
-    struct sw_list waiting;
-    struct sw_list *link;
-    sw_tape_joined(tape, &waiting);
-    while ((link = sw_list_first(&waiting))) {
+    struct sw_request *request = pending->request;
+    struct sw_session *session = request->session;
+    if (pending->again && sw_pending_first(session, pending->tape) != pending) {
+        return false;
+    }
+    if (!sw_session_begin(session, pending->tape, &pending->want, &request->entries)) {
+        return false;
+    }
+    has_news(request);
+    pending_destroy(pending);
+    return true;
+}
+
+static void begin_each(struct sw_list *waiting)
+{
+    for (struct sw_list *link = waiting->next; link != waiting;) {
         struct sw_pending *pending = SW_CONTAINER_OF(link, struct sw_pending, of_tape);
-        struct sw_request *request = pending->request;
-        sw_encode_subscribed_entry(&request->entries, sw_tape_name(tape));
-        has_news(request);
-        sw_session_attach(request->session, tape, pending->choice);
-        pending_destroy(pending);
+        link = link->next;
+        (void)begin(pending);
     }
 }
 
-void sw_pending_refused(struct sw_sessions *all, struct sw_tape *tape, enum sw_error error)
+void sw_pending_joined(struct sw_tape *tape)
 {
-    (void)all;
+    struct sw_list waiting;
+    struct sw_list *link;
+    sw_tape_joined(tape, &waiting);
+    begin_each(&waiting);
+    while ((link = sw_list_pop(&waiting))) {
+        sw_list_push(&tape->history->waiting, link);
+    }
+}
+
+void sw_pending_look(struct sw_tape *tape)
+{
+    if (tape->history) {
+        begin_each(&tape->history->waiting);
+    }
+}
+
+void sw_pending_refused(struct sw_tape *tape, enum sw_error error)
+{
     while (sw_tape_awaited(tape)) {
-        struct sw_list *link = sw_list_first(&tape->turn.waiting);
-        refuse(SW_CONTAINER_OF(link, struct sw_pending, of_tape), error, NULL, 0);
+        bool joined = tape->state == SW_TAPE_JOINED;
+        const struct sw_list *waiting = joined ? &tape->history->waiting : &tape->turn.waiting;
+        refuse(SW_CONTAINER_OF(sw_list_first(waiting), struct sw_pending, of_tape), error, NULL, 0);
     }
 }
 
@@ -133,6 +163,15 @@ void sw_pending_tell(struct sw_sessions *all)
     }
 }
 
+/* Those that waited for nothing but the one that was given up. */
+static void begin_next(const struct sw_session *session, const struct sw_tape *tape)
+{
+    struct sw_pending *next;
+    do {
+        next = tape->state == SW_TAPE_JOINED ? sw_pending_first(session, tape) : NULL;
+    } while (next && begin(next));
+}
+
 static void on_timeout(struct sw_timer *timer)
 {
     struct sw_request *request = SW_CONTAINER_OF(timer, struct sw_request, timer);
@@ -143,6 +182,7 @@ static void on_timeout(struct sw_timer *timer)
         struct sw_tape *tape = pending->tape;
         refuse(pending, SW_ERROR_BUS_UNAVAILABLE, NULL,
                RETRY_MS + sw_random_below(&all->random, RETRY_MS));
+        begin_next(request->session, tape);
         sw_tape_release(all, tape);
     }
 }
@@ -181,6 +221,23 @@ void sw_pending_revoke(struct sw_session *session)
             }
         }
     }
+}
+
+struct sw_pending *sw_pending_first(const struct sw_session *session, const struct sw_tape *tape)
+{
+    struct sw_pending *first = NULL;
+    /* the newest request comes first, the oldest entry of each */
+    for (const struct sw_request *request = session->requests; request; request = request->next) {
+        for (const struct sw_list *link = request->pending.next; link != &request->pending;
+             link = link->next) {
+            struct sw_pending *pending = SW_CONTAINER_OF(link, struct sw_pending, of_request);
+            if (pending->tape == tape) {
+                first = pending;
+                break;
+            }
+        }
+    }
+    return first;
 }
 
 uint32_t sw_pending_count(const struct sw_session *session)

@@ -68,11 +68,26 @@ static void on_pressure(void *owner, uint32_t slot, const struct sw_pressure *pr
     }
 }
 
+static void on_ask(void *owner, struct sw_tape *tape, uint64_t run)
+{
+    const struct sw_sessions *all = owner;
+    sw_bus_ask(all->bus, all->config.worker, tape->id, tape->generation, sw_tape_name(tape), run);
+}
+
+static void on_check(void *owner, struct sw_tape *tape, uint32_t number)
+{
+    const struct sw_sessions *all = owner;
+    sw_bus_check(all->bus, all->config.worker, tape->id, tape->generation, sw_tape_name(tape),
+                 number);
+}
+
 static const struct sw_fanout_events fanout_events = {.conn = conn_at,
                                                       .on_broken = on_broken,
                                                       .on_over = on_over,
                                                       .on_evict = on_evict,
-                                                      .on_pressure = on_pressure};
+                                                      .on_pressure = on_pressure,
+                                                      .on_ask = on_ask,
+                                                      .on_check = on_check};
 
 void sw_sessions_init(struct sw_sessions *all, const struct sw_sessions_config *config,
                       struct sw_loop *loop, struct sw_bus *bus, struct sw_inbox *inbox,
@@ -260,6 +275,7 @@ void sw_session_welcome(struct sw_session *session, uint64_t id)
                                            .expires_in = sw_session_expires_in(session),
                                            .frame_limit = SW_FRAME_BYTES,
                                            .topics_limit = SW_SESSION_TOPICS,
+                                           .history = sw_rules_keep_history(all->config.rules),
                                            .publish = sw_permit_any(&permit, all->config.rules),
                                            .tokens = session->guest != NULL});
     sw_session_say(session, sw_buf_slice(&text));
@@ -586,6 +602,9 @@ static void leave_due(struct sw_sessions *all, uint32_t slot)
     if (fanout->due_tail == slot + 1) {
         fanout->due_tail = before;
     }
+    if (fanout->due_live == slot + 1) {
+        fanout->due_live = before;
+    }
 }
 
 /* The transport's on_closed: nothing of the connection is left. */
@@ -622,47 +641,6 @@ void sw_session_closed(struct sw_session *session)
 }
 
 /* ---- the turn ---- */
-
-static void on_entry(struct sw_sessions *all, const struct sw_entry *entry)
-{
-    struct sw_tape *tape = sw_tape_get(&all->fanout, entry->tape, entry->generation);
-    if (!tape) {
-        return;
-    }
-    switch ((enum sw_entry_kind)entry->kind) {
-    case SW_ENTRY_STATE:
-        sw_pending_joined(all, tape);
-        sw_tape_release(all, tape);
-        return;
-    case SW_ENTRY_REFUSED:
-        sw_tape_refused(all, tape, (enum sw_error)entry->error);
-        return;
-    case SW_ENTRY_MESSAGE:
-        sw_tape_append(&all->fanout, tape, entry->message);
-        return;
-    case SW_ENTRY_GAP:
-        sw_tape_append_gap(&all->fanout, tape, entry->count, (enum sw_shed)entry->shed);
-        return;
-    case SW_ENTRY_RUN:
-    case SW_ENTRY_FEED:
-        return;
-    }
-}
-
-void sw_sessions_on_post(struct sw_sessions *all, struct sw_post *post)
-{
-    if (post->kind == SW_POST_BATCH) {
-        struct sw_batch *batch = SW_CONTAINER_OF(post, struct sw_batch, post);
-        for (uint32_t i = 0; i < batch->count; i++) {
-            on_entry(all, &batch->entries[i]);
-        }
-        sw_bus_return(all->bus, batch);
-        return;
-    }
-    SW_ASSERT(post->kind == SW_POST_PUBLISH);
-    struct sw_publish *publish = SW_CONTAINER_OF(post, struct sw_publish, post);
-    publish->done(publish->context, publish);
-}
 
 bool sw_sessions_busy(const struct sw_sessions *all)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Subscribing and unsubscribing. A tape that the bus feeds already is read at once; another is
- * joined, and the subscription waits in pending.c until the bus says that what follows is live. */
-#include "common/mem.h"
+/* Subscribing and unsubscribing. A tape that the bus feeds already is read at once, where begin.c
+ * can say from which place; another is joined, and the subscription waits in pending.c until the
+ * bus says that what follows is live. */
 #include "core/topic.h"
 #include "session/guest.h"
 #include "session/internal.h"
@@ -10,47 +10,6 @@
 #define ENCODING 0
 /* SW_SESSION_JOINS_PER_S of those that were refused fit into it. */
 #define JOIN_RETRY_MS 1000
-
-static struct sw_subscription *find(const struct sw_session *session, const struct sw_tape *tape)
-{
-    const struct sw_reader *reader = sw_session_reader(session);
-    for (uint32_t i = 0; i < reader->subscriptions; i++) {
-        if (reader->list[i].tape == tape->id) {
-            return &reader->list[i];
-        }
-    }
-    return NULL;
-}
-
-/* Room for one more in the session's list. */
-static void grow(struct sw_session *session)
-{
-    struct sw_reader *reader = sw_session_reader(session);
-    uint32_t count = reader->subscriptions;
-    if (session->capacity == 0 && count == 1) {
-        session->capacity = 8;
-        reader->list = sw_alloc(session->capacity * sizeof(*reader->list));
-        reader->list[0] = session->one;
-    } else if (session->capacity && count == session->capacity) {
-        session->capacity = (uint16_t)(session->capacity + 8);
-        reader->list = sw_realloc(reader->list, session->capacity * sizeof(*reader->list));
-    }
-}
-
-void sw_session_attach(struct sw_session *session, struct sw_tape *tape, struct sw_choice choice)
-{
-    struct sw_fanout *fanout = &session->all->fanout;
-    const struct sw_reader *reader = sw_session_reader(session);
-    struct sw_manner manner = {.mode = (enum sw_mode)choice.mode,
-                               .pace = sw_pace_of(choice.max_hz)};
-    const struct sw_subscription *known = find(session, tape);
-    if (known) {
-        sw_hub_set_manner(fanout, session->slot, (uint32_t)(known - reader->list), manner);
-        return;
-    }
-    grow(session);
-    sw_hub_subscribe(fanout, tape, session->slot, reader->subscriptions, manner);
-}
 
 void sw_tape_release(struct sw_sessions *all, struct sw_tape *tape)
 {
@@ -63,14 +22,11 @@ void sw_tape_release(struct sw_sessions *all, struct sw_tape *tape)
 }
 
 /* A gap that the subscription has not been told of yet; nothing of it can be told later. */
-static void say_dropped(struct sw_session *session, const struct sw_tape *tape, uint64_t count,
-                        enum sw_shed reason)
+static void say_dropped(struct sw_session *session, const struct sw_tape *tape, struct sw_push push)
 {
-    struct sw_push push = {.kind = SW_PUSH_DROPPED,
-                           .name = sw_tape_name(tape),
-                           .pattern = tape->pattern,
-                           .count = count,
-                           .reason = reason};
+    push.kind = SW_PUSH_DROPPED;
+    push.name = sw_tape_name(tape);
+    push.pattern = tape->pattern;
     const struct sw_encoding *encoding = &session->all->fanout.encodings[tape->encoding];
     struct sw_buf frame = {0};
     size_t text_size;
@@ -84,19 +40,25 @@ static void say_untold(struct sw_session *session, const struct sw_tape *tape,
                        const struct sw_untold *untold)
 {
     if (untold->slow || untold->unknown) {
-        say_dropped(session, tape, untold->unknown ? 0 : untold->slow, SW_SHED_SLOW);
+        say_dropped(session, tape,
+                    (struct sw_push){.count = untold->unknown ? 0 : untold->slow,
+                                     .epoch = untold->epoch,
+                                     .from = untold->from,
+                                     .to = untold->to,
+                                     .reason = untold->slow_reason});
     }
     if (untold->passed) {
-        say_dropped(session, tape, untold->passed, untold->passed_reason);
+        say_dropped(session, tape,
+                    (struct sw_push){.count = untold->passed, .reason = untold->passed_reason});
     }
     if (untold->feed) {
-        say_dropped(session, tape, 0, SW_SHED_FEED);
+        say_dropped(session, tape, (struct sw_push){.reason = SW_SHED_FEED});
     }
 }
 
 void sw_tape_refused(struct sw_sessions *all, struct sw_tape *tape, enum sw_error error)
 {
-    sw_pending_refused(all, tape, error);
+    sw_pending_refused(tape, error);
     struct sw_buf text = {0};
     sw_encode_ended(&text, sw_tape_name(tape), error);
     while (tape->readers) {
@@ -139,10 +101,57 @@ static bool may_join(struct sw_session *session)
     return true;
 }
 
-static void subscribe_one(struct subscribing *at, const struct sw_command_sub *sub)
+static void refuse(struct subscribing *at, enum sw_error error, const char *message,
+                   uint64_t retry_ms)
+{
+    sw_encode_subscribed_error(&at->entries, sw_buf_slice(&at->topic), error, message, retry_ms);
+}
+
+static struct sw_want want_of(const struct sw_command_sub *sub)
+{
+    struct sw_want want = {.claim = {.kind = SW_CLAIM_NOW}};
+    if (sub->has_from) {
+        want.claim = (struct sw_claim){.kind = SW_CLAIM_FROM, .from = sub->from};
+    } else if (sub->last) {
+        want.claim = (struct sw_claim){.kind = SW_CLAIM_LAST, .last = sub->last};
+    }
+    return want;
+}
+
+/* The topic may be subscribed: now, when the bus has it, or when it is known where to begin. */
+static void subscribe_topic(struct subscribing *at, const struct sw_rule *rule, bool pattern,
+                            struct sw_want want)
 {
     struct sw_session *session = at->session;
     struct sw_sessions *all = session->all;
+    struct sw_slice topic = sw_buf_slice(&at->topic);
+    struct sw_tape *tape = sw_tape_find(&all->fanout, ENCODING, topic, pattern);
+    bool known = tape && sw_session_find(session, tape);
+    uint32_t held = sw_session_reader(session)->subscriptions + sw_pending_count(session);
+    if (!known && held >= SW_SESSION_TOPICS) {
+        refuse(at, SW_ERROR_TOO_MANY_TOPICS, NULL, 0);
+        return;
+    }
+    if (tape && tape->state == SW_TAPE_JOINED && !sw_pending_first(session, tape) &&
+        sw_session_begin(session, tape, &want, &at->entries)) {
+        return;
+    }
+    if (!tape && !may_join(session)) {
+        refuse(at, SW_ERROR_RATE_LIMITED, "too many new topics at once", JOIN_RETRY_MS);
+        return;
+    }
+    if (!tape) {
+        tape = sw_tape_create(&all->fanout, ENCODING, topic, pattern);
+        tape->rule = (uint8_t)sw_rule_index(all->config.rules, rule);
+        tape->retain = rule->retain && !tape->pattern;
+        sw_bus_join(all->bus, all->config.worker, tape->id, tape->generation, topic, pattern);
+    }
+    sw_pending_add(session, &at->request, at->id, tape, &want);
+}
+
+static void subscribe_one(struct subscribing *at, const struct sw_command_sub *sub)
+{
+    const struct sw_sessions *all = at->session->all;
     sw_buf_clear(&at->topic);
     sw_json_unescape(&at->topic, sub->topic);
     struct sw_slice topic = sw_buf_slice(&at->topic);
@@ -150,50 +159,29 @@ static void subscribe_one(struct subscribing *at, const struct sw_command_sub *s
     enum sw_topic_kind kind = sw_topic_kind(topic, all->config.separator, &why);
     if (kind == SW_TOPIC_BAD) {
         at->covered = true; /* it is no grant that is missing */
-        sw_encode_subscribed_error(&at->entries, topic, SW_ERROR_BAD_TOPIC, why, 0);
+        refuse(at, SW_ERROR_BAD_TOPIC, why, 0);
         return;
     }
-    if (!sw_session_may_subscribe(session, topic)) {
-        sw_encode_subscribed_error(&at->entries, topic, SW_ERROR_FORBIDDEN, "no grant", 0);
+    if (!sw_session_may_subscribe(at->session, topic)) {
+        refuse(at, SW_ERROR_FORBIDDEN, "no grant", 0);
         return;
     }
     at->covered = true;
     if (sub->error != SW_ERROR_NONE) {
-        sw_encode_subscribed_error(&at->entries, topic, sub->error, sub->message, 0);
+        refuse(at, sub->error, sub->message, 0);
         return;
     }
     bool pattern = kind == SW_TOPIC_PATTERN;
     const struct sw_rule *rule = sw_rules_find(all->config.rules, topic, pattern);
-    struct sw_choice choice;
+    struct sw_want want = want_of(sub);
     char forbidden[SW_RULE_WHY_BYTES];
-    enum sw_error error = sw_rule_choose(rule, &sub->wish, &choice, forbidden, sizeof(forbidden));
+    enum sw_error error =
+        sw_rule_choose(rule, &sub->wish, &want.choice, forbidden, sizeof(forbidden));
     if (error != SW_ERROR_NONE) {
-        sw_encode_subscribed_error(&at->entries, topic, error, forbidden, 0);
+        refuse(at, error, forbidden, 0);
         return;
     }
-    struct sw_tape *tape = sw_tape_find(&all->fanout, ENCODING, topic, pattern);
-    bool known = tape && find(session, tape);
-    uint32_t held = sw_session_reader(session)->subscriptions + sw_pending_count(session);
-    if (!known && held >= SW_SESSION_TOPICS) {
-        sw_encode_subscribed_error(&at->entries, topic, SW_ERROR_TOO_MANY_TOPICS, NULL, 0);
-        return;
-    }
-    if (tape && tape->state == SW_TAPE_JOINED) {
-        sw_session_attach(session, tape, choice);
-        sw_encode_subscribed_entry(&at->entries, topic);
-        return;
-    }
-    if (!tape && !may_join(session)) {
-        sw_encode_subscribed_error(&at->entries, topic, SW_ERROR_RATE_LIMITED,
-                                   "too many new topics at once", JOIN_RETRY_MS);
-        return;
-    }
-    if (!tape) {
-        tape = sw_tape_create(&all->fanout, ENCODING, topic, pattern);
-        tape->rule = (uint8_t)sw_rule_index(all->config.rules, rule);
-        sw_bus_join(all->bus, all->config.worker, tape->id, tape->generation, topic, pattern);
-    }
-    sw_pending_add(session, &at->request, at->id, tape, choice);
+    subscribe_topic(at, rule, pattern, want);
 }
 
 static uint32_t count_entries(const struct sw_command *command)
@@ -269,7 +257,7 @@ static void unsubscribe_one(struct sw_session *session, struct sw_slice topic)
     if (!tape) {
         return;
     }
-    struct sw_subscription *subscription = find(session, tape);
+    struct sw_subscription *subscription = sw_session_find(session, tape);
     if (subscription) {
         end_subscription(session, subscription);
         return;

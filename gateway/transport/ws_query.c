@@ -4,7 +4,9 @@
 
 #include "common/json.h"
 #include "common/map.h"
+#include "common/mem.h"
 #include "common/utf8.h"
+#include "core/position.h"
 
 #define MODE_BYTES 16 /* no mode has a longer name: what is left of one is unknown, too */
 
@@ -21,31 +23,53 @@ unsigned sw_ws_query_count(struct sw_slice query, struct sw_slice wanted)
 
 /* What the URL asks for beside topics, looked for once: a stranger may send thousands of each. */
 struct asked {
-    struct sw_buf wish;  /* `mode` and `max_hz`, as members of each entry */
+    struct sw_buf wish;  /* `mode`, `max_hz` and `last`, as members of each entry */
     struct sw_buf names; /* the map's keys */
-    struct sw_map from;  /* topics that a `from` names */
-    bool last;
+    struct sw_position *positions;
+    struct sw_map from; /* topic to position, until its entry has it */
 };
 
-/* "topic@epoch:offset", split at the last '@'. */
-static void read_from(struct sw_slice query, struct asked *asked)
+/* "topic@epoch:offset", split at the last '@'. NULL, or what is wrong with it. */
+static const char *read_from(struct sw_slice value, struct asked *asked,
+                             struct sw_position *position)
 {
     struct sw_buf *names = &asked->names;
+    size_t start = names->size;
+    bool decoded = sw_percent_decode(names, value, true);
+    size_t at = names->size;
+    while (at > start && names->data[at - 1] != '@') {
+        at--;
+    }
+    if (!decoded || at < start + 2 ||
+        !sw_position_parse(sw_slice(names->data + at, names->size - at), position)) {
+        return "a \"from\" is a topic and a position of it, like from=orders.eu@Qx7:44";
+    }
+    struct sw_slice topic = sw_slice(names->data + start, at - 1 - start);
+    if (sw_map_find(&asked->from, topic)) {
+        return "a topic has more than one \"from\"";
+    }
+    sw_map_insert(&asked->from, topic, position);
+    return NULL;
+}
+
+/* NULL, or what is wrong with one of them. */
+static const char *read_froms(struct sw_slice query, struct asked *asked)
+{
+    unsigned count = sw_ws_query_count(query, SW_SLICE("from"));
+    if (count > sw_ws_query_count(query, SW_SLICE("topic"))) {
+        return "there are more \"from\" than \"topic\"";
+    }
     struct sw_slice name;
     struct sw_slice value;
-    sw_buf_reserve(names, query.size); /* they must not move */
-    while (sw_query_next(&query, &name, &value)) {
-        size_t start = names->size;
-        bool good = sw_slice_equal(name, SW_SLICE("from")) && sw_percent_decode(names, value, true);
-        size_t at = names->size;
-        while (at > start && names->data[at - 1] != '@') {
-            at--;
-        }
-        struct sw_slice topic = sw_slice(names->data + start, at > start ? at - 1 - start : 0);
-        if (good && topic.size && !sw_map_find(&asked->from, topic)) {
-            sw_map_insert(&asked->from, topic, asked);
+    const char *why = NULL;
+    asked->positions = sw_alloc((count + 1) * sizeof(*asked->positions));
+    sw_buf_reserve(&asked->names, query.size); /* they must not move */
+    for (unsigned i = 0; i < count && !why && sw_query_next(&query, &name, &value);) {
+        if (sw_slice_equal(name, SW_SLICE("from"))) {
+            why = read_from(value, asked, &asked->positions[i++]);
         }
     }
+    return why;
 }
 
 /* Appends the first value of a parameter, decoded; nothing of one that cannot be. False: there is
@@ -65,6 +89,17 @@ static bool take_parameter(struct sw_slice query, struct sw_slice wanted, struct
     return false;
 }
 
+static void read_number(struct sw_slice query, const char *name, struct sw_buf *members)
+{
+    struct sw_buf text = {0};
+    uint64_t number = 0; /* what is none is as wrong as this */
+    if (take_parameter(query, sw_slice_of(name), &text)) {
+        (void)sw_slice_to_u64(sw_buf_slice(&text), UINT32_MAX, &number);
+        sw_buf_printf(members, ",\"%s\":%llu", name, (unsigned long long)number);
+    }
+    sw_buf_deinit(&text);
+}
+
 /* What is wrong with them is told in each topic's own entry, as in a subscribe. */
 static void read_wish(struct sw_slice query, struct sw_buf *members)
 {
@@ -74,60 +109,65 @@ static void read_wish(struct sw_slice query, struct sw_buf *members)
         sw_buf_append_slice(members, SW_SLICE(",\"mode\":"));
         sw_json_append_string(members, sw_slice(sw_buf_text(&text), size));
     }
-    sw_buf_clear(&text);
-    if (take_parameter(query, SW_SLICE("max_hz"), &text)) {
-        uint64_t hz;
-        bool number = sw_slice_to_u64(sw_buf_slice(&text), UINT32_MAX, &hz);
-        sw_buf_printf(members, ",\"max_hz\":%llu", number ? (unsigned long long)hz : 0);
-    }
     sw_buf_deinit(&text);
+    read_number(query, "max_hz", members);
+    read_number(query, "last", members);
 }
 
-static void append_sub(struct sw_buf *out, const struct asked *asked, struct sw_slice topic)
+static void append_sub(struct sw_buf *out, struct asked *asked, struct sw_slice topic)
 {
+    const struct sw_position *from = sw_map_remove(&asked->from, topic);
     sw_buf_append_slice(out, out->size ? SW_SLICE(",{\"topic\":") : SW_SLICE("{\"topic\":"));
     sw_json_append_string(out, topic);
     sw_buf_append_slice(out, sw_buf_slice(&asked->wish));
-    if (sw_map_find(&asked->from, topic)) {
-        sw_buf_append_slice(out, SW_SLICE(",\"from\":{}"));
-    }
-    if (asked->last) {
-        sw_buf_append_slice(out, SW_SLICE(",\"last\":1"));
+    if (from) {
+        sw_buf_printf(out, ",\"from\":{\"epoch\":\"%.*s\",\"offset\":%llu}",
+                      SW_SLICE_ARG(sw_epoch_text(&from->epoch)), (unsigned long long)from->offset);
     }
     sw_buf_append_byte(out, '}');
 }
 
-static void collect_subs(struct sw_slice query, struct sw_buf *subs)
+static void append_subs(struct sw_slice query, struct asked *asked, struct sw_buf *subs)
 {
-    struct sw_slice rest = query;
     struct sw_slice name;
     struct sw_slice value;
-    struct asked asked = {.last = sw_ws_query_count(query, SW_SLICE("last")) > 0};
-    read_wish(query, &asked.wish);
-    read_from(query, &asked);
-    while (sw_query_next(&rest, &name, &value)) {
+    while (sw_query_next(&query, &name, &value)) {
         struct sw_buf topic = {0};
         if (sw_slice_equal(name, SW_SLICE("topic"))) {
             if (!sw_percent_decode(&topic, value, true) || !sw_utf8_valid(topic.data, topic.size)) {
                 sw_buf_clear(&topic);
             }
-            append_sub(subs, &asked, sw_slice(sw_buf_text(&topic), topic.size));
+            append_sub(subs, asked, sw_slice(sw_buf_text(&topic), topic.size));
         }
         sw_buf_deinit(&topic);
+    }
+}
+
+static const char *collect_subs(struct sw_slice query, struct sw_buf *subs)
+{
+    struct asked asked = {0};
+    const char *why = read_froms(query, &asked);
+    if (!why) {
+        read_wish(query, &asked.wish);
+        append_subs(query, &asked, subs);
+        why = asked.from.count ? "a \"from\" is of a topic that no \"topic\" asks for" : NULL;
     }
     sw_buf_deinit(&asked.wish);
     sw_map_deinit(&asked.from);
     sw_buf_deinit(&asked.names);
+    sw_free(asked.positions);
+    return why;
 }
 
-void sw_ws_query_subscribe(struct sw_slice query, struct sw_buf *text)
+const char *sw_ws_query_subscribe(struct sw_slice query, struct sw_buf *text)
 {
     struct sw_buf subs = {0};
-    collect_subs(query, &subs);
-    if (subs.size) {
+    const char *why = collect_subs(query, &subs);
+    if (!why && subs.size) {
         sw_buf_append_slice(text, SW_SLICE("{\"type\":\"subscribe\",\"subs\":["));
         sw_buf_append_slice(text, sw_buf_slice(&subs));
         sw_buf_append_slice(text, SW_SLICE("]}"));
     }
     sw_buf_deinit(&subs);
+    return why;
 }

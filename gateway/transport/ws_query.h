@@ -8,7 +8,8 @@
 
 /* How many parameters of that name there are. */
 unsigned sw_ws_query_count(struct sw_slice query, struct sw_slice wanted);
-/* Appends the subscribe that the URL stands for; nothing where it names no topic. */
-void sw_ws_query_subscribe(struct sw_slice query, struct sw_buf *text);
+/* Appends the subscribe that the URL stands for; nothing where it names no topic. NULL, or, with
+ * nothing appended, what is wrong with a position that it names. */
+const char *sw_ws_query_subscribe(struct sw_slice query, struct sw_buf *text);
 
 #endif

@@ -129,14 +129,17 @@ void sw_ws_upgrade(const struct sw_door *door, struct sw_http *http,
                             BUSY_RETRY_MS, NULL);
         return;
     }
-    struct sw_buf reply = {0};
     struct sw_buf subscribe = {0};
+    const char *why = echo ? NULL : sw_ws_query_subscribe(request->query, &subscribe);
+    if (why) {
+        sw_http_reply_error(http, SW_ERROR_BAD_REQUEST, why, 0, NULL);
+        sw_buf_deinit(&subscribe);
+        return;
+    }
+    struct sw_buf reply = {0};
     struct sw_buf shown = {0}; /* the request's bytes go with its HTTP side */
     struct sw_buf early = {0};
     write_accept(&reply, sw_request_header(request, "Sec-WebSocket-Key"), subprotocol && !echo);
-    if (!echo) {
-        sw_ws_query_subscribe(request->query, &subscribe);
-    }
     session->may_publish = sw_door_may_publish(door, &session->conn, request);
     session->echo = echo;
     sw_buf_append_slice(&shown, token);

@@ -82,7 +82,9 @@ describe('the command line', () => {
       ['{"match": "a.>", "mode": "latest", "modes_allowed": ["all"]}', /modes_allowed.*latest/],
       ['{"match": "a..b"}', /topics\[0\] "a\.\.b".*empty token/],
       ['{"match": "a.b", "max_message_bytes": 262145}', /262145.*--max-message-bytes/],
-      ['{"match": "a.b", "history": {"size": 5}}', /"history" is not supported by this version/],
+      ['{"match": "a.b", "history": {"size": 100001}}', /topics\[0\]: "size" must be .* up to 100000/],
+      ['{"match": "a.b", "history": {}, "retain": true}', /"retain" is for topics without "history"/],
+      ['{"match": "a.b", "retain": true, "retain_key": "last"}', /"retain_key" must have one \{topic\}/],
     ];
     for (const [rule, says] of rows) {
       writeFileSync(path, `{"topics": [${rule}]}`);

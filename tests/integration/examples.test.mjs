@@ -82,7 +82,6 @@ const asked = examples.filter(({ from }) => from === 'C');
 
 // What this version answers with `unsupported`.
 const unsupportedRequest = ({ type, token }) => type === 'refresh' || (type === 'hello' && token !== undefined);
-const unsupportedSub = (sub) => 'from' in sub || 'last' in sub;
 
 // All frames that answer a request, in one.
 async function answer(client, raw) {
@@ -99,9 +98,11 @@ async function answer(client, raw) {
 function checkSubs(subs, entries) {
   assert.deepEqual(entries.map(({ topic }) => topic).sort(), subs.map(({ topic }) => topic).sort());
   for (const sub of subs) {
-    const { error, recoverable } = entries.find(({ topic }) => topic === sub.topic);
-    if (unsupportedSub(sub)) assert.equal(error?.code, 'unsupported', JSON.stringify(sub));
-    else assert.equal(recoverable, false, JSON.stringify(sub));
+    const entry = entries.find(({ topic }) => topic === sub.topic);
+    assert.equal(entry.error, undefined, JSON.stringify(entry));
+    assert.equal(entry.recoverable, false, 'a plain topic');
+    assert.equal(entry.why, 'from' in sub ? 'no_history' : undefined);
+    assert.equal(entry.replay, 'last' in sub ? 0 : undefined);
   }
 }
 
@@ -143,6 +144,40 @@ describe('the frames of PROTOCOL.md', () => {
     wellFormed(await client.next('expiring'));
   });
 
+  test('on topics with history the subscribe that is shown is answered as shown, and so is what follows', async (t) => {
+    const topics = ['orders.*', 'board.*', 'chat.*'].map((match) => ({ match, history: {} }));
+    const gateway = await Gateway.start(t, ['--client-publish'], { config: { topics } });
+    const shown = said.find(({ type, topic }) => type === 'msg' && topic === 'orders.eu');
+    const fill = async (topic, count) => {
+      const batch = Array.from({ length: count }, (_, at) => ({ topic, data: at + 1 === shown.offset ? shown.data : at + 1 }));
+      return (await gateway.post('/v1/publish', batch)).json.results[0].position.split(':')[0];
+    };
+    const entryOf = (topic) => said.find(({ type }) => type === 'subscribed').subs.find((sub) => sub.topic === topic);
+    const orders = { ...entryOf('orders.eu'), epoch: await fill('orders.eu', entryOf('orders.eu').offset) };
+    const board = { ...entryOf('board.7'), epoch: await fill('board.7', entryOf('board.7').offset) };
+
+    const client = await Client.connect(t, gateway.url);
+    const subscribe = asked.find(({ frame: { type } }) => type === 'subscribe');
+    const { subs } = await answer(client, subscribe.raw.replace('Qx7', orders.epoch));
+    const entries = Object.fromEntries(subs.map((entry) => [entry.topic, entry]));
+    assert.deepEqual(entries['orders.eu'], orders);
+    assert.deepEqual(entries['board.7'], board);
+    assert.deepEqual(entries['ticker.>'], entryOf('ticker.>'));
+    const offsets = [42, 43, 44];
+    const frames = await client.received('orders.eu', offsets.length).then(() => client.of('orders.eu'));
+    assert.deepEqual(
+      frames.map(({ offset }) => offset),
+      offsets,
+    );
+    assert.equal(frames[0].raw.replace(/"ts":\d+,/, ''), JSON.stringify(shown));
+
+    client.send(asked.find(({ frame: { type } }) => type === 'publish').raw);
+    const reply = await client.next('published');
+    wellFormed(reply);
+    assert.deepEqual(Object.keys(reply), Object.keys(said.find(({ type }) => type === 'published')));
+    assert.equal(reply.offset, 1);
+  });
+
   test('each message comes as it is shown, less its offset', async (t) => {
     const gateway = await Gateway.start(t);
     const client = await Client.connect(t, gateway.url);
@@ -180,9 +215,7 @@ describe('the frames of PROTOCOL.md', () => {
 
 const ENDPOINTS_TO_COME = words(`
   public:/v1/sse public:/v1/poll public:/client.js public:/client.mjs
-  admin:/v1/topics/orders.eu/history
   admin:/v1/revoke admin:/`);
-const ERRORS_TO_COME = words('no_history');
 
 // [listener, method, path] of every path in the two tables; a span without a method has the one before it.
 function endpoints() {
@@ -207,8 +240,8 @@ describe('the rest of PROTOCOL.md', () => {
     assert.ok(endpoints().length >= 20);
     for (const { listener, method, path } of endpoints()) {
       const ask = (listener === 'public' ? gateway.public : gateway.ask).bind(gateway);
-      const { status } = await ask(method, path, method === 'POST' ? { body: '{"topic":"orders.eu","data":1}' } : {});
-      if (status === 404 || status === 405) missing.push(`${listener}:${path}`);
+      const { status, code } = await ask(method, path, method === 'POST' ? { body: '{"topic":"orders.eu","data":1}' } : {});
+      if (code === 'not_found' || status === 405) missing.push(`${listener}:${path}`);
       else assert.ok(status < 500, `${method} ${path}: ${status}`);
     }
     assert.deepEqual(missing, ENDPOINTS_TO_COME);
@@ -225,7 +258,7 @@ describe('the rest of PROTOCOL.md', () => {
   test('the error codes are those of errors.def', () => {
     const listed = words(/Error codes: `([^`]+)`/.exec(section(5))[1]);
     const rows = [...read('gateway/core/errors.def').matchAll(/^SW_ERROR\(\w+, (\w+),/gm)].map(([, code]) => code);
-    assert.deepEqual([...rows, ...ERRORS_TO_COME].sort(), listed.sort());
+    assert.deepEqual(rows.sort(), listed.sort());
   });
 
   test('each close code is listed, and says whether to come back', () => {

@@ -429,16 +429,52 @@ suite('the admin listener', [], (gateway) => {
     }
   });
 
-  test('an idempotency id is unsupported, never ignored', async () => {
-    const header = await gateway().post('/v1/topics/http.id', '1', { headers: { 'Idempotency-Key': 'a1' } });
-    assert.equal(header.status, 400);
-    assert.equal(header.code, 'unsupported');
-    const batch = await gateway().post('/v1/publish', [
-      { topic: 'http.id', data: 1, id: 'a1' },
-      { topic: 'http.id', data: 2 },
-    ]);
-    assert.equal(batch.json.results[0].error.code, 'unsupported');
-    assert.deepEqual(batch.json.results[1], {});
+  test('an idempotency id is 1 to 64 plain characters, and a bad one is told', async () => {
+    const most = '!'.repeat(64);
+    for (const id of ['a b', 'a;b', 'é', `${most}!`, '']) {
+      const header = await gateway().post('/v1/topics/http.id', '1', { headers: { 'Idempotency-Key': id } });
+      assert.equal(header.status, 400, id);
+      assert.equal(header.code, 'bad_request', id);
+      assert.match(header.json.error.message, /an idempotency id is 1 to 64 of '!' to '~' without ';'/);
+    }
+    assert.deepEqual((await gateway().post('/v1/topics/http.id', '1', { headers: { 'Idempotency-Key': most } })).json, {
+      topic: 'http.id',
+    });
+    const ids = ['a b', 7, null, most, undefined];
+    const batch = await gateway().post(
+      '/v1/publish',
+      ids.map((id) => ({ topic: 'http.id', data: 1, id })),
+    );
+    const { results } = batch.json;
+    assert.match(results[0].error.message, /an idempotency id is/);
+    for (const n of [1, 2]) assert.match(results[n].error.message, /"id" is a string/);
+    assert.deepEqual(results.slice(3), [{}, {}]);
+  });
+
+  test('what is kept of a topic is looked up where it has history; a question that is none is told', async () => {
+    const ask = (path) => gateway().get(`/v1/topics/${path}`);
+    const refused = async (path, status, code, says) => {
+      const answer = await ask(path);
+      assert.equal(answer.status, status, path);
+      assert.equal(answer.code, code, path);
+      assert.match(answer.json.error.message, says);
+    };
+    await refused('http.plain/history', 404, 'no_history', /no history/);
+    await refused('http.plain/history?from=Qx7:40&limit=500', 404, 'no_history', /no history/);
+    await refused('http.plain', 404, 'not_found', /history/);
+    await refused('history', 404, 'not_found', /history/);
+    await refused('/history', 400, 'bad_topic', /empty/);
+    await refused('http..x/history', 400, 'bad_topic', /empty token/);
+    await refused('http.%3E/history', 400, 'bad_topic', /pattern/);
+    await refused('http.%zz/history', 400, 'bad_topic', /percent-encoded/);
+    for (const from of ['', 'Qx7', 'Qx7:-1', 'Q-7:1', 'Qx7:9007199254740992']) {
+      await refused(`http.a/history?from=${from}`, 400, 'bad_request', /from is a position; .*from=Qx7:40/);
+    }
+    for (const limit of ['0', '501', 'x', '']) {
+      await refused(`http.a/history?limit=${limit}`, 400, 'bad_request', /limit is a whole number from 1 to 500/);
+    }
+    await refused('http.a/history?since=1', 400, 'bad_request', /unknown/);
+    assert.equal((await gateway().public('GET', '/v1/topics/http.a/history')).status, 404);
   });
 
   test('HEAD has the head of GET and no body, and the connection goes on', async (t) => {

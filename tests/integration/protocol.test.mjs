@@ -229,15 +229,17 @@ suite('subscriptions', [], (gateway, connect) => {
     );
   });
 
-  test('what belongs to history is unsupported, in its own entry', async (t) => {
+  test('a position or a number of messages that cannot be is a bad_request in its own entry', async (t) => {
     const client = await connect(t);
     const entries = await client.subscribe(
-      { topic: 'later.from', from: { epoch: 'Qx7', offset: 41 } },
-      { topic: 'later.last', last: 1 },
-      { topic: 'later.all', mode: 'all' },
+      { topic: 'claim.from', from: { epoch: 'Q-7', offset: 41 } },
+      { topic: 'claim.last', last: 0 },
+      { topic: 'claim.both', from: { epoch: 'Qx7', offset: 41 }, last: 1 },
+      { topic: 'claim.none' },
     );
-    for (const name of ['from', 'last']) assert.equal(entries[`later.${name}`].error?.code, 'unsupported', name);
-    assert.equal(entries['later.all'].error, undefined);
+    for (const name of ['from', 'last', 'both']) assert.equal(entries[`claim.${name}`].error?.code, 'bad_request', name);
+    assert.match(entries['claim.from'].error.message, /"epoch" is 1 to 24/);
+    assert.equal(entries['claim.none'].error, undefined);
   });
 
   test('a mode or pace that there is not is a bad_request in its own entry, which names those that there are', async (t) => {

@@ -1,187 +1,277 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "bus/redis/command.h"
+#include "bus/redis/asking.h"
 
-#include "bus/envelope.h"
 #include "bus/redis/link.h"
-#include "common/log.h"
 #include "common/mem.h"
 
-#include <stdio.h>
-#include <string.h>
+/* ---- what the parts share ---- */
 
-/* ---- the FIFO ---- */
-
-static struct sw_redis_waiting *at(const struct sw_redis_commands *commands, size_t index)
+struct sw_slice sw_redis_prefix(const struct sw_redis_commands *commands)
 {
-    return &commands->waiting[(commands->head + index) & (commands->capacity - 1)];
+    return sw_slice_of(sw_exchange_config(commands->exchange)->prefix);
 }
 
-static void grow(struct sw_redis_commands *commands)
+void sw_redis_asked(struct sw_redis_commands *commands, enum sw_redis_ask ask, void *subject,
+                    uint8_t answers, uint8_t tries, uint64_t deadline_ms)
 {
-    size_t capacity = commands->capacity ? commands->capacity * 2 : 64;
-    struct sw_redis_waiting *waiting = sw_alloc(capacity * sizeof(*waiting));
-    for (size_t i = 0; i < commands->count; i++) {
-        waiting[i] = *at(commands, i);
+    sw_redis_fifo_push(&commands->fifo, (struct sw_redis_waiting){
+                                            .subject = subject,
+                                            .end = *commands->begin + commands->out->size,
+                                            .deadline_ms = deadline_ms,
+                                            .ask = (uint8_t)ask,
+                                            .answers = answers,
+                                            .tries = tries,
+                                        });
+}
+
+/* The server says itself that it cannot now; the link may be dropped for it as well. */
+bool sw_redis_error_is_away(struct sw_slice error)
+{
+    static const char *const away[] = {"LOADING",  "MASTERDOWN", "NOAUTH",
+                                       "READONLY", "BUSY",       "TRYAGAIN"};
+    for (size_t i = 0; i < SW_ARRAY_SIZE(away); i++) {
+        if (sw_redis_error_is(error, away[i])) {
+            return true;
+        }
     }
-    sw_free(commands->waiting);
-    commands->waiting = waiting;
-    commands->capacity = capacity;
-    commands->head = 0;
+    return false;
 }
 
-static void push(struct sw_redis_commands *commands, struct sw_redis_waiting waiting)
-{
-    if (commands->count == commands->capacity) {
-        grow(commands);
-    }
-    /* Answers come in order: a ping before a publish has no more time than that. */
-    if (commands->count > 0 && at(commands, 0)->deadline_ms > waiting.deadline_ms) {
-        at(commands, 0)->deadline_ms = waiting.deadline_ms;
-    }
-    *at(commands, commands->count++) = waiting;
-}
-
-static struct sw_redis_waiting pop(struct sw_redis_commands *commands)
-{
-    struct sw_redis_waiting waiting = *at(commands, 0);
-    commands->head = (commands->head + 1) & (commands->capacity - 1);
-    commands->count--;
-    return waiting;
-}
-
-/* ---- commands ---- */
-
-static void put_channel(const struct sw_redis_commands *commands, struct sw_buf *out,
-                        struct sw_slice topic)
-{
-    struct sw_slice prefix = sw_slice_of(sw_exchange_config(commands->exchange)->prefix);
-    sw_redis_put_size(out, prefix.size + topic.size);
-    sw_buf_append_slice(out, prefix);
-    sw_buf_append_slice(out, topic);
-    sw_redis_put_end(out);
-}
-
-/* The payload, wrapped where it must be. */
-static void put_payload(struct sw_buf *out, const struct sw_publish *publish)
-{
-    struct sw_slice payload = sw_publish_payload(publish);
-    struct sw_slice key = sw_publish_key(publish);
-    struct sw_buf head = {0};
-    if (sw_envelope_needed(key, payload)) {
-        sw_envelope_write_head(&head, key);
-    }
-    sw_redis_put_size(out, head.size + payload.size);
-    sw_buf_append_slice(out, sw_buf_slice(&head));
-    sw_buf_append_slice(out, payload);
-    sw_redis_put_end(out);
-    sw_buf_deinit(&head);
-}
-
-void sw_redis_commands_publish(struct sw_redis_commands *commands, struct sw_buf *out,
-                               uint64_t begin, struct sw_publish *publish, uint64_t now_ms)
-{
-    sw_redis_put_command(out, 3);
-    sw_redis_put_argument(out, SW_SLICE("PUBLISH"));
-    put_channel(commands, out, sw_publish_topic(publish));
-    put_payload(out, publish);
-    push(commands, (struct sw_redis_waiting){
-                       .publish = publish,
-                       .end = begin + out->size,
-                       .deadline_ms = now_ms + SW_REDIS_REPLY_MS,
-                   });
-}
-
-void sw_redis_commands_ping(struct sw_redis_commands *commands, struct sw_buf *out, uint64_t now_ms)
-{
-    if (commands->count > 0) {
-        return;
-    }
-    sw_redis_put_command(out, 1);
-    sw_redis_put_argument(out, SW_SLICE("PING"));
-    push(commands, (struct sw_redis_waiting){.deadline_ms = now_ms + SW_REDIS_PONG_MS});
-}
-
-/* ---- answers ---- */
-
-/* One line for each change, not one per publish. */
-static void log_error(struct sw_redis_commands *commands, struct sw_slice error)
-{
-    char text[sizeof(commands->error)];
-    char clean[sizeof(commands->error)];
-    sw_redis_error_text(text, sizeof(text), error);
-    sw_log_clean(clean, sizeof(clean), sw_slice_of(text));
-    if (strcmp(clean, commands->error) != 0) {
-        memcpy(commands->error, clean, sizeof(clean));
-        sw_log(SW_LOG_WARN, "redis_publish_refused", "why=\"%s\"", clean);
-    }
-}
-
-static enum sw_error error_of(struct sw_slice error)
+enum sw_error sw_redis_error_of(struct sw_slice error, bool call)
 {
     if (sw_redis_error_is(error, "NOPERM")) {
         return SW_ERROR_FORBIDDEN;
     }
-    /* The server says itself that it cannot now; the link may be dropped for it as well. */
-    static const char *const away[] = {"LOADING", "MASTERDOWN", "NOAUTH", "READONLY", "BUSY"};
-    for (size_t i = 0; i < SW_ARRAY_SIZE(away); i++) {
-        if (sw_redis_error_is(error, away[i])) {
-            return SW_ERROR_BUS_UNAVAILABLE;
-        }
+    if (sw_redis_error_is(error, "OOM")) {
+        return SW_ERROR_OVERLOADED;
     }
-    return SW_ERROR_INTERNAL;
+    if (call && sw_slice_starts_with(error, SW_SLICE("ERR unknown command"))) {
+        return SW_ERROR_UNSUPPORTED;
+    }
+    return sw_redis_error_is_away(error) ? SW_ERROR_BUS_UNAVAILABLE : SW_ERROR_INTERNAL;
+}
+
+/* A sweep looks at many topics in one turn, and asks once in front of them. */
+void sw_redis_ask_role(struct sw_redis_commands *commands, uint64_t now_ms)
+{
+    if (!commands->role_asked) {
+        commands->role_asked = true;
+        sw_redis_put_info(commands->out);
+        sw_redis_asked(commands, SW_REDIS_ASK_ROLE, NULL, 1, 0, now_ms + SW_REDIS_REPLY_MS);
+    }
+}
+
+/* ---- what is asked by the link itself ---- */
+
+static void on_role(struct sw_redis_commands *commands, const struct sw_redis_event *event)
+{
+    if (event->kind == SW_REDIS_ERROR) {
+        sw_redis_publish_log(commands, event->text);
+    } else if (sw_redis_is_replica(event->text)) {
+        commands->fault = "the server is a replica: topics with history need its master";
+    }
+}
+
+static void on_library(struct sw_redis_commands *commands, const struct sw_redis_event *event,
+                       uint64_t now_ms)
+{
+    sw_redis_library_answer(&commands->library, &commands->fifo, commands->out, event, now_ms);
+    if (!sw_redis_library_is_busy(&commands->library)) {
+        sw_redis_publish_release(commands, now_ms);
+    }
+}
+
+void sw_redis_commands_prepare(struct sw_redis_commands *commands, uint64_t now_ms)
+{
+    if (commands->keeps) {
+        sw_redis_ask_role(commands, now_ms);
+        sw_redis_library_ask(&commands->library, &commands->fifo, commands->out, now_ms);
+    }
+}
+
+bool sw_redis_commands_prepared(const struct sw_redis_commands *commands)
+{
+    return !sw_redis_library_is_busy(&commands->library);
+}
+
+void sw_redis_commands_ping(struct sw_redis_commands *commands, uint64_t now_ms)
+{
+    if (commands->fifo.count == 0) {
+        sw_redis_put_command(commands->out, 1);
+        sw_redis_put_argument(commands->out, SW_SLICE("PING"));
+        sw_redis_asked(commands, SW_REDIS_ASK_PING, NULL, 1, 0, now_ms + SW_REDIS_PONG_MS);
+    }
+}
+
+/* ---- answers ---- */
+
+/* Can this be an answer to that? Errors answer everything. */
+static bool fits(const struct sw_redis_waiting *waiting, enum sw_redis_event_kind kind)
+{
+    switch ((enum sw_redis_ask)waiting->ask) {
+    case SW_REDIS_ASK_PING:
+        return kind == SW_REDIS_PONG;
+    case SW_REDIS_ASK_PUBLISH:
+    case SW_REDIS_ASK_SETTING:
+    case SW_REDIS_ASK_VERSION:
+        return kind == SW_REDIS_INTEGER;
+    case SW_REDIS_ASK_READ: /* one whose MULTI was refused has answers of all kinds */
+        return kind == SW_REDIS_STATUS || kind == SW_REDIS_ARRAY || kind == SW_REDIS_BULK;
+    case SW_REDIS_ASK_KEEP:
+    case SW_REDIS_ASK_VALUE:
+    case SW_REDIS_ASK_ROLE:
+    case SW_REDIS_ASK_LOAD:
+        return kind == SW_REDIS_BULK;
+    }
+    return false;
+}
+
+static void answer_last(struct sw_redis_commands *commands, const struct sw_redis_waiting *waiting,
+                        const struct sw_redis_event *event, uint64_t now_ms)
+{
+    switch ((enum sw_redis_ask)waiting->ask) {
+    case SW_REDIS_ASK_PUBLISH:
+    case SW_REDIS_ASK_KEEP:
+        sw_redis_publish_answer(commands, waiting, event, now_ms);
+        break;
+    case SW_REDIS_ASK_READ:
+        sw_redis_read_answer(commands, waiting->subject, true, event, now_ms);
+        break;
+    case SW_REDIS_ASK_VALUE:
+        sw_redis_value_answer(commands, waiting->subject, event);
+        break;
+    case SW_REDIS_ASK_ROLE:
+        on_role(commands, event);
+        break;
+    case SW_REDIS_ASK_VERSION:
+    case SW_REDIS_ASK_LOAD:
+        on_library(commands, event, now_ms);
+        break;
+    case SW_REDIS_ASK_SETTING:
+    case SW_REDIS_ASK_PING:
+        if (event->kind == SW_REDIS_ERROR) {
+            sw_redis_publish_log(commands, event->text);
+        }
+        break;
+    }
 }
 
 bool sw_redis_commands_answer(struct sw_redis_commands *commands,
-                              const struct sw_redis_event *event)
+                              const struct sw_redis_event *event, uint64_t now_ms)
 {
+    struct sw_redis_waiting *first = sw_redis_fifo_first(&commands->fifo);
     bool failed = event->kind == SW_REDIS_ERROR;
-    if (commands->count == 0) {
+    if (!first || (!failed && !fits(first, event->kind))) {
         return false;
     }
-    enum sw_redis_event_kind good = at(commands, 0)->publish ? SW_REDIS_INTEGER : SW_REDIS_PONG;
-    if (event->kind != good && !failed) {
-        return false;
+    if (--first->answers > 0) {
+        if (first->ask == SW_REDIS_ASK_READ) {
+            sw_redis_read_answer(commands, first->subject, false, event, now_ms);
+        } else if (failed) {
+            sw_redis_publish_log(commands, event->text);
+        }
+        return true;
     }
-    struct sw_publish *publish = pop(commands).publish;
-    enum sw_error error = failed ? error_of(event->text) : SW_ERROR_NONE;
-    if (failed && error != SW_ERROR_FORBIDDEN) {
-        log_error(commands, event->text);
-    }
-    if (publish) {
-        publish->receivers = failed ? 0 : (uint32_t)event->number;
-        sw_exchange_published(commands->exchange, publish, error, false);
-    }
+    struct sw_redis_waiting waiting = sw_redis_fifo_pop(&commands->fifo);
+    answer_last(commands, &waiting, event, now_ms);
     return true;
+}
+
+void sw_redis_commands_too_large(struct sw_redis_commands *commands, uint64_t now_ms)
+{
+    struct sw_redis_waiting *first = sw_redis_fifo_first(&commands->fifo);
+    if (first && (first->ask == SW_REDIS_ASK_READ || first->ask == SW_REDIS_ASK_VALUE)) {
+        struct sw_redis_waiting waiting = sw_redis_fifo_pop(&commands->fifo);
+        struct sw_redis_event error = {
+            .kind = SW_REDIS_ERROR,
+            .text = SW_SLICE("ERR what stands there is too large to be read"),
+        };
+        answer_last(commands, &waiting, &error, now_ms);
+    }
 }
 
 bool sw_redis_commands_overdue(const struct sw_redis_commands *commands, uint64_t now_ms)
 {
-    return commands->count > 0 && now_ms >= at(commands, 0)->deadline_ms;
+    const struct sw_redis_waiting *first = sw_redis_fifo_first(&commands->fifo);
+    return first && now_ms >= first->deadline_ms;
+}
+
+/* ---- the link's end ---- */
+
+static void lose(struct sw_redis_commands *commands, const struct sw_redis_waiting *waiting,
+                 uint64_t written)
+{
+    switch ((enum sw_redis_ask)waiting->ask) {
+    case SW_REDIS_ASK_PUBLISH:
+    case SW_REDIS_ASK_KEEP:
+        /* A command that has not left to its last byte is never run. */
+        sw_redis_publish_lost(commands, waiting->subject, waiting->end <= written);
+        break;
+    case SW_REDIS_ASK_READ:
+        sw_redis_commands_refuse_read(commands, waiting->subject, SW_READ_AWAY, SW_ERROR_NONE);
+        break;
+    case SW_REDIS_ASK_VALUE:
+        sw_redis_commands_refuse_get(commands, waiting->subject);
+        break;
+    case SW_REDIS_ASK_PING:
+    case SW_REDIS_ASK_SETTING:
+    case SW_REDIS_ASK_ROLE:
+    case SW_REDIS_ASK_VERSION:
+    case SW_REDIS_ASK_LOAD:
+        break;
+    }
 }
 
 void sw_redis_commands_lost(struct sw_redis_commands *commands, uint64_t written)
 {
-    commands->error[0] = '\0';
-    while (commands->count > 0) {
-        struct sw_redis_waiting waiting = pop(commands);
-        if (waiting.publish) {
-            /* A command that has not left to its last byte is never run. */
-            sw_exchange_published(commands->exchange, waiting.publish, SW_ERROR_BUS_UNAVAILABLE,
-                                  waiting.end <= written);
-        }
+    struct sw_publish *publish;
+    commands->publish_said[0] = '\0';
+    commands->read_said[0] = '\0';
+    commands->read_error[0] = '\0';
+    commands->role_asked = false;
+    commands->fault = NULL;
+    sw_redis_library_reset(&commands->library);
+    /* In the order in which they came: those that wait for the function were asked before. */
+    for (size_t left = commands->again.count; left > 0; left--) {
+        sw_redis_publish_lost(commands, sw_ring_pop(&commands->again), false);
+    }
+    while (commands->fifo.count > 0) {
+        struct sw_redis_waiting waiting = sw_redis_fifo_pop(&commands->fifo);
+        lose(commands, &waiting, written);
+    }
+    while ((publish = sw_ring_pop(&commands->held))) {
+        sw_redis_publish_lost(commands, publish, false);
     }
 }
 
 /* ---- life ---- */
 
-void sw_redis_commands_init(struct sw_redis_commands *commands, struct sw_exchange *exchange)
+static bool rules_keep(const struct sw_rules *rules)
 {
-    *commands = (struct sw_redis_commands){.exchange = exchange};
+    for (uint32_t i = 0; rules && i < rules->count; i++) {
+        if (rules->rows[i].history_size > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void sw_redis_commands_init(struct sw_redis_commands *commands, struct sw_exchange *exchange,
+                            struct sw_buf *out, const uint64_t *begin)
+{
+    *commands = (struct sw_redis_commands){
+        .exchange = exchange,
+        .out = out,
+        .begin = begin,
+        .keeps = rules_keep(sw_exchange_config(exchange)->rules),
+    };
 }
 
 void sw_redis_commands_deinit(struct sw_redis_commands *commands)
 {
-    SW_ASSERT(commands->count == 0);
-    sw_free(commands->waiting);
-    commands->waiting = NULL;
+    sw_redis_fifo_deinit(&commands->fifo);
+    sw_ring_deinit(&commands->again);
+    sw_ring_deinit(&commands->held);
+    sw_ring_deinit(&commands->refused_reads);
+    sw_ring_deinit(&commands->refused_values);
 }

@@ -1,52 +1,89 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Publishes on the commands' link: pipelined PUBLISH, and a FIFO of those that wait for Redis'
- * answer. Sans-I/O: commands are appended to a buffer, answers and the link's end are told to it.
- * The exchange bounds what waits. Invariants: every publish that was taken comes back exactly once
- * by sw_exchange_published; the first deadline of the FIFO is its earliest. */
+/* What is asked on the commands' link, pipelined: publishes, reads of histories and values, and the
+ * function library behind them. A publish is a PUBLISH, or, for a topic with history or with an
+ * idempotency id, a call of the library's function. Sans-I/O: commands are appended to the link's
+ * buffer, answers and the link's end are told to it. The exchange bounds what waits.
+ *
+ * What is sent twice: a publish that did not find the function (it is loaded, and asked again, in
+ * the order in which they came), one that is told TRYAGAIN, and one with an idempotency id whose
+ * link broke, as long as its deadline lives: the function knows it again.
+ *
+ * Invariant: every publish and read that was taken comes back exactly once. */
 #ifndef SW_BUS_REDIS_COMMAND_H
 #define SW_BUS_REDIS_COMMAND_H
 
 #include "bus/backend.h"
-#include "bus/redis/reader.h"
+#include "bus/redis/fifo.h"
+#include "bus/redis/library.h"
+#include "bus/redis/read.h"
+#include "common/ring.h"
 
-/* A publish whose answer does not come: the link is dropped. */
+/* A publish whose answer does not come: the link is dropped. One that is kept over a lost link has
+ * as long altogether. */
 #define SW_REDIS_REPLY_MS 5000
 /* A ping likewise, on both links. */
 #define SW_REDIS_PONG_MS 10000
 
-struct sw_redis_waiting {
-    struct sw_publish *publish; /* NULL: a PING */
-    uint64_t end;               /* the place behind its last byte among all bytes of this link */
-    uint64_t deadline_ms;
-};
-
 struct sw_redis_commands {
     struct sw_exchange *exchange;
-    struct sw_redis_waiting *waiting; /* a ring, oldest at `head` */
-    size_t capacity;                  /* a power of two, or 0 */
-    size_t head;
-    size_t count;
-    char error[128]; /* the last error reply of this link that was logged */
+    struct sw_buf *out;    /* the link's, borrowed */
+    const uint64_t *begin; /* the link's: which of all its bytes is the first of `out` */
+    struct sw_redis_fifo fifo;
+    struct sw_redis_library library;
+    struct sw_ring again;         /* publishes to be sent again, */
+    struct sw_ring held;          /* and behind them new ones that wait for the function */
+    struct sw_ring refused_reads; /* to be answered at the turn's end */
+    struct sw_ring refused_values;
+    bool keeps;                          /* some rule has history */
+    bool role_asked;                     /* in this turn */
+    const char *fault;                   /* why the link must end; NULL: it need not */
+    char read_error[SW_REDIS_WHY_BYTES]; /* the first of the oldest read; "" where there is none */
+    char publish_said[128];              /* the last error reply of this link that was logged */
+    char read_said[SW_REDIS_WHY_BYTES];
 };
 
-void sw_redis_commands_init(struct sw_redis_commands *commands, struct sw_exchange *exchange);
+/* `out` and `begin` are borrowed. */
+void sw_redis_commands_init(struct sw_redis_commands *commands, struct sw_exchange *exchange,
+                            struct sw_buf *out, const uint64_t *begin);
 /* Nothing may wait any more. */
 void sw_redis_commands_deinit(struct sw_redis_commands *commands);
-/* Takes `publish` and appends its command to `out`, whose first byte is byte number `begin` of the
- * link. */
-void sw_redis_commands_publish(struct sw_redis_commands *commands, struct sw_buf *out,
-                               uint64_t begin, struct sw_publish *publish, uint64_t now_ms);
-/* Appends a PING; only where nothing waits, since any answer says as much. */
-void sw_redis_commands_ping(struct sw_redis_commands *commands, struct sw_buf *out,
+/* The link is ready: where a rule has history, asks whether this server can serve it. */
+void sw_redis_commands_prepare(struct sw_redis_commands *commands, uint64_t now_ms);
+/* Is that answered? */
+bool sw_redis_commands_prepared(const struct sw_redis_commands *commands);
+/* Publishes that were kept over a lost link are sent again. */
+void sw_redis_commands_up(struct sw_redis_commands *commands, uint64_t now_ms);
+/* Takes `publish`. */
+void sw_redis_commands_publish(struct sw_redis_commands *commands, struct sw_publish *publish,
+                               uint64_t now_ms);
+/* Borrow `read` until it is answered. */
+void sw_redis_commands_read(struct sw_redis_commands *commands, struct sw_history_read *read,
                             uint64_t now_ms);
-/* An answer for the oldest: an integer is good and says how many received it, NOPERM is FORBIDDEN,
- * other errors are INTERNAL. False: no answer to anything that waits; the link is out of step. */
+void sw_redis_commands_get(struct sw_redis_commands *commands, struct sw_value_read *read,
+                           uint64_t now_ms);
+/* Likewise while there is no link: it will be told so. */
+void sw_redis_commands_refuse_read(struct sw_redis_commands *commands, struct sw_history_read *read,
+                                   enum sw_read_outcome outcome, enum sw_error error);
+void sw_redis_commands_refuse_get(struct sw_redis_commands *commands, struct sw_value_read *read);
+/* The turn's end: what was refused is told. True: more has been refused meanwhile. */
+bool sw_redis_commands_settle(struct sw_redis_commands *commands);
+/* Appends a PING; only where nothing waits, since any answer says as much. */
+void sw_redis_commands_ping(struct sw_redis_commands *commands, uint64_t now_ms);
+/* An answer for the oldest. To a publish: an integer says how many received it, a string is the
+ * position, NOPERM is FORBIDDEN, no such command UNSUPPORTED, OOM OVERLOADED, other errors are
+ * INTERNAL. False: no answer to anything that waits; the link is out of step. Look at `fault`
+ * behind it. */
 bool sw_redis_commands_answer(struct sw_redis_commands *commands,
-                              const struct sw_redis_event *event);
+                              const struct sw_redis_event *event, uint64_t now_ms);
+/* The answer to the oldest is too large to be read, and the link ends: asking again is no use. */
+void sw_redis_commands_too_large(struct sw_redis_commands *commands, uint64_t now_ms);
 /* Has the oldest waited too long? */
 bool sw_redis_commands_overdue(const struct sw_redis_commands *commands, uint64_t now_ms);
-/* The link is lost; of all its bytes `written` had left. Every publish comes back BUS_UNAVAILABLE,
- * with an unknown outcome where Redis may have read it whole. */
+/* What is kept to be sent again and has waited too long is given back. */
+void sw_redis_commands_look(struct sw_redis_commands *commands, uint64_t now_ms);
+/* The link is lost; of all its bytes `written` had left. Reads come back AWAY; publishes
+ * BUS_UNAVAILABLE, with an unknown outcome where Redis may have read it whole; those with an
+ * idempotency id are kept until they are sent again. */
 void sw_redis_commands_lost(struct sw_redis_commands *commands, uint64_t written);
 
 #endif

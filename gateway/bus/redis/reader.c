@@ -17,6 +17,9 @@ typedef size_t array_size;
 typedef int array_size;
 #endif
 
+/* Of an array that is built: far more than any answer has, and a bound for what is reserved. */
+#define ARRAY_ELEMENTS 4096
+
 /* What may lie unread beside a bulk string as large as is read. A line that never ends would fill
  * the memory otherwise. */
 #define SLACK_BYTES (256u << 10)
@@ -116,6 +119,8 @@ static void on_reply(struct sw_redis_reader *reader, int type, struct sw_slice t
         tell_kind(reader, SW_REDIS_PONG, sw_slice("", 0));
     } else if (type == REDIS_REPLY_STATUS) {
         tell_kind(reader, SW_REDIS_STATUS, text);
+    } else if (reader->build) {
+        tell_kind(reader, SW_REDIS_BULK, text);
     } else {
         tell_kind(reader, SW_REDIS_PONG, text); /* nothing else is answered by a bulk string */
     }
@@ -165,6 +170,42 @@ static void refuse_bulk(struct sw_redis_reader *reader, const redisReadTask *tas
     reader->stopped = true;
 }
 
+/* ---- arrays that are built ---- */
+
+static void *build_string(struct sw_redis_reader *reader, const redisReadTask *task, char *data,
+                          size_t size)
+{
+    if (size > reader->array_bytes - reader->built_bytes) {
+        reader->built_bytes = reader->array_bytes; /* no smaller one behind it stands alone */
+        return reader->build->createNil(task);
+    }
+    reader->built_bytes += size;
+    return reader->build->createString(task, data, size);
+}
+
+static void *build_array(struct sw_redis_reader *reader, const redisReadTask *task,
+                         array_size elements)
+{
+    if (elements > ARRAY_ELEMENTS) {
+        snprintf(reader->why, sizeof(reader->why),
+                 "an array of %lld elements (at most %d are read)", (long long)elements,
+                 ARRAY_ELEMENTS);
+        tell(reader, (struct sw_redis_event){.kind = SW_REDIS_TOO_LARGE, .number = elements});
+        reader->stopped = true;
+        return object();
+    }
+    reader->built_bytes = task->parent ? reader->built_bytes : 0;
+    return reader->build->createArray(task, elements);
+}
+
+static void tell_array(struct sw_redis_reader *reader, void *reply)
+{
+    tell(reader, (struct sw_redis_event){.kind = SW_REDIS_ARRAY, .array = reply});
+    freeReplyObject(reply);
+}
+
+/* ---- what hiredis calls ---- */
+
 static void *create_string(const redisReadTask *task, char *data, size_t size)
 {
     struct sw_redis_reader *reader = task->privdata;
@@ -175,6 +216,8 @@ static void *create_string(const redisReadTask *task, char *data, size_t size)
         refuse_bulk(reader, task, (long long)size);
     } else if (!task->parent) {
         on_reply(reader, task->type, sw_slice(data, size));
+    } else if (reader->build) {
+        return build_string(reader, task, data, size);
     } else if (!in_nested(task)) {
         on_element(reader, task, sw_slice(data, size));
     }
@@ -184,6 +227,9 @@ static void *create_string(const redisReadTask *task, char *data, size_t size)
 static void *create_array(const redisReadTask *task, array_size elements)
 {
     struct sw_redis_reader *reader = task->privdata;
+    if (reader->build && !reader->stopped) {
+        return build_array(reader, task, elements);
+    }
     bool told = in_nested(task) || (task->parent && task->idx > 0 && !reader->shape);
     if (!told && (task->parent || elements == 0)) {
         tell_other(reader);
@@ -197,6 +243,9 @@ static void *create_integer(const redisReadTask *task, long long number)
     if (!task->parent) {
         tell(reader, (struct sw_redis_event){.kind = SW_REDIS_INTEGER, .number = number});
         return object();
+    }
+    if (reader->build && !reader->stopped) {
+        return reader->build->createInteger(task, number);
     }
     if (in_nested(task) || (task->idx > 0 && !reader->shape)) {
         return object();
@@ -215,6 +264,13 @@ static void *create_integer(const redisReadTask *task, long long number)
 static void *create_nil(const redisReadTask *task)
 {
     struct sw_redis_reader *reader = task->privdata;
+    if (reader->build && !reader->stopped) {
+        if (task->parent) {
+            return reader->build->createNil(task);
+        }
+        tell_kind(reader, SW_REDIS_BULK, sw_slice(NULL, 0));
+        return object();
+    }
     if (in_nested(task) || (task->parent && task->idx > 0 && !reader->shape)) {
         return object();
     }
@@ -226,9 +282,11 @@ static void *create_nil(const redisReadTask *task)
     return object();
 }
 
-static void free_object(void *nothing)
+static void free_object(void *reply)
 {
-    (void)nothing;
+    if (reply != object()) {
+        freeReplyObject(reply);
+    }
 }
 
 static redisReader *create_resp(struct sw_redis_reader *reader)
@@ -289,6 +347,9 @@ bool sw_redis_reader_feed(struct sw_redis_reader *reader, const char *data, size
         if (status == REDIS_OK) {
             status = redisReaderGetReply(reader->resp, &reply);
         }
+        if (status == REDIS_OK && reply && reply != object()) {
+            tell_array(reader, reply);
+        }
     } while (status == REDIS_OK && reply && !reader->stopped);
     if (reader->stopped) {
         return false;
@@ -309,6 +370,15 @@ void sw_redis_reader_init(struct sw_redis_reader *reader, size_t bulk_bytes,
 {
     *reader =
         (struct sw_redis_reader){.bulk_bytes = bulk_bytes, .on_event = on_event, .owner = owner};
+}
+
+void sw_redis_reader_build(struct sw_redis_reader *reader, size_t bytes)
+{
+    redisReader *plain = redisReaderCreate();
+    SW_ASSERT(plain && !reader->resp);
+    reader->build = plain->fn; /* static in hiredis */
+    redisReaderFree(plain);
+    reader->array_bytes = bytes;
 }
 
 void sw_redis_reader_stop(struct sw_redis_reader *reader)

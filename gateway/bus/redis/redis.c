@@ -3,10 +3,10 @@
  * is only marked where it is found (sw_redis_link_fail) and acted upon in step(), so nothing is
  * taken down under somebody's feet.
  *
- *   IDLE -> FIRST -> SECOND -> UP     FIRST: the subscriber's link opens, SECOND: the commands'
- *             ^        |       |
- *             |        v       v      a link fails, anywhere: both are closed
- *             +------- WAITING        back-off
+ *   IDLE -> FIRST -> SECOND -> PREPARING -> UP     FIRST: the subscriber's link opens, SECOND: the
+ *             ^        |         |          |        commands', PREPARING: what histories need is
+ *             |        v         v          v        looked at. A link fails, anywhere: both are
+ *             +------- WAITING (back-off) <-+        closed
  */
 #include "bus/redis/command.h"
 #include "bus/redis/interest.h"
@@ -16,6 +16,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/random.h"
+#include "core/limits.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -30,7 +31,7 @@
 /* Deadlines are looked at so often. */
 #define BEAT_MS 250
 
-enum state { IDLE, FIRST, SECOND, UP, WAITING, STOPPED };
+enum state { IDLE, FIRST, SECOND, PREPARING, UP, WAITING, STOPPED };
 
 struct sw_redis {
     struct sw_backend backend; /* first: they are the same address */
@@ -107,11 +108,12 @@ static void come_up(struct sw_redis *redis)
     redis->next_ping_ms = redis->up_ms + PING_MS;
     redis->pings = 0;
     note(redis, SW_LOG_INFO, "up", "both links are ready");
+    sw_redis_commands_up(&redis->commands, redis->up_ms);
     sw_exchange_up(redis->backend.exchange);
     sw_redis_interests_up(&redis->interests);
 }
 
-/* Closes both links; publishes that waited are given back. */
+/* Closes both links; publishes that waited are given back, unless they can be sent again. */
 static void close_links(struct sw_redis *redis)
 {
     uint64_t written = sw_redis_link_written(&redis->commander);
@@ -146,6 +148,10 @@ static void step(struct sw_redis *redis)
         redis->state = SECOND;
         sw_redis_link_open(&redis->commander);
     } else if (redis->state == SECOND && redis->commander.state == SW_REDIS_READY) {
+        redis->state = PREPARING;
+        sw_redis_commands_prepare(&redis->commands, sw_loop_now_ms(redis->loop));
+        sw_loop_stay_awake(redis->loop);
+    } else if (redis->state == PREPARING && sw_redis_commands_prepared(&redis->commands)) {
         come_up(redis);
     }
 }
@@ -234,6 +240,8 @@ static void on_subscriber_event(void *owner, const struct sw_redis_event *event)
     case SW_REDIS_STATUS:
     case SW_REDIS_INTEGER:
     case SW_REDIS_OTHER:
+    case SW_REDIS_BULK:
+    case SW_REDIS_ARRAY:
         answer = SW_REDIS_ANSWER_STRAY;
         break;
     }
@@ -245,12 +253,20 @@ static void on_subscriber_event(void *owner, const struct sw_redis_event *event)
 static void on_commander_event(void *owner, const struct sw_redis_event *event)
 {
     struct sw_redis *redis = owner;
-    if (!sw_redis_commands_answer(&redis->commands, event)) {
+    if (event->kind == SW_REDIS_TOO_LARGE) {
+        /* The reader says why the link ends. */
+        sw_redis_commands_too_large(&redis->commands, sw_loop_now_ms(redis->loop));
+        return;
+    }
+    if (!sw_redis_commands_answer(&redis->commands, event, sw_loop_now_ms(redis->loop))) {
         if (event->kind != SW_REDIS_ERROR || !sw_redis_link_fatal(&redis->commander, event->text)) {
             out_of_step(&redis->commander);
         }
     } else if (event->kind == SW_REDIS_ERROR) {
         (void)sw_redis_link_fatal(&redis->commander, event->text);
+    }
+    if (redis->commands.fault) {
+        sw_redis_link_fail(&redis->commander, "%s", redis->commands.fault);
     }
 }
 
@@ -275,7 +291,7 @@ static void send_pings(struct sw_redis *redis)
         sw_redis_interests_ping(&redis->interests, &redis->subscriber.out,
                                 sw_slice(text, (size_t)size));
     }
-    sw_redis_commands_ping(&redis->commands, &redis->commander.out, sw_loop_now_ms(redis->loop));
+    sw_redis_commands_ping(&redis->commands, sw_loop_now_ms(redis->loop));
 }
 
 static bool pong_is_overdue(const struct sw_redis *redis)
@@ -289,14 +305,15 @@ static void beat(struct sw_redis *redis)
     uint64_t now_ms = sw_loop_now_ms(redis->loop);
     redis->beat_due = false;
     sw_redis_interests_look(&redis->interests, now_ms);
+    sw_redis_commands_look(&redis->commands, now_ms);
+    if (sw_redis_commands_overdue(&redis->commands, now_ms)) {
+        sw_redis_link_fail(&redis->commander, "a command was not answered in time");
+    }
     if (redis->state != UP) {
         return;
     }
     if (pong_is_overdue(redis)) {
         sw_redis_link_fail(&redis->subscriber, "no pong within %d ms", SW_REDIS_PONG_MS);
-    }
-    if (sw_redis_commands_overdue(&redis->commands, now_ms)) {
-        sw_redis_link_fail(&redis->commander, "a command was not answered in time");
     }
     if (now_ms >= redis->next_ping_ms) {
         redis->next_ping_ms = now_ms + PING_MS;
@@ -335,6 +352,9 @@ static void redis_flush(struct sw_backend *backend)
     sw_redis_link_flush(&redis->subscriber);
     sw_redis_link_flush(&redis->commander);
     step(redis);
+    if (sw_redis_commands_settle(&redis->commands)) {
+        sw_loop_stay_awake(redis->loop);
+    }
 }
 
 static void redis_subscribe(struct sw_backend *backend, struct sw_interest *interest)
@@ -347,16 +367,41 @@ static void redis_unsubscribe(struct sw_backend *backend, struct sw_interest *in
     sw_redis_interests_unsubscribe(&of(backend)->interests, interest);
 }
 
+static bool takes_commands(const struct sw_redis *redis)
+{
+    return redis->state == UP && redis->commander.state == SW_REDIS_READY;
+}
+
 static void redis_publish(struct sw_backend *backend, struct sw_publish *publish)
 {
     struct sw_redis *redis = of(backend);
-    struct sw_redis_link *link = &redis->commander;
-    if (redis->state != UP || link->state != SW_REDIS_READY) {
+    if (!takes_commands(redis)) {
         sw_exchange_published(backend->exchange, publish, SW_ERROR_BUS_UNAVAILABLE, false);
         return;
     }
-    sw_redis_commands_publish(&redis->commands, &link->out, link->handed_bytes, publish,
-                              sw_loop_now_ms(redis->loop));
+    sw_redis_commands_publish(&redis->commands, publish, sw_loop_now_ms(redis->loop));
+}
+
+static void redis_read(struct sw_backend *backend, struct sw_history_read *read)
+{
+    struct sw_redis *redis = of(backend);
+    if (takes_commands(redis)) {
+        sw_redis_commands_read(&redis->commands, read, sw_loop_now_ms(redis->loop));
+    } else {
+        sw_redis_commands_refuse_read(&redis->commands, read, SW_READ_AWAY, SW_ERROR_NONE);
+    }
+    sw_loop_stay_awake(redis->loop);
+}
+
+static void redis_get(struct sw_backend *backend, struct sw_value_read *read)
+{
+    struct sw_redis *redis = of(backend);
+    if (takes_commands(redis)) {
+        sw_redis_commands_get(&redis->commands, read, sw_loop_now_ms(redis->loop));
+    } else {
+        sw_redis_commands_refuse_get(&redis->commands, read);
+    }
+    sw_loop_stay_awake(redis->loop);
 }
 
 static void end(struct sw_redis *redis)
@@ -365,6 +410,8 @@ static void end(struct sw_redis *redis)
     sw_loop_timer_stop(redis->loop, &redis->retry);
     sw_loop_timer_stop(redis->loop, &redis->beat);
     close_links(redis);
+    sw_redis_commands_look(&redis->commands, UINT64_MAX); /* nothing is sent again */
+    (void)sw_redis_commands_settle(&redis->commands);
 }
 
 static void redis_stop(struct sw_backend *backend)
@@ -396,6 +443,8 @@ struct sw_backend *sw_redis_create(struct sw_exchange *exchange, const char *url
         .subscribe = redis_subscribe,
         .unsubscribe = redis_unsubscribe,
         .publish = redis_publish,
+        .read = redis_read,
+        .get = redis_get,
         .stop = redis_stop,
         .destroy = redis_destroy,
     };
@@ -410,7 +459,9 @@ struct sw_backend *sw_redis_create(struct sw_exchange *exchange, const char *url
     sw_redis_link_init(&redis->commander, redis->loop, &redis->url, node, "cmd", on_commander_event,
                        redis);
     sw_redis_interests_init(&redis->interests, exchange);
-    sw_redis_commands_init(&redis->commands, exchange);
+    sw_redis_reader_build(&redis->commander.reader, SW_REDIS_ARRAY_BYTES);
+    sw_redis_commands_init(&redis->commands, exchange, &redis->commander.out,
+                           &redis->commander.handed_bytes);
     sw_random_init(&redis->random);
     sw_timer_init(&redis->retry, on_retry);
     sw_timer_init(&redis->beat, on_beat);

@@ -3,6 +3,7 @@
 #include "../common/unit.h"
 
 #include "api/connections.h"
+#include "api/history.h"
 #include "api/topics.h"
 #include "common/mem.h"
 
@@ -128,12 +129,74 @@ static void subscribers_are_summed_over_workers(void **state)
     sw_report_destroy(b);
 }
 
+/* ---- a topic's history ---- */
+
+static struct sw_lookup *look_up(const char *epoch, uint64_t first, uint64_t last)
+{
+    struct sw_lookup *lookup = sw_lookup_create(SW_SLICE("a"));
+    sw_epoch_parse(sw_slice_of(epoch), &lookup->lineage.epoch);
+    lookup->first = first;
+    lookup->last = last;
+    return lookup;
+}
+
+/* Offsets from `first` to `last`, all with the same payload. */
+static void fill(struct sw_lookup *lookup, struct sw_slice payload)
+{
+    lookup->count = (uint32_t)(lookup->last - lookup->first + 1);
+    lookup->messages = sw_zalloc(lookup->count * sizeof(*lookup->messages));
+    for (uint32_t i = 0; i < lookup->count; i++) {
+        lookup->messages[i].offset = lookup->first + i;
+        lookup->messages[i].message = sw_message_create(SW_SLICE("a"), SW_SLICE(""), payload, 0, 0);
+    }
+}
+
+static void history_says_where_it_is(void **state)
+{
+    (void)state;
+    struct sw_buf out = {0};
+    struct sw_lookup *lookup = look_up("Qx7", 41, 42);
+    fill(lookup, SW_SLICE("{\"id\":7}"));
+    sw_history_write(&out, lookup);
+    assert_string_equal(
+        sw_buf_text(&out),
+        "{\"epoch\":\"Qx7\",\"first\":41,\"last\":42,\"msgs\":["
+        "{\"offset\":41,\"data\":{\"id\":7}},{\"offset\":42,\"data\":{\"id\":7}}]}");
+    sw_buf_clear(&out);
+    sw_lookup_destroy(lookup);
+    lookup = look_up("0", 0, 0);
+    sw_history_write(&out, lookup);
+    assert_string_equal(sw_buf_text(&out), "{\"epoch\":\"0\",\"first\":0,\"last\":0,\"msgs\":[]}");
+    sw_buf_deinit(&out);
+    sw_lookup_destroy(lookup);
+}
+
+/* A byte becomes six, and still nobody gets more than he can hold: who asks on gets the rest. */
+static void history_of_large_messages_is_cut(void **state)
+{
+    (void)state;
+    static char payload[1u << 20];
+    memset(payload, 1, sizeof(payload));
+    struct sw_buf out = {0};
+    struct sw_lookup *lookup = look_up("Qx7", 1, 5);
+    fill(lookup, sw_slice(payload, sizeof(payload)));
+    sw_history_write(&out, lookup);
+    assert_non_null(strstr(sw_buf_text(&out), "\"offset\":2,"));
+    assert_null(strstr(sw_buf_text(&out), "\"offset\":3,"));
+    assert_non_null(strstr(sw_buf_text(&out), "\"last\":5,"));
+    assert_string_equal(sw_buf_text(&out) + out.size - 4, "\"}]}");
+    sw_buf_deinit(&out);
+    sw_lookup_destroy(lookup);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_of_all_workers_in_one_order),
         cmocka_unit_test(ended_rows_say_why),
         cmocka_unit_test(subscribers_are_summed_over_workers),
+        cmocka_unit_test(history_says_where_it_is),
+        cmocka_unit_test(history_of_large_messages_is_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,8 +3,9 @@
  * of socket pairs, over TLS where the rig is secure. Its turn is the sessions' turn: retire, walk,
  * flush, turned, retire, law.
  *
- * A frame is four bytes of size and a text: a message's is its payload, a gap mark's is
- * "dropped <name> <count> <reason>". */
+ * A frame is four bytes of size and a text: a message's is its payload, with "@<offset>" behind it
+ * where it has one; a gap mark's is "dropped <name> <count> <reason>", with " <epoch>:<from>-<to>"
+ * where it names offsets; and "epoch <epoch>:<offset>" or "reset <epoch>:<offset>". */
 #ifndef SW_FANOUT_RIG_H
 #define SW_FANOUT_RIG_H
 
@@ -48,8 +49,9 @@ struct rig {
     struct sw_encoding encoding;
     struct rig_slot *slots;
     uint32_t count;
-    struct sw_buf text; /* rig_text's */
-    struct sw_tls *tls; /* secure: clients that come speak TLS; else NULL */
+    struct sw_buf text;  /* rig_text's */
+    struct sw_buf asked; /* of the bus, since somebody last looked */
+    struct sw_tls *tls;  /* secure: clients that come speak TLS; else NULL */
 };
 
 /* ---- the encoding ---- */
@@ -59,16 +61,35 @@ struct rig {
 /* Frames rendered so far. */
 static unsigned rig_rendered;
 
-static inline size_t rig_dropped(const struct sw_push *push, char *out, size_t size)
+static inline size_t rig_mark(const struct sw_push *push, char *out, size_t size)
 {
-    return (size_t)snprintf(out, size, "dropped %.*s %llu %s", (int)push->name.size,
+    struct sw_slice epoch = sw_epoch_text(&push->epoch);
+    if (push->kind != SW_PUSH_DROPPED) {
+        return (size_t)snprintf(out, size, "%s %.*s:%llu",
+                                push->kind == SW_PUSH_EPOCH ? "epoch" : "reset",
+                                SW_SLICE_ARG(epoch), (unsigned long long)push->offset);
+    }
+    char range[SW_EPOCH_BYTES + 64] = "";
+    if (push->from) {
+        snprintf(range, sizeof(range), " %.*s:%llu-%llu", SW_SLICE_ARG(epoch),
+                 (unsigned long long)push->from, (unsigned long long)push->to);
+    }
+    return (size_t)snprintf(out, size, "dropped %.*s %llu %s%s", (int)push->name.size,
                             push->name.data, (unsigned long long)push->count,
-                            sw_shed_word(push->reason));
+                            sw_shed_word(push->reason), range);
+}
+
+/* Behind the payload. */
+static inline size_t rig_offset(const struct sw_push *push, char *out, size_t size)
+{
+    return push->offset ? (size_t)snprintf(out, size, "@%llu", (unsigned long long)push->offset)
+                        : 0;
 }
 
 static inline size_t rig_size(const struct sw_push *push)
 {
-    return push->kind == SW_PUSH_MESSAGE ? push->message->size : rig_dropped(push, NULL, 0);
+    return push->kind == SW_PUSH_MESSAGE ? push->message->size + rig_offset(push, NULL, 0)
+                                         : rig_mark(push, NULL, 0);
 }
 
 static inline char *rig_write(const struct sw_push *push, char *out)
@@ -77,10 +98,13 @@ static inline char *rig_write(const struct sw_push *push, char *out)
     if (push->kind == SW_PUSH_MESSAGE) {
         struct sw_slice payload = sw_message_payload(push->message);
         memcpy(out, payload.data, payload.size);
-        return out + payload.size;
+        char offset[32];
+        size_t size = rig_offset(push, offset, sizeof(offset));
+        memcpy(out + payload.size, offset, size);
+        return out + payload.size + size;
     }
-    char text[SW_TOPIC_BYTES + 64];
-    size_t n = rig_dropped(push, text, sizeof(text));
+    char text[SW_TOPIC_BYTES + 160];
+    size_t n = rig_mark(push, text, sizeof(text));
     memcpy(out, text, n);
     return out + n;
 }
@@ -165,11 +189,26 @@ static inline void rig_pressure(void *owner, uint32_t slot, const struct sw_pres
     rig->slots[slot].eased += !pressure->begun;
 }
 
+/* What the bus is asked, noted as "<run> " and "check <number> ". */
+static inline void rig_ask(void *owner, struct sw_tape *tape, uint64_t run)
+{
+    (void)tape;
+    sw_buf_printf(&((struct rig *)owner)->asked, "%llu ", (unsigned long long)run);
+}
+
+static inline void rig_check(void *owner, struct sw_tape *tape, uint32_t number)
+{
+    (void)tape;
+    sw_buf_printf(&((struct rig *)owner)->asked, "check %u ", number);
+}
+
 static const struct sw_fanout_events rig_events = {.conn = rig_conn,
                                                    .on_broken = rig_lost,
                                                    .on_over = rig_over,
                                                    .on_evict = rig_evict,
-                                                   .on_pressure = rig_pressure};
+                                                   .on_pressure = rig_pressure,
+                                                   .on_ask = rig_ask,
+                                                   .on_check = rig_check};
 
 /* ---- connections ---- */
 
@@ -451,6 +490,7 @@ static inline void rig_deinit(struct rig *rig)
     sw_tls_destroy(&rig->tls);
     sw_loop_destroy(&rig->loop);
     sw_buf_deinit(&rig->text);
+    sw_buf_deinit(&rig->asked);
     sw_free(rig->slots);
 }
 
@@ -468,7 +508,7 @@ static inline void rig_subscribe_as(struct rig *rig, uint32_t slot, struct sw_ta
                                     enum sw_mode mode, unsigned max_hz)
 {
     sw_hub_subscribe(&rig->fanout, tape, slot, sw_reader(&rig->fanout, slot)->subscriptions,
-                     (struct sw_manner){.mode = mode, .pace = sw_pace_of(max_hz)});
+                     (struct sw_manner){.mode = mode, .pace = sw_pace_of(max_hz)}, NULL);
 }
 
 static inline void rig_subscribe(struct rig *rig, uint32_t slot, struct sw_tape *tape)
@@ -480,8 +520,15 @@ static inline void rig_append(struct rig *rig, struct sw_tape *tape, struct sw_s
 {
     struct sw_message *message =
         sw_message_create(sw_tape_name(tape), SW_SLICE(""), payload, 0, sw_clock_ns());
-    sw_tape_append(&rig->fanout, tape, message);
+    sw_tape_append(&rig->fanout, tape, message, 0);
     sw_message_unref(message);
+}
+
+/* What has no offset is missing. */
+static inline void rig_gap(struct rig *rig, struct sw_tape *tape, uint64_t count,
+                           enum sw_shed reason)
+{
+    sw_tape_append_gap(&rig->fanout, tape, &(struct sw_gap){.count = count, .reason = reason});
 }
 
 static inline void rig_send(struct rig *rig, struct sw_tape *tape, const char *text)

@@ -89,7 +89,7 @@ static void frames_cut_anywhere_arrive_in_order(void **state)
             char text[16];
             snprintf(text, sizeof(text), "%u", ++sent);
             if (sent % 7 == 0) {
-                sw_tape_append_gap(&rig.fanout, tape, sent, SW_SHED_NODE);
+                rig_gap(&rig, tape, sent, SW_SHED_NODE);
                 sw_buf_printf(&expected, "dropped a %u node|", sent);
             } else {
                 rig_send_long(&rig, tape, text, 10 + sent * 37 % 3000);
@@ -113,13 +113,13 @@ static void gap_in_flight_counts_when_it_has_left(void **state)
     struct rig rig;
     struct sw_tape *tape = readers(&rig, 1, 1, QUEUE);
     size_t filled = fill(&rig, 0);
-    sw_tape_append_gap(&rig.fanout, tape, 5, SW_SHED_TOO_LARGE);
+    rig_gap(&rig, tape, 5, SW_SHED_TOO_LARGE);
     rig_turn(&rig);
     assert_int_equal(sw_reader(&rig.fanout, 0)->flags, SW_WRITE_PENDING);
     assert_int_equal(RIG_SHED(&rig, TOO_LARGE), 0);
     assert_int_equal(RIG_COUNT(&rig, behind), 5);
     rig_send(&rig, tape, "1");
-    sw_tape_append_gap(&rig.fanout, tape, 0, SW_SHED_FEED);
+    rig_gap(&rig, tape, 0, SW_SHED_FEED);
     rig_send(&rig, tape, "2");
     rig_turn(&rig);
     assert_int_equal(RIG_COUNT(&rig, behind), 7);
@@ -190,7 +190,7 @@ static void unsubscribing_sheds_what_was_behind_the_frame_in_flight(void **state
     rig_subscribe(&rig, 0, b);
     rig_send_long(&rig, a, "a1", 30000);
     rig_send_long(&rig, a, "a2", 30000);
-    sw_tape_append_gap(&rig.fanout, a, 10, SW_SHED_NODE);
+    rig_gap(&rig, a, 10, SW_SHED_NODE);
     rig_send(&rig, b, "b1");
     rig_turn(&rig);
     assert_int_equal(reader->behind, 13);

@@ -256,7 +256,7 @@ static void gap_marks_in_a_record_count_as_shed_when_it_has_left(void **state)
     struct rig rig;
     struct sw_tape *tape = readers(&rig, 1, 1, QUEUE);
     send_ten(&rig, tape);
-    sw_tape_append_gap(&rig.fanout, tape, 5, SW_SHED_NODE);
+    rig_gap(&rig, tape, 5, SW_SHED_NODE);
     rig_turn(&rig);
     assert_int_equal(sw_reader(&rig.fanout, 0)->behind, 15);
     assert_int_equal(RIG_SHED(&rig, NODE), 0);

@@ -234,7 +234,7 @@ static void untold_says_what_was_shed_and_not_told(void **state)
     struct sw_tape *tape = one(&rig, SW_MODE_ALL, 0);
     stuff(&rig, 0);
     send_run(&rig, tape, "x", 1, 20, 1000);
-    sw_tape_append_gap(&rig.fanout, tape, 0, SW_SHED_FEED);
+    rig_gap(&rig, tape, 0, SW_SHED_FEED);
     send_run(&rig, tape, "x", 21, 80, 1000);
     rig_turn(&rig);
     rig_live(&rig, 140);
@@ -369,7 +369,7 @@ static void outage_is_untold_to_a_paced_reader_that_had_read_all(void **state)
     rig_send(&rig, tape, "x:1");
     rig_turn(&rig);
     assert_int_equal(rig.fanout.cursors_used, 1);
-    sw_tape_append_gap(&rig.fanout, tape, 0, SW_SHED_FEED);
+    rig_gap(&rig, tape, 0, SW_SHED_FEED);
     struct sw_untold untold = sw_hub_unsubscribe(&rig.fanout, 0, 0);
     assert_true(untold.feed);
     assert_int_equal(untold.slow + untold.passed, 0);

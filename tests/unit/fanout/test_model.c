@@ -217,7 +217,7 @@ static void append_gap(struct model *model, size_t tape)
         note_lost(model, tape);
         note(model, tape, frame);
     }
-    sw_tape_append_gap(&model->rig.fanout, at->tape, count, (enum sw_shed)frame.shed);
+    rig_gap(&model->rig, at->tape, count, (enum sw_shed)frame.shed);
 }
 
 static void open_slot(struct model *model, uint32_t slot)

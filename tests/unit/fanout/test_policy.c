@@ -36,7 +36,7 @@ static void reader_goes_onto_boards_in_a_turn_of_several_tapes(void **state)
 static void lose_and_subscribe(struct rig *rig, struct sw_tape *tape, uint32_t slot,
                                enum sw_mode mode, unsigned max_hz)
 {
-    sw_tape_append_gap(&rig->fanout, tape, 0, SW_SHED_FEED);
+    rig_gap(rig, tape, 0, SW_SHED_FEED);
     rig_open(rig, slot, WIDE);
     rig_subscribe_as(rig, slot, tape, mode, max_hz);
 }
@@ -98,7 +98,7 @@ static void who_misses_a_count_is_told_it_though_a_mark_fell_before(void **state
     stuff(&rig, 0);
     rig_send(&rig, tape, "w:1");
     rig_turn(&rig);
-    sw_tape_append_gap(&rig.fanout, tape, 0, SW_SHED_FEED);
+    rig_gap(&rig, tape, 0, SW_SHED_FEED);
     rig_send(&rig, tape, "x:1");
     rig_turn(&rig);
     rig_clock_advance(300);
@@ -202,13 +202,13 @@ static void marks_that_are_passed_join_what_is_told(void **state)
         struct sw_tape *tape = one(&rig, SW_MODE_ALL, 0);
         stuff(&rig, 0);
         send_run(&rig, tape, "x", 1, 5, 1000);
-        sw_tape_append_gap(&rig.fanout, tape, 7, SW_SHED_TOO_LARGE);
+        rig_gap(&rig, tape, 7, SW_SHED_TOO_LARGE);
         send_run(&rig, tape, "x", 6, 10, 1000);
         if (unknown) {
-            sw_tape_append_gap(&rig.fanout, tape, 0, SW_SHED_FEED);
+            rig_gap(&rig, tape, 0, SW_SHED_FEED);
         }
         send_run(&rig, tape, "x", 11, 80, 1000);
-        sw_tape_append_gap(&rig.fanout, tape, 9, SW_SHED_NODE);
+        rig_gap(&rig, tape, 9, SW_SHED_NODE);
         rig_turn(&rig);
         rig_live(&rig, 140);
         unsigned shed = (unsigned)RIG_SHED(&rig, SLOW);
@@ -381,13 +381,13 @@ static void marks_keep_their_place_on_a_board(void **state)
     rig_turn(&rig);
     rig_send(&rig, tape, "a:1");
     rig_send(&rig, tape, "b:1");
-    sw_tape_append_gap(&rig.fanout, tape, 4, SW_SHED_NODE);
+    rig_gap(&rig, tape, 4, SW_SHED_NODE);
     rig_send(&rig, tape, "a:2");
     rig_turn(&rig);
     rig_clock_advance(300);
     look(&rig, 0);
-    sw_tape_append_gap(&rig.fanout, tape, 0, SW_SHED_FEED);
-    sw_tape_append_gap(&rig.fanout, tape, 6, SW_SHED_TOO_LARGE);
+    rig_gap(&rig, tape, 0, SW_SHED_FEED);
+    rig_gap(&rig, tape, 6, SW_SHED_TOO_LARGE);
     rig_send(&rig, tape, "c:1");
     rig_turn(&rig);
     unstuff(&rig, 0);

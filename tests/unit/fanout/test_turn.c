@@ -282,9 +282,9 @@ static void gap_is_told_in_its_place_and_counted_as_shed(void **state)
     rig_subscribe(&rig, 2, b);
     for (unsigned tapes = 1; tapes <= 2; tapes++) { /* direct; and beside another dirty tape */
         rig_send(&rig, a, "1");
-        sw_tape_append_gap(&rig.fanout, a, 3, SW_SHED_TOO_LARGE);
+        rig_gap(&rig, a, 3, SW_SHED_TOO_LARGE);
         rig_send(&rig, a, "2");
-        sw_tape_append_gap(&rig.fanout, a, 70000, SW_SHED_NODE);
+        rig_gap(&rig, a, 70000, SW_SHED_NODE);
         if (tapes == 2) {
             rig_send(&rig, b, "b");
         }
@@ -314,14 +314,14 @@ static void gap_of_unknown_count_is_told_once_before_the_next_frame(void **state
     rig_open(&rig, 0, 0);
     rig_subscribe(&rig, 0, tape);
     rig_send(&rig, tape, "1");
-    sw_tape_append_gap(&rig.fanout, tape, 0, SW_SHED_FEED);
+    rig_gap(&rig, tape, 0, SW_SHED_FEED);
     rig_turn(&rig);
     assert_string_equal(rig_received(&rig, 0), "1");
-    sw_tape_append_gap(&rig.fanout, tape, 0, SW_SHED_FEED);
+    rig_gap(&rig, tape, 0, SW_SHED_FEED);
     rig_turn(&rig);
     assert_int_equal(RIG_COUNT(&rig, writes_total), 1); /* the reader stays at TOP */
     assert_string_equal(rig_received(&rig, 0), "");
-    sw_tape_append_gap(&rig.fanout, tape, 2, SW_SHED_NODE);
+    rig_gap(&rig, tape, 2, SW_SHED_NODE);
     rig_send(&rig, tape, "2");
     rig_send(&rig, tape, "3");
     rig_turn(&rig);
@@ -344,7 +344,7 @@ static void turn_of_more_gaps_than_a_system_call_takes_is_told_whole(void **stat
         rig_subscribe(&rig, slot, tape);
     }
     for (unsigned i = 1; i <= SW_FLUSH_PIECES + 7; i++) {
-        sw_tape_append_gap(&rig.fanout, tape, i, SW_SHED_TOO_LARGE);
+        rig_gap(&rig, tape, i, SW_SHED_TOO_LARGE);
         sw_buf_printf(&expected, i == 1 ? "dropped a %u too_large" : "|dropped a %u too_large", i);
     }
     rig_turn(&rig);

@@ -238,11 +238,6 @@ static void test_later_versions(void **state)
         snprintf(words, sizeof(words), "%s is not supported by this version", word);
         refuse(ATTEMPT(FLAGS(word, "x")), words);
     }
-    refuse(ATTEMPT(.file = "{\"topics\": [{\"match\": \"a\", \"history\": {\"size\": 1}}]}"),
-           ":1:28: topics[0]: \"history\" is not supported by this version");
-    refuse(ATTEMPT(.file = "{\"topics\": [{\"retain\": true}]}"), "\"retain\" is not supported");
-    refuse(ATTEMPT(.file = "{\"topics\": [{\"retain_key\": \"k\"}]}"),
-           "\"retain_key\" is not supported");
     refuse(ATTEMPT(ENVIRONMENT("SPILLWAY_SERVICE=x")), "SPILLWAY_SERVICE is not supported");
     refuse(ATTEMPT(FLAGS("--auth", "callback")), "--auth callback is not supported");
     refuse(ATTEMPT(FLAGS("--listen", "127.0.0.1:0,tsl")), "may stand ,tls and ,proxy, once each");

@@ -222,14 +222,6 @@ static void entries_of_a_subscribe_are_judged_one_by_one(void **state)
         {"\"topic\":\"g\",\"max_hz\":4294967301", SW_ERROR_BAD_REQUEST, bad_hz, {-1, 0}},
         {"\"topic\":\"g\",\"max_hz\":\"5\"", SW_ERROR_BAD_REQUEST, bad_hz, {-1, 0}},
         {"\"topic\":\"g\",\"max_hz\":null", SW_ERROR_BAD_REQUEST, bad_hz, {-1, 0}},
-        {"\"topic\":\"h\",\"from\":null,\"last\":1",
-         SW_ERROR_UNSUPPORTED,
-         "this topic has no history: \"from\" is not supported",
-         {-1, 0}},
-        {"\"topic\":\"i\",\"last\":0,\"mode\":\"x\"",
-         SW_ERROR_UNSUPPORTED,
-         "this topic has no history: \"last\" is not supported",
-         {-1, 0}},
         {"\"topic\":\"\",\"colour\":\"red\"", SW_ERROR_NONE, NULL, {-1, 0}},
     };
     char text[2048];
@@ -258,6 +250,99 @@ static void entries_of_a_subscribe_are_judged_one_by_one(void **state)
     }
     assert_false(sw_command_next_sub(&command, &at, &sub));
     assert_false(sw_command_next_sub(&command, &at, &sub));
+}
+
+#define BAD_POSITION "\"from\" is a position: {\"epoch\":\"Qx7\",\"offset\":41}"
+#define BAD_EPOCH    "an \"epoch\" is 1 to 24 of A-Z, a-z and 0-9"
+#define BAD_OFFSET   "an \"offset\" is a whole number from 0, below 2^53"
+#define BAD_LAST     "\"last\" is a whole number from 1 to 100000"
+#define BAD_BOTH     "\"from\" and \"last\" exclude each other"
+
+static const struct {
+    const char *claim;
+    const char *message; /* NULL: it is good */
+    const char *from;
+    uint32_t last;
+} claims[] = {
+    {"\"from\":{\"epoch\":\"Qx7\",\"offset\":41}", NULL, "Qx7:41", 0},
+    {"\"from\":{\"offset\":9007199254740991,\"epoch\":\"abcdefghijklmnopqrstuvwx\"}", NULL,
+     "abcdefghijklmnopqrstuvwx:9007199254740991", 0},
+    {"\"from\":{\"epoch\":\"0\",\"offset\":0}", NULL, "0:0", 0},
+    {"\"from\": { \"epoch\" : \"A\" , \"offset\" : 0 , \"more\" : [1] }", NULL, "A:0", 0},
+    {"\"mode\":\"all\",\"last\":1", NULL, NULL, 1},
+    {"\"last\":100000", NULL, NULL, 100000},
+    {"\"from\":null", BAD_POSITION, NULL, 0},
+    {"\"from\":\"Qx7:41\"", BAD_POSITION, NULL, 0},
+    {"\"from\":[]", BAD_POSITION, NULL, 0},
+    {"\"from\":41", BAD_POSITION, NULL, 0},
+    {"\"from\":{}", BAD_POSITION, NULL, 0},
+    {"\"from\":{\"epoch\":\"Qx7\"}", BAD_POSITION, NULL, 0},
+    {"\"from\":{\"offset\":41}", BAD_POSITION, NULL, 0},
+    {"\"from\":{\"epoch\":7,\"offset\":41}", BAD_POSITION, NULL, 0},
+    {"\"from\":{\"epoch\":null,\"offset\":41}", BAD_POSITION, NULL, 0},
+    {"\"from\":{\"epoch\":\"a\",\"offset\":1,\"offset\":2}", "a name stands twice in \"from\"",
+     NULL, 0},
+    {"\"from\":{\"epoch\":\"\",\"offset\":41}", BAD_EPOCH, NULL, 0},
+    {"\"from\":{\"epoch\":\"abcdefghijklmnopqrstuvwxy\",\"offset\":41}", BAD_EPOCH, NULL, 0},
+    {"\"from\":{\"epoch\":\"Q-7\",\"offset\":41}", BAD_EPOCH, NULL, 0},
+    {"\"from\":{\"epoch\":\"Qx7:41\",\"offset\":41}", BAD_EPOCH, NULL, 0},
+    {"\"from\":{\"epoch\":\"Q\xc3\xb6\",\"offset\":41}", BAD_EPOCH, NULL, 0},
+    {"\"from\":{\"epoch\":\"Qx7\",\"offset\":-1}", BAD_OFFSET, NULL, 0},
+    {"\"from\":{\"epoch\":\"Qx7\",\"offset\":41.0}", BAD_OFFSET, NULL, 0},
+    {"\"from\":{\"epoch\":\"Qx7\",\"offset\":4e1}", BAD_OFFSET, NULL, 0},
+    {"\"from\":{\"epoch\":\"Qx7\",\"offset\":9007199254740992}", BAD_OFFSET, NULL, 0},
+    {"\"from\":{\"epoch\":\"Qx7\",\"offset\":18446744073709551657}", BAD_OFFSET, NULL, 0},
+    {"\"from\":{\"epoch\":\"Qx7\",\"offset\":\"41\"}", BAD_OFFSET, NULL, 0},
+    {"\"from\":{\"epoch\":\"Qx7\",\"offset\":null}", BAD_OFFSET, NULL, 0},
+    {"\"last\":0", BAD_LAST, NULL, 0},
+    {"\"last\":100001", BAD_LAST, NULL, 0},
+    {"\"last\":4294967297", BAD_LAST, NULL, 0},
+    {"\"last\":-1", BAD_LAST, NULL, 0},
+    {"\"last\":1.5", BAD_LAST, NULL, 0},
+    {"\"last\":\"1\"", BAD_LAST, NULL, 0},
+    {"\"last\":true", BAD_LAST, NULL, 0},
+    {"\"last\":null", BAD_LAST, NULL, 0},
+    {"\"from\":{\"epoch\":\"Qx7\",\"offset\":41},\"last\":1", BAD_BOTH, NULL, 0},
+    {"\"last\":null,\"from\":null", BAD_BOTH, NULL, 0},
+};
+
+/* Each behind one that is good, which stays so. */
+static void claims_are_judged_entry_by_entry(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < SW_ARRAY_SIZE(claims); i++) {
+        char line[512];
+        int size = snprintf(line, sizeof(line),
+                            "{\"type\":\"subscribe\",\"subs\":[{\"topic\":\"a\",\"last\":7},"
+                            "{\"topic\":\"b\",%s}]}",
+                            claims[i].claim);
+        char *text = unit_exact_copy(line, (size_t)size);
+        struct sw_command command = sw_command_parse(sw_slice(text, (size_t)size));
+        struct sw_command_walk at = {0};
+        struct sw_command_sub sub;
+        assert_int_equal(command.kind, SW_COMMAND_SUBSCRIBE);
+        assert_true(sw_command_next_sub(&command, &at, &sub));
+        assert_int_equal(sub.error, SW_ERROR_NONE);
+        assert_false(sub.has_from);
+        assert_int_equal(sub.last, 7);
+        assert_true(sw_command_next_sub(&command, &at, &sub));
+        assert_raw(sub.topic, "\"b\"");
+        if (claims[i].message) {
+            assert_int_equal(sub.error, SW_ERROR_BAD_REQUEST);
+            assert_string_equal(sub.message, claims[i].message);
+        } else {
+            assert_int_equal(sub.error, SW_ERROR_NONE);
+            assert_null(sub.message);
+            assert_int_equal(sub.last, claims[i].last);
+            assert_int_equal(sub.has_from, claims[i].from != NULL);
+            struct sw_buf from = {0};
+            sw_position_write(&from, &sub.from);
+            assert_string_equal(sw_buf_text(&from), claims[i].from ? claims[i].from : "0:0");
+            sw_buf_deinit(&from);
+        }
+        assert_false(sw_command_next_sub(&command, &at, &sub));
+        free(text);
+    }
 }
 
 static void single_topic_is_a_list_of_one(void **state)
@@ -346,9 +431,14 @@ static void request_of_ten_thousand_members_is_read_in_time(void **state)
 static void damaged_requests_are_survived(void **state)
 {
     (void)state;
-    static const char *const lines[] = {HELLO,       SUBSCRIBE,
-                                        UNSUBSCRIBE, PUBLISH,
-                                        REFRESH,     "{\"type\":\"subscribe\",\"topic\":\"a\"}"};
+    static const char *const lines[] = {HELLO,
+                                        SUBSCRIBE,
+                                        UNSUBSCRIBE,
+                                        PUBLISH,
+                                        REFRESH,
+                                        "{\"type\":\"subscribe\",\"topic\":\"a\",\"last\":9}",
+                                        "{\"type\":\"subscribe\",\"subs\":[{\"topic\":\"a\","
+                                        "\"from\":{\"epoch\":\"Qx7\",\"offset\":41}}]}"};
     struct sw_random random = unit_seeded(4711);
     for (unsigned i = 0; i < 60000; i++) {
         const char *line = lines[sw_random_below(&random, SW_ARRAY_SIZE(lines))];
@@ -366,6 +456,9 @@ static void damaged_requests_are_survived(void **state)
         struct sw_slice topic;
         while (command.kind == SW_COMMAND_SUBSCRIBE && sw_command_next_sub(&command, &at, &sub)) {
             assert_true(sub.topic.size >= 2);
+            assert_true((sub.error == SW_ERROR_NONE) == (sub.message == NULL));
+            assert_true(sub.error || (sub.last <= SW_HISTORY_SIZE && !(sub.has_from && sub.last)));
+            assert_true(sub.error || sub.from.offset <= SW_OFFSET_MAX);
         }
         while (command.kind == SW_COMMAND_UNSUBSCRIBE &&
                sw_command_next_topic(&command, &at, &topic)) {
@@ -386,6 +479,7 @@ int main(void)
         cmocka_unit_test(publish_keeps_the_bytes_of_its_parts),
         cmocka_unit_test(tokens_are_raw_strings_too),
         cmocka_unit_test(entries_of_a_subscribe_are_judged_one_by_one),
+        cmocka_unit_test(claims_are_judged_entry_by_entry),
         cmocka_unit_test(single_topic_is_a_list_of_one),
         cmocka_unit_test(nesting_is_bounded),
         cmocka_unit_test(request_of_ten_thousand_members_is_read_in_time),

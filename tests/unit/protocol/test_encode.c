@@ -140,6 +140,97 @@ static void dropped_is_these_bytes(void **state)
                 "{\"type\":\"dropped\",\"sub\":\"a.\\\"*\",\"count\":1,\"reason\":\"feed\"}");
 }
 
+static void positions_are_these_bytes(void **state)
+{
+    (void)state;
+    struct sw_message *message =
+        sw_message_create(SW_SLICE("a"), SW_SLICE("k"), SW_SLICE("{\"id\":7}"), 9, 0);
+    struct sw_push push = {
+        .kind = SW_PUSH_MESSAGE, .name = SW_SLICE("a"), .message = message, .offset = 42};
+    assert_push(&push, "{\"type\":\"msg\",\"topic\":\"a\",\"key\":\"k\",\"offset\":42,\"ts\":9,"
+                       "\"data\":{\"id\":7}}");
+    sw_message_unref(message);
+    message = sw_message_create(SW_SLICE("orders.eu"), SW_SLICE(""), SW_SLICE("x"), 0, 0);
+    push = (struct sw_push){.kind = SW_PUSH_MESSAGE,
+                            .name = SW_SLICE("orders.eu"),
+                            .message = message,
+                            .offset = SW_OFFSET_MAX};
+    assert_push(&push, "{\"type\":\"msg\",\"topic\":\"orders.eu\",\"offset\":9007199254740991,"
+                       "\"text\":\"x\"}");
+    sw_message_unref(message);
+
+    push = (struct sw_push){.kind = SW_PUSH_DROPPED,
+                            .name = SW_SLICE("a"),
+                            .count = 37,
+                            .from = 43,
+                            .to = 79,
+                            .reason = SW_SHED_NODE};
+    sw_epoch_parse(SW_SLICE("Qx7"), &push.epoch);
+    assert_push(&push, "{\"type\":\"dropped\",\"topic\":\"a\",\"count\":37,\"reason\":\"node\","
+                       "\"epoch\":\"Qx7\",\"from\":43,\"to\":79}");
+    push.count = 0;
+    push.from = push.to = 1;
+    assert_push(&push,
+                "{\"type\":\"dropped\",\"topic\":\"a\",\"reason\":\"node\",\"epoch\":\"Qx7\","
+                "\"from\":1,\"to\":1}");
+
+    push = (struct sw_push){.kind = SW_PUSH_EPOCH, .name = SW_SLICE("a.\"b"), .offset = 44};
+    sw_epoch_parse(SW_SLICE("abcdefghijklmnopqrstuvw9"), &push.epoch);
+    assert_push(&push, "{\"type\":\"epoch\",\"topic\":\"a.\\\"b\","
+                       "\"epoch\":\"abcdefghijklmnopqrstuvw9\",\"offset\":44}");
+    push = (struct sw_push){.kind = SW_PUSH_RESET, .name = SW_SLICE("a")};
+    assert_push(&push, "{\"type\":\"reset\",\"topic\":\"a\",\"epoch\":\"0\",\"offset\":0}");
+}
+
+/* As a history is read: the members of a msg. */
+static void kept_messages_are_these_bytes(void **state)
+{
+    (void)state;
+    static const struct {
+        struct sw_slice key, payload;
+        uint64_t time_ms;
+        const char *text;
+    } rows[] = {
+        {{"", 0}, {"[1]", 3}, 0, "{\"offset\":42,\"data\":[1]}"},
+        {{"k\"", 2}, {"{}", 2}, 9, "{\"offset\":42,\"key\":\"k\\\"\",\"ts\":9,\"data\":{}}"},
+        {{"", 0}, {"a\"\n", 3}, 0, "{\"offset\":42,\"text\":\"a\\\"\\n\"}"},
+        {{"", 0}, {"\xff", 1}, 9, "{\"offset\":42,\"ts\":9,\"b64\":\"/w==\"}"},
+    };
+    for (size_t i = 0; i < SW_ARRAY_SIZE(rows); i++) {
+        struct sw_message *message =
+            sw_message_create(SW_SLICE("a"), rows[i].key, rows[i].payload, rows[i].time_ms, 0);
+        struct sw_buf out = {0};
+        sw_encode_kept(&out, message, 42);
+        assert_string_equal(sw_buf_text(&out), rows[i].text);
+        sw_buf_deinit(&out);
+        sw_message_unref(message);
+    }
+}
+
+/* Newer ones replace older ones by it, so what tells two messages of a topic and key apart is no
+ * part of it. */
+static void identity_is_the_topic_the_pattern_and_the_key(void **state)
+{
+    (void)state;
+    static const char *const expected[] = {"a\\\"b", "a\\\"b\",\"key\":\"k\\\"1",
+                                           "a\\\"b\",\"sub\":\"a.>",
+                                           "a\\\"b\",\"sub\":\"a.>\",\"key\":\"k\\\"1"};
+    for (unsigned i = 0; i < 16; i++) {
+        struct sw_message *message =
+            sw_message_create(SW_SLICE("a\"b"), i & 1 ? SW_SLICE("k\"1") : SW_SLICE(""),
+                              SW_SLICE("{\"key\":\"x\"}"), i & 4 ? 1700000000123 : 0, 0);
+        struct sw_push push = {.kind = SW_PUSH_MESSAGE,
+                               .name = i & 2 ? SW_SLICE("a.>") : SW_SLICE("a\"b"),
+                               .pattern = i & 2,
+                               .message = message,
+                               .offset = i & 8 ? 42 : 0};
+        char text[200];
+        size_t size = (size_t)(sw_native_language.write(&push, text) - text);
+        unit_assert_slice(sw_native_language.identity(sw_slice(text, size)), expected[i & 3]);
+        sw_message_unref(message);
+    }
+}
+
 /* Valid UTF-8 with all that needs care, or any bytes. */
 static struct sw_slice random_text(struct sw_random *random, char *out, size_t most, bool binary)
 {
@@ -188,12 +279,21 @@ static void any_push_has_the_size_that_was_announced(void **state)
             sw_message_create(name, random_text(&random, key, sizeof(key), false),
                               random_text(&random, payload, most, i % 3 == 0),
                               sw_random_u64(&random) >> sw_random_below(&random, 64), 0);
-        struct sw_push push = {.kind = i % 5 ? SW_PUSH_MESSAGE : SW_PUSH_DROPPED,
+        static const enum sw_push_kind kinds[] = {SW_PUSH_MESSAGE, SW_PUSH_DROPPED, SW_PUSH_MESSAGE,
+                                                  SW_PUSH_EPOCH,   SW_PUSH_MESSAGE, SW_PUSH_RESET,
+                                                  SW_PUSH_MESSAGE};
+        struct sw_push push = {.kind = kinds[i % SW_ARRAY_SIZE(kinds)],
                                .name = name,
                                .pattern = i % 2,
                                .message = message,
                                .count = sw_random_u64(&random) >> sw_random_below(&random, 64),
+                               .offset = sw_random_u64(&random) >> sw_random_below(&random, 64),
+                               .from = i % 2 ? sw_random_u64(&random) : 0,
+                               .to = sw_random_u64(&random),
                                .reason = (enum sw_shed)(i % SW_SHED_COUNT)};
+        char epoch[SW_EPOCH_BYTES];
+        memset(epoch, 'e', sizeof(epoch));
+        sw_epoch_parse(sw_slice(epoch, i % (SW_EPOCH_BYTES + 1)), &push.epoch);
         size_t size = sw_native_language.size(&push);
         char *text = malloc(size);
         size_t breaks = 0;
@@ -235,22 +335,19 @@ static void short_replies_are_these_bytes(void **state)
     sw_encode_welcome(&out, &(struct sw_welcome){.session = SW_SLICE("s1"),
                                                  .node = SW_SLICE("n1"),
                                                  .heartbeat_ms = 25000,
+                                                 .history = true,
                                                  .tokens = true,
                                                  .expires_in = 3600});
     assert_text(&out, "{\"type\":\"welcome\",\"session\":\"s1\",\"node\":\"n1\","
                       "\"heartbeat_ms\":25000,\"expires_in\":3600,"
                       "\"limits\":{\"frame\":0,\"topics\":0},"
-                      "\"features\":[\"patterns\",\"refresh\"]}");
+                      "\"features\":[\"patterns\",\"history\",\"refresh\"]}");
     sw_encode_refreshed(&out, 6, 3600);
     assert_text(&out, "{\"type\":\"refreshed\",\"id\":6,\"expires_in\":3600}");
     sw_encode_refreshed(&out, 0, 0);
     assert_text(&out, "{\"type\":\"refreshed\",\"expires_in\":0}");
     sw_encode_expiring(&out, 60000);
     assert_text(&out, "{\"type\":\"expiring\",\"in_ms\":60000}");
-    sw_encode_published(&out, 9007199254740991);
-    assert_text(&out, "{\"type\":\"published\",\"id\":9007199254740991}");
-    sw_encode_published(&out, 0);
-    assert_text(&out, "{\"type\":\"published\"}");
     sw_encode_pong(&out, 4);
     assert_text(&out, "{\"type\":\"pong\",\"id\":4}");
     sw_encode_pong(&out, 0);
@@ -272,6 +369,27 @@ static void short_replies_are_these_bytes(void **state)
     sw_encode_revoked_end(&out);
     assert_text(&out, "{\"type\":\"unsubscribed\",\"topics\":[\"a\",\"b.*\"],"
                       "\"reason\":\"revoked\",\"retry\":false}");
+    sw_buf_deinit(&out);
+}
+
+static void published_and_feed_are_these_bytes(void **state)
+{
+    (void)state;
+    struct sw_buf out = {0};
+    struct sw_position position = {0};
+    sw_encode_published(&out, 9007199254740991, &position);
+    assert_text(&out, "{\"type\":\"published\",\"id\":9007199254740991}");
+    sw_encode_published(&out, 0, &position);
+    assert_text(&out, "{\"type\":\"published\"}");
+    sw_position_parse(SW_SLICE("Qx7:46"), &position);
+    sw_encode_published(&out, 4, &position);
+    assert_text(&out, "{\"type\":\"published\",\"id\":4,\"epoch\":\"Qx7\",\"offset\":46}");
+    sw_encode_feed(&out, true, 1200, true);
+    assert_text(&out, "{\"type\":\"feed\",\"state\":\"stale\",\"since_ms\":1200}");
+    sw_encode_feed(&out, false, 1200, true);
+    assert_text(&out, "{\"type\":\"feed\",\"state\":\"live\",\"gap\":true}");
+    sw_encode_feed(&out, false, 0, false);
+    assert_text(&out, "{\"type\":\"feed\",\"state\":\"live\",\"gap\":false}");
     sw_buf_deinit(&out);
 }
 
@@ -307,6 +425,53 @@ static void replies_to_subscribe_are_these_bytes(void **state)
     sw_buf_deinit(&out);
 }
 
+static void starts_are_these_bytes(void **state)
+{
+    (void)state;
+    static const struct {
+        struct sw_subscribed start;
+        const char *position;
+        const char *text;
+    } rows[] = {
+        {{0}, NULL, "{\"topic\":\"a\",\"recoverable\":false}"},
+        {{.has_last = true}, NULL, "{\"topic\":\"a\",\"recoverable\":false,\"replay\":0}"},
+        {{.has_last = true, .replay = 1},
+         NULL,
+         "{\"topic\":\"a\",\"recoverable\":false,\"replay\":1}"},
+        {{.has_from = true, .why = "no_history"},
+         NULL,
+         "{\"topic\":\"a\",\"recoverable\":false,\"resumed\":false,\"why\":\"no_history\"}"},
+        {{0}, "Qx7:44", "{\"topic\":\"a\",\"epoch\":\"Qx7\",\"offset\":44}"},
+        {{0}, "0:0", "{\"topic\":\"a\",\"epoch\":\"0\",\"offset\":0}"},
+        {{.has_from = true, .resumed = true, .replay = 3},
+         "Qx7:44",
+         "{\"topic\":\"a\",\"epoch\":\"Qx7\",\"offset\":44,\"resumed\":true,\"replay\":3}"},
+        {{.has_from = true, .resumed = true},
+         "Qx7:44",
+         "{\"topic\":\"a\",\"epoch\":\"Qx7\",\"offset\":44,\"resumed\":true,\"replay\":0}"},
+        {{.has_from = true, .why = "epoch"},
+         "Qx7:44",
+         "{\"topic\":\"a\",\"epoch\":\"Qx7\",\"offset\":44,\"resumed\":false,\"why\":\"epoch\"}"},
+        {{.has_last = true, .replay = 1},
+         "Bb2:9",
+         "{\"topic\":\"a\",\"epoch\":\"Bb2\",\"offset\":9,\"replay\":1}"},
+    };
+    struct sw_buf out = {0};
+    for (size_t i = 0; i < SW_ARRAY_SIZE(rows); i++) {
+        struct sw_subscribed start = rows[i].start;
+        if (rows[i].position) {
+            start.positioned = sw_position_parse(sw_slice_of(rows[i].position), &start.position);
+        }
+        sw_encode_subscribed_start(&out, SW_SLICE("a"), &start);
+        assert_text(&out, rows[i].text);
+    }
+    sw_encode_subscribed_start(&out, SW_SLICE("a"), &rows[0].start);
+    sw_encode_subscribed_start(&out, SW_SLICE("b"), &rows[0].start);
+    assert_string_equal(sw_buf_text(&out), "{\"topic\":\"a\",\"recoverable\":false},"
+                                           "{\"topic\":\"b\",\"recoverable\":false}");
+    sw_buf_deinit(&out);
+}
+
 static void errors_are_these_bytes(void **state)
 {
     (void)state;
@@ -335,9 +500,14 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(messages_are_these_bytes),
         cmocka_unit_test(dropped_is_these_bytes),
+        cmocka_unit_test(positions_are_these_bytes),
+        cmocka_unit_test(kept_messages_are_these_bytes),
+        cmocka_unit_test(identity_is_the_topic_the_pattern_and_the_key),
         cmocka_unit_test(any_push_has_the_size_that_was_announced),
         cmocka_unit_test(short_replies_are_these_bytes),
+        cmocka_unit_test(published_and_feed_are_these_bytes),
         cmocka_unit_test(replies_to_subscribe_are_these_bytes),
+        cmocka_unit_test(starts_are_these_bytes),
         cmocka_unit_test(errors_are_these_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -177,6 +177,15 @@ static inline struct sw_tape *tape_of(struct world *world, const char *name, boo
     return tape;
 }
 
+/* The session reads the tape from now on. */
+static inline void attach(struct sw_session *session, struct sw_tape *tape)
+{
+    struct sw_want want = {.choice = {.mode = SW_MODE_ALL}};
+    struct sw_buf entries = {0};
+    assert_true(sw_session_begin(session, tape, &want, &entries));
+    sw_buf_deinit(&entries);
+}
+
 /* The loop's clock is read when it wakes up. */
 struct pause {
     struct sw_timer timer;
@@ -200,7 +209,7 @@ static inline void append(struct world *world, struct sw_tape *tape)
 {
     struct sw_message *message =
         sw_message_create(sw_tape_name(tape), sw_slice("", 0), SW_SLICE("{}"), 0, 0);
-    sw_tape_append(&world->sessions.fanout, tape, message);
+    sw_tape_append(&world->sessions.fanout, tape, message, 0);
     sw_message_unref(message);
     sw_fanout_walk(&world->sessions.fanout);
     sw_fanout_turned(&world->sessions.fanout);

@@ -31,10 +31,9 @@ static void ends(struct world *world, const struct sw_disconnect *disconnect, ui
     sw_report_destroy(report);
 }
 
-static void attach(struct world *world, uint32_t index, const char *name, bool pattern)
+static void subscribe(struct world *world, uint32_t index, const char *name, bool pattern)
 {
-    sw_session_attach(world->list[index], tape_of(world, name, pattern),
-                      (struct sw_choice){.mode = SW_MODE_ALL});
+    attach(world->list[index], tape_of(world, name, pattern));
 }
 
 static void a_session_by_its_id_once(void **state)
@@ -77,12 +76,12 @@ static void who_reads_exactly_that_topic_or_pattern(void **state)
     for (unsigned i = 0; i < 5; i++) {
         enter(world);
     }
-    attach(world, 0, "a.b", false);
-    attach(world, 1, "a.*", true);
-    attach(world, 1, "c", false);
-    attach(world, 2, "c", false);
-    attach(world, 2, "a.b", false);
-    attach(world, 3, "a.b.c", false);
+    subscribe(world, 0, "a.b", false);
+    subscribe(world, 1, "a.*", true);
+    subscribe(world, 1, "c", false);
+    subscribe(world, 2, "c", false);
+    subscribe(world, 2, "a.b", false);
+    subscribe(world, 3, "a.b.c", false);
     struct sw_disconnect topic = order_of(SW_BY_TOPIC, "a.b");
     topic.code = 4321;
     memcpy(topic.words, "moved", topic.words_size = 5);
@@ -110,7 +109,7 @@ static void the_words_have_room_and_the_loss_is_said_where_it_fits(void **state)
     struct world *world = *state;
     for (unsigned i = 0; i < 2; i++) {
         struct sw_reader *reader = enter(world);
-        attach(world, i, i ? "b" : "a", false);
+        subscribe(world, i, i ? "b" : "a", false);
         reader->flags |= SW_WRITE_PENDING; /* what comes waits */
         append(world, tape_of(world, i ? "b" : "a", false));
         assert_int_equal(reader->behind, 1);
@@ -133,7 +132,7 @@ static void one_that_is_ending_is_hurried_and_keeps_its_reason(void **state)
 {
     struct world *world = *state;
     enter(world);
-    attach(world, 0, "a", false);
+    subscribe(world, 0, "a", false);
     sw_session_close_after_data(world->list[0], SW_REASON_DRAIN);
     struct sw_disconnect topic = order_of(SW_BY_TOPIC, "a");
     topic.code = 4321;
@@ -152,7 +151,7 @@ static void many_go_in_several_turns(void **state)
     for (uint32_t i = 0; i < SLOTS; i++) {
         enter(world);
         if (i < readers) {
-            attach(world, i, "a", false);
+            subscribe(world, i, "a", false);
         }
     }
     struct sw_disconnect topic = order_of(SW_BY_TOPIC, "a");
@@ -186,13 +185,13 @@ static void who_came_after_the_order_stays(void **state)
 {
     struct world *world = *state;
     enter(world);
-    attach(world, 0, "a", false);
+    subscribe(world, 0, "a", false);
     struct sw_disconnect topic = order_of(SW_BY_TOPIC, "a");
     struct sw_report *report = order(world, &topic);
     sw_sessions_report(&world->sessions, report);
     pass(world, 50);
     enter(world);
-    attach(world, 1, "a", false);
+    subscribe(world, 1, "a", false);
     while (sw_sessions_report_turn(&world->sessions)) {
     }
     (void)sw_inbox_drain(&world->inbox);

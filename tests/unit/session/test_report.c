@@ -145,8 +145,8 @@ static void lag_is_the_age_of_the_oldest_byte(void **state)
     uint32_t slot = world->list[0]->slot;
     struct sw_tape *a = tape_of(world, "a", false);
     struct sw_tape *b = tape_of(world, "b", false);
-    sw_session_attach(world->list[0], a, (struct sw_choice){.mode = SW_MODE_ALL});
-    sw_session_attach(world->list[0], b, (struct sw_choice){.mode = SW_MODE_ALL});
+    attach(world->list[0], a);
+    attach(world->list[0], b);
     enter(world); /* up to date */
     assert_int_equal(sw_reader_lag_ms(&world->sessions.fanout, slot), 0);
     reader->flags |= SW_WRITE_PENDING; /* what comes waits */
@@ -184,8 +184,7 @@ static void topics_with_the_most_readers(void **state)
     for (uint32_t i = 0; i < 4; i++) {
         enter(world);
         for (uint32_t n = 0; n <= i; n++) {
-            sw_session_attach(world->list[i], tape_of(world, names[n], n == 1),
-                              (struct sw_choice){.mode = SW_MODE_ALL});
+            attach(world->list[i], tape_of(world, names[n], n == 1));
         }
     }
     tape_of(world, "awaited", false); /* nobody reads it yet */

@@ -7,6 +7,7 @@
 #include "bus/backend.h"
 #include "common/mem.h"
 
+#include <stdio.h>
 #include <string.h>
 
 struct sw_exchange {
@@ -21,6 +22,7 @@ struct sw_exchange {
     unsigned messages;
     unsigned published;
     uint32_t receivers;                             /* of what was published last */
+    struct sw_position position;                    /* likewise */
     void (*on_acked)(struct sw_interest *interest); /* may be NULL */
 };
 
@@ -79,18 +81,39 @@ static inline const char *fake_said(struct sw_exchange *exchange)
     return text;
 }
 
+static inline struct sw_publish *fake_publish_once(const char *topic, const char *key,
+                                                   const char *id, const char *payload)
+{
+    size_t sizes[] = {strlen(topic), strlen(key), strlen(id), strlen(payload)};
+    size_t size = sizes[0] + sizes[1] + sizes[2] + sizes[3];
+    struct sw_publish *publish = sw_zalloc(sizeof(*publish) + size + 1);
+    publish->topic_size = (uint8_t)sizes[0];
+    publish->key_size = (uint8_t)sizes[1];
+    publish->idempotency_size = (uint8_t)sizes[2];
+    publish->size = (uint32_t)sizes[3];
+    snprintf(publish->bytes, size + 1, "%s%s%s%s", topic, key, id, payload);
+    return publish;
+}
+
 static inline struct sw_publish *fake_publish(const char *topic, const char *key,
                                               const char *payload)
 {
-    size_t sizes[] = {strlen(topic), strlen(key), strlen(payload)};
-    struct sw_publish *publish = sw_zalloc(sizeof(*publish) + sizes[0] + sizes[1] + sizes[2] + 1);
-    publish->topic_size = (uint8_t)sizes[0];
-    publish->key_size = (uint8_t)sizes[1];
-    publish->size = (uint32_t)sizes[2];
-    memcpy(publish->bytes, topic, sizes[0]);
-    memcpy(publish->bytes + sizes[0], key, sizes[1]);
-    memcpy(publish->bytes + sizes[0] + sizes[1], payload, sizes[2]);
-    return publish;
+    return fake_publish_once(topic, key, "", payload);
+}
+
+/* One rule: topics that begin with "h." keep 10 messages for 60 s. */
+static inline void fake_keep(struct sw_exchange *exchange, struct sw_rules *rules)
+{
+    sw_rules_init(rules);
+    sw_rules_add(rules, &(struct sw_rule){
+                            .match = SW_SLICE("h.>"),
+                            .modes_allowed = SW_MODES_CHOICE,
+                            .client_publish = -1,
+                            .history_size = 10,
+                            .history_ttl_ms = 60000,
+                        });
+    sw_rules_settle(rules, '.', 262144);
+    exchange->config.rules = rules;
 }
 
 /* ---- what a backend sees of it ---- */
@@ -188,9 +211,14 @@ void sw_exchange_published(struct sw_exchange *exchange, struct sw_publish *publ
 {
     exchange->published++;
     exchange->receivers = publish->receivers;
-    sw_buf_printf(&exchange->said, "published %.*s %s%s\n", SW_SLICE_ARG(sw_publish_topic(publish)),
+    exchange->position = publish->position;
+    sw_buf_printf(&exchange->said, "published %.*s %s%s", SW_SLICE_ARG(sw_publish_topic(publish)),
                   error == SW_ERROR_NONE ? "ok" : sw_error_row(error)->code,
                   outcome_unknown ? " unknown" : "");
+    if (publish->position.offset > 0) {
+        sw_buf_printf(&exchange->said, " at %u", (unsigned)publish->position.offset);
+    }
+    sw_buf_printf(&exchange->said, "\n");
     sw_free(publish);
 }
 

@@ -20,7 +20,7 @@ static int set_up(void **state)
 {
     struct setting *setting = sw_zalloc(sizeof(*setting));
     fake_init(&setting->exchange, "p:");
-    sw_redis_commands_init(&setting->commands, &setting->exchange);
+    sw_redis_commands_init(&setting->commands, &setting->exchange, &setting->out, &setting->begin);
     *state = setting;
     return 0;
 }
@@ -37,14 +37,13 @@ static int tear_down(void **state)
 
 static void publish(struct setting *setting, const char *topic, const char *payload, uint64_t now)
 {
-    sw_redis_commands_publish(&setting->commands, &setting->out, setting->begin,
-                              fake_publish(topic, "", payload), now);
+    sw_redis_commands_publish(&setting->commands, fake_publish(topic, "", payload), now);
 }
 
 static bool answer(struct setting *setting, enum sw_redis_event_kind kind, const char *text)
 {
     struct sw_redis_event event = {.kind = kind, .text = sw_slice_of(text)};
-    return sw_redis_commands_answer(&setting->commands, &event);
+    return sw_redis_commands_answer(&setting->commands, &event, 0);
 }
 
 static void a_publish_is_one_command_with_prefix_and_raw_payload(void **state)
@@ -59,8 +58,7 @@ static void a_publish_is_one_command_with_prefix_and_raw_payload(void **state)
 static void a_key_and_a_payload_that_looks_wrapped_are_wrapped(void **state)
 {
     struct setting *setting = *state;
-    sw_redis_commands_publish(&setting->commands, &setting->out, 0,
-                              fake_publish("a", "EURUSD", "7"), 0);
+    sw_redis_commands_publish(&setting->commands, fake_publish("a", "EURUSD", "7"), 0);
     assert_non_null(strstr(sw_buf_text(&setting->out), "k=EURUSD"));
     assert_non_null(strstr(sw_buf_text(&setting->out), "\x1e"
                                                        "7\r\n"));
@@ -84,13 +82,13 @@ static void answers_belong_to_publishes_in_order(void **state)
         assert_true(answer(setting, SW_REDIS_INTEGER, ""));
         assert_true(answer(setting, SW_REDIS_ERROR, "NOPERM this user has no permissions"));
     }
-    assert_int_equal(setting->commands.count, 200);
+    assert_int_equal(setting->commands.fifo.count, 200);
     static const char wanted[] = "published a ok\npublished b forbidden\npublished c ok\n"
                                  "published a forbidden\npublished b ok\npublished c forbidden\n";
     assert_memory_equal(fake_said(&setting->exchange), wanted, sizeof(wanted) - 1);
     sw_redis_commands_lost(&setting->commands, 0);
     assert_int_equal(setting->exchange.published, 600);
-    assert_int_equal(setting->commands.count, 0);
+    assert_int_equal(setting->commands.fifo.count, 0);
 }
 
 static void the_answer_says_how_many_received_it(void **state)
@@ -98,7 +96,7 @@ static void the_answer_says_how_many_received_it(void **state)
     struct setting *setting = *state;
     publish(setting, "a", "1", 0);
     struct sw_redis_event event = {.kind = SW_REDIS_INTEGER, .number = 3};
-    assert_true(sw_redis_commands_answer(&setting->commands, &event));
+    assert_true(sw_redis_commands_answer(&setting->commands, &event, 0));
     assert_int_equal(setting->exchange.receivers, 3);
     publish(setting, "a", "1", 0);
     assert_true(answer(setting, SW_REDIS_ERROR, "NOPERM x"));
@@ -124,7 +122,7 @@ static void errors_are_told_apart(void **state)
         snprintf(wanted, sizeof(wanted), "published a %s\n", table[i][1]);
         assert_string_equal(fake_said(&setting->exchange), wanted);
     }
-    assert_null(strstr(setting->commands.error, "secret"));
+    assert_null(strstr(setting->commands.publish_said, "secret"));
 }
 
 static void an_answer_that_nobody_waits_for_is_out_of_step(void **state)
@@ -137,7 +135,7 @@ static void an_answer_that_nobody_waits_for_is_out_of_step(void **state)
     assert_false(answer(setting, SW_REDIS_STATUS, "OK"));
     assert_false(answer(setting, SW_REDIS_MESSAGE, "x"));
     assert_true(answer(setting, SW_REDIS_INTEGER, ""));
-    sw_redis_commands_ping(&setting->commands, &setting->out, 0);
+    sw_redis_commands_ping(&setting->commands, 0);
     assert_false(answer(setting, SW_REDIS_INTEGER, ""));
     assert_true(answer(setting, SW_REDIS_PONG, ""));
     assert_string_equal(fake_said(&setting->exchange), "published a ok\n");
@@ -164,15 +162,15 @@ static void a_publish_has_5_s_and_a_ping_10(void **state)
 {
     struct setting *setting = *state;
     assert_false(sw_redis_commands_overdue(&setting->commands, 1u << 30));
-    sw_redis_commands_ping(&setting->commands, &setting->out, 1000);
+    sw_redis_commands_ping(&setting->commands, 1000);
     assert_false(sw_redis_commands_overdue(&setting->commands, 10999));
     assert_true(sw_redis_commands_overdue(&setting->commands, 11000));
     publish(setting, "a", "1", 2000); /* stands behind the ping */
     assert_false(sw_redis_commands_overdue(&setting->commands, 6999));
     assert_true(sw_redis_commands_overdue(&setting->commands, 7000));
     assert_true(answer(setting, SW_REDIS_PONG, ""));
-    sw_redis_commands_ping(&setting->commands, &setting->out, 3000); /* not beside a publish */
-    assert_int_equal(setting->commands.count, 1);
+    sw_redis_commands_ping(&setting->commands, 3000); /* not beside a publish */
+    assert_int_equal(setting->commands.fifo.count, 1);
     sw_redis_commands_lost(&setting->commands, 0);
 }
 

@@ -26,6 +26,8 @@ static const char *const words[] = {
     [SW_REDIS_ERROR] = "error",
     [SW_REDIS_OTHER] = "other",
     [SW_REDIS_TOO_LARGE] = "too_large",
+    [SW_REDIS_BULK] = "bulk",
+    [SW_REDIS_ARRAY] = "array",
 };
 
 struct table {
