@@ -576,6 +576,29 @@ static void a_session_may_end_while_it_waits_for_history(void **state_)
     assert_asked("leave a");
 }
 
+static void waits_for_history_count_as_subscriptions(void **state_)
+{
+    struct world *world = *state_;
+    char text[160];
+    char topic[16];
+    for (unsigned i = 0; i < SW_SESSION_TOPICS; i++) {
+        snprintf(topic, sizeof(topic), "t.%u", i);
+        snprintf(text, sizeof(text),
+                 "{\"type\":\"subscribe\",\"id\":1,\"subs\":[{\"topic\":\"%s\","
+                 "\"from\":{\"epoch\":\"Qx7\",\"offset\":41}}]}",
+                 topic);
+        say(world, 0, text);
+        state(world, topic, "Qx7:43", true, 0);
+    }
+    assert_string_equal(hears(world, 0), "");
+    sw_buf_clear(&asked);
+    say(world, 0, "{\"type\":\"subscribe\",\"id\":2,\"topic\":\"one.more\"}");
+    assert_non_null(strstr(hears(world, 0), "\"code\":\"too_many_topics\""));
+    say(world, 0, "{\"type\":\"subscribe\",\"id\":2,\"topic\":\"t.7\"}");
+    assert_non_null(strstr(hears(world, 0), "\"code\":\"too_many_topics\""));
+    assert_asked("");
+}
+
 static void a_refused_topic_ends_every_wait(void **state_)
 {
     struct world *world = *state_;
@@ -633,6 +656,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_wait_for_history_can_be_cancelled, setup, teardown),
         cmocka_unit_test_setup_teardown(a_session_may_end_while_it_waits_for_history, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(waits_for_history_count_as_subscriptions, setup, teardown),
         cmocka_unit_test_setup_teardown(a_refused_topic_ends_every_wait, setup, teardown),
         cmocka_unit_test_setup_teardown(a_state_from_before_the_join_is_none, setup, teardown),
         cmocka_unit_test_setup_teardown(an_epoch_that_is_not_drawn_is_0, setup, teardown),
