@@ -58,26 +58,41 @@ void sw_fanout_deinit(struct sw_fanout *fanout)
     sw_free(fanout->pieces);
 }
 
-void sw_fanout_due(struct sw_fanout *fanout, uint32_t slot)
+/* Behind `before` (slot + 1; 0: first of all). */
+static void insert_due(struct sw_fanout *fanout, uint32_t slot, uint32_t before)
 {
     struct sw_reader *reader = sw_reader(fanout, slot);
-    if (reader->flags & SW_DUE) {
-        return;
-    }
+    uint32_t *link = before ? &fanout->readers[before - 1].due_next : &fanout->due_head;
     reader->flags |= SW_DUE;
-    reader->due_next = 0;
-    if (fanout->due_tail) {
-        fanout->readers[fanout->due_tail - 1].due_next = slot + 1;
-    } else {
-        fanout->due_head = slot + 1;
+    reader->due_next = *link;
+    *link = slot + 1;
+    if (fanout->due_tail == before) {
+        fanout->due_tail = slot + 1;
     }
-    fanout->due_tail = slot + 1;
+}
+
+void sw_fanout_due(struct sw_fanout *fanout, uint32_t slot)
+{
+    if (fanout->flushing) {
+        sw_fanout_due_later(fanout, slot); /* it has used up its share */
+    } else if (!(sw_reader(fanout, slot)->flags & SW_DUE)) {
+        insert_due(fanout, slot, fanout->due_live);
+        fanout->due_live = slot + 1;
+    }
+}
+
+void sw_fanout_due_later(struct sw_fanout *fanout, uint32_t slot)
+{
+    if (!(sw_reader(fanout, slot)->flags & SW_DUE)) {
+        insert_due(fanout, slot, fanout->due_tail);
+    }
 }
 
 bool sw_fanout_due_pop(struct sw_fanout *fanout, uint32_t *stop, uint32_t *slot)
 {
     if (*stop == 0) {
         *stop = fanout->due_tail; /* who becomes due from now on waits for the next turn */
+        fanout->flushing = true;
         fanout->deadline_ns = fanout->end_ns;
         fanout->late = false;
         fanout->step = 0;
@@ -89,6 +104,9 @@ bool sw_fanout_due_pop(struct sw_fanout *fanout, uint32_t *stop, uint32_t *slot)
     *slot = fanout->due_head - 1;
     if (fanout->due_head == *stop) {
         *stop = UINT32_MAX;
+    }
+    if (fanout->due_head == fanout->due_live) {
+        fanout->due_live = 0;
     }
     struct sw_reader *reader = sw_reader(fanout, *slot);
     fanout->due_head = reader->due_next;

@@ -164,6 +164,8 @@ struct sw_fanout {
     uint32_t dirty_count;
     uint32_t due_head; /* slot + 1 */
     uint32_t due_tail;
+    uint32_t due_live; /* the last before those that can wait; 0: all can */
+    bool flushing;
 
     /* this turn's */
     bool turning;

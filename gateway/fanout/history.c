@@ -88,7 +88,7 @@ static void go_on(struct sw_fanout *fanout, struct sw_tape *tape,
     if (!renamed) {
         return;
     }
-    if (tape->readers) {
+    if (tape->readers && !sw_fanout_faulty(SW_FAULT_NAME)) {
         sw_tape_append_name(fanout, tape);
     }
     rename_to(history, &state->lineage.epoch);
@@ -171,13 +171,14 @@ static void judge(struct sw_fanout *fanout, struct sw_tape *tape, uint32_t place
                              .offset = cursor->offset};
     cursor->waits = false;             /* it has something to hear */
     bool honest = cursor->passed >= 0; /* else it was told of what it would read now */
-    if (honest && !cursor->reset && sw_history_holds(tape, &at)) {
+    bool good = sw_history_holds(tape, &at) || sw_fanout_faulty(SW_FAULT_JUDGE);
+    if (honest && !cursor->reset && good) {
         stay(fanout, tape, cursor, (int64_t)(tape->history->top - old_top));
     } else {
         fall_off(fanout, tape, cursor, tape->top - old_top);
     }
     if (!(sw_reader(fanout, slot)->flags & (SW_WRITE_PENDING | SW_GATED))) {
-        sw_fanout_due(fanout, slot);
+        sw_fanout_due_later(fanout, slot);
     }
 }
 
@@ -299,6 +300,30 @@ struct sw_found sw_history_find(const struct sw_tape *tape, uint64_t offset)
                              .until = until < history->top ? until : history->top};
 }
 
+/* Behind `after`? */
+static bool run_lacks(const struct sw_tape *tape, const struct sw_run_kept *run, uint64_t after)
+{
+    uint64_t first = run->number ? run->number * SW_RUN_OFFSETS : 1;
+    for (uint64_t at = after >= first ? after + 1 : first; at <= run->to; at++) {
+        if (sw_history_find(tape, at).kind == SW_FOUND_GONE) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool sw_history_lacks(const struct sw_tape *tape, uint64_t after)
+{
+    const struct sw_tape_history *history = tape->history;
+    for (uint32_t i = 0; i < history->runs_count; i++) {
+        const struct sw_run_kept *run = history->runs[i];
+        if (run->lacks && run->to > after && run_lacks(tape, run, after)) {
+            return true;
+        }
+    }
+    return history->gone > after;
+}
+
 void sw_tape_ask(struct sw_fanout *fanout, struct sw_tape *tape, uint64_t offset)
 {
     struct sw_tape_history *history = tape->history;
@@ -346,7 +371,7 @@ static void wake(struct sw_fanout *fanout, const struct sw_tape *tape, uint64_t 
             cursor->waits = false;
             cursor->frame = (uint32_t)sw_loop_now_ms(fanout->loop);
             if (!(sw_reader(fanout, entry->slot)->flags & (SW_WRITE_PENDING | SW_GATED))) {
-                sw_fanout_due(fanout, entry->slot);
+                sw_fanout_due_later(fanout, entry->slot);
             }
         }
     }

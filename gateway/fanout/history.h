@@ -40,6 +40,8 @@ struct sw_found {
 
 /* Where the message at `offset` is, which is not above the tape's newest. */
 struct sw_found sw_history_find(const struct sw_tape *tape, uint64_t offset);
+/* Is any message behind that offset known to be gone? */
+bool sw_history_lacks(const struct sw_tape *tape, uint64_t after);
 /* Asks for the run of that offset, unless that is under way. */
 void sw_tape_ask(struct sw_fanout *fanout, struct sw_tape *tape, uint64_t offset);
 

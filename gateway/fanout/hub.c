@@ -44,7 +44,7 @@ static void start_before(struct sw_fanout *fanout, struct sw_tape *tape, uint32_
         return;
     }
     if (!(reader->flags & (SW_WRITE_PENDING | SW_GATED))) {
-        sw_fanout_due(fanout, slot);
+        sw_fanout_due_later(fanout, slot);
     }
 }
 

@@ -281,6 +281,8 @@ void sw_policy_since(struct sw_fanout *fanout, uint32_t slot);
 
 /* ---- the turn (walk.c) ---- */
 
+/* As sw_fanout_due, behind those who are not brought up to date from a history. */
+void sw_fanout_due_later(struct sw_fanout *fanout, uint32_t slot);
 /* Counts a write; looks at the clock now and then: the time for writing may be over. */
 void sw_fanout_check_time(struct sw_fanout *fanout);
 
@@ -308,6 +310,8 @@ enum sw_fault {
     SW_FAULT_FLUSH, /* a cursor moves one frame too far */
     SW_FAULT_SENT,  /* a turn counts as sent, and was not written */
     SW_FAULT_TOLD,  /* what is told is one less than what was shed */
+    SW_FAULT_NAME,  /* that a stream is called otherwise is not said */
+    SW_FAULT_JUDGE, /* who stands on another stream stays there */
 };
 
 #ifdef SW_FAULTS

@@ -46,6 +46,10 @@ static bool resolve_from(struct sw_fanout *fanout, struct sw_tape *tape, struct 
         case SW_FOUND_RUN:
             break;
         }
+        if (sw_history_lacks(tape, claim->from.offset)) { /* all or nothing */
+            start->why = SW_WHY_TRIMMED;
+            return true;
+        }
     }
     start->resumed = true;
     start->after = claim->from.offset;

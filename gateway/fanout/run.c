@@ -120,6 +120,8 @@ void sw_run_keep(struct sw_fanout *fanout, struct sw_tape *tape, const struct sw
     for (uint32_t i = 0; i < run->count; i++) {
         render(&at, run->frames[i].message, run->frames[i].offset);
     }
+    uint64_t first = run->run ? run->run * SW_RUN_OFFSETS : 1;
+    kept->lacks = first + run->count <= run->to;
     sw_list_init(&kept->used);
     sw_list_push(&fanout->runs, &kept->used);
     fanout->runs_bytes += kept->bytes;

@@ -18,6 +18,7 @@ struct sw_run_kept {
     uint32_t standing;   /* cursors in it */
     uint32_t tape;
     bool listed;             /* its tape finds it */
+    bool lacks;              /* some of its messages are gone */
     struct sw_block *blocks; /* its frames; NULL: it has none */
 };
 

@@ -2,7 +2,7 @@
 /* A tape: all frames of one subscribed string in one encoding, in order, rendered once. It exists
  * while somebody of this worker reads it, or waits to. Its hub is the array of who reads it.
  *
- * There is one for each topic that is read, so it is kept small: 124 bytes and the name, with room
+ * There is one for each topic that is read, so it is kept small: 132 bytes and the name, with room
  * for one reader.
  *
  * A tape is dirty from its first append until it is walked, once, at the turn's end. `top` counts

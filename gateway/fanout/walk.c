@@ -649,6 +649,7 @@ void sw_fanout_turned(struct sw_fanout *fanout)
     }
     gather_count(fanout);
     fanout->turning = false;
+    fanout->flushing = false;
     for (uint32_t i = 0; i < fanout->pieces_count; i++) {
         sw_tape_turned(fanout, fanout->tapes[fanout->pieces[i].tape]);
     }

@@ -251,13 +251,12 @@ static void append_kept(const struct sw_config *config, const struct sw_rule *ru
         }
         return;
     }
-    append_setting(out, SW_CONFIG_RULE_HISTORY,
-                   "%u messages, until %llu ms after the last; for each topic that is read at most "
-                   "%llu bytes of this node's memory",
-                   rule->history_size, (unsigned long long)rule->history_ttl_ms,
-                   (unsigned long long)(most < SW_HISTORY_BYTES ? most : SW_HISTORY_BYTES));
+    append_setting(out, SW_CONFIG_RULE_HISTORY, "%u messages, until %llu ms after the last",
+                   rule->history_size, (unsigned long long)rule->history_ttl_ms);
+    sw_buf_printf(out, "%21sof each topic that is read at most %llu bytes in this node's memory\n",
+                  "", (unsigned long long)(most < SW_HISTORY_BYTES ? most : SW_HISTORY_BYTES));
     if (strcmp(config->bus, "memory") != 0) {
-        sw_buf_printf(out, "%21sand of each topic at most %llu bytes in Redis\n", "",
+        sw_buf_printf(out, "%21sof each topic at most %llu bytes in Redis\n", "",
                       (unsigned long long)most);
     }
 }

@@ -614,6 +614,9 @@ static void leave_due(struct sw_sessions *all, uint32_t slot)
     if (fanout->due_tail == slot + 1) {
         fanout->due_tail = before;
     }
+    if (fanout->due_live == slot + 1) {
+        fanout->due_live = before;
+    }
 }
 
 /* The transport's on_closed: nothing of the connection is left. */

@@ -102,6 +102,8 @@ function checkSubs(subs, entries) {
     const entry = entries.find(({ topic }) => topic === sub.topic);
     assert.equal(entry.error, undefined, JSON.stringify(entry));
     assert.equal(entry.recoverable, false, 'a plain topic');
+    assert.equal(entry.why, 'from' in sub ? 'no_history' : undefined);
+    assert.equal(entry.replay, 'last' in sub ? 0 : undefined);
   }
 }
 
@@ -141,6 +143,40 @@ describe('the frames of PROTOCOL.md', () => {
       assert.equal(typeof reply.expires_in, 'number');
     }
     wellFormed(await client.next('expiring'));
+  });
+
+  test('on topics with history the subscribe that is shown is answered as shown, and so is what follows', async (t) => {
+    const topics = ['orders.*', 'board.*', 'chat.*'].map((match) => ({ match, history: {} }));
+    const gateway = await Gateway.start(t, ['--client-publish'], { config: { topics } });
+    const shown = said.find(({ type, topic }) => type === 'msg' && topic === 'orders.eu');
+    const fill = async (topic, count) => {
+      const batch = Array.from({ length: count }, (_, at) => ({ topic, data: at + 1 === shown.offset ? shown.data : at + 1 }));
+      return (await gateway.post('/v1/publish', batch)).json.results[0].position.split(':')[0];
+    };
+    const entryOf = (topic) => said.find(({ type }) => type === 'subscribed').subs.find((sub) => sub.topic === topic);
+    const orders = { ...entryOf('orders.eu'), epoch: await fill('orders.eu', entryOf('orders.eu').offset) };
+    const board = { ...entryOf('board.7'), epoch: await fill('board.7', entryOf('board.7').offset) };
+
+    const client = await Client.connect(t, gateway.url);
+    const subscribe = asked.find(({ frame: { type } }) => type === 'subscribe');
+    const { subs } = await answer(client, subscribe.raw.replace('Qx7', orders.epoch));
+    const entries = Object.fromEntries(subs.map((entry) => [entry.topic, entry]));
+    assert.deepEqual(entries['orders.eu'], orders);
+    assert.deepEqual(entries['board.7'], board);
+    assert.deepEqual(entries['ticker.>'], entryOf('ticker.>'));
+    const offsets = [42, 43, 44];
+    const frames = await client.received('orders.eu', offsets.length).then(() => client.of('orders.eu'));
+    assert.deepEqual(
+      frames.map(({ offset }) => offset),
+      offsets,
+    );
+    assert.equal(frames[0].raw.replace(/"ts":\d+,/, ''), JSON.stringify(shown));
+
+    client.send(asked.find(({ frame: { type } }) => type === 'publish').raw);
+    const reply = await client.next('published');
+    wellFormed(reply);
+    assert.deepEqual(Object.keys(reply), Object.keys(said.find(({ type }) => type === 'published')));
+    assert.equal(reply.offset, 1);
   });
 
   test('each message comes as it is shown, less its offset', async (t) => {

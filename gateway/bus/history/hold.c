@@ -19,7 +19,8 @@ enum verdict {
 
 /* ---- verdicts ---- */
 
-/* `covered`: a look that began after it came knows nothing of it, if the claim does not. */
+/* `covered`: the claim is that of a look which began after it came, so it stands there or nowhere.
+ */
 static enum verdict judge(const struct sw_history *history, const struct sw_position *position,
                           bool covered)
 {
@@ -29,10 +30,13 @@ static enum verdict judge(const struct sw_history *history, const struct sw_posi
         return PLAIN;
     }
     if (sw_epoch_equal(&position->epoch, &lineage->epoch)) {
-        if (position->offset <= last + 1) {
-            return position->offset <= last ? OLD : NEXT;
+        if (position->offset <= last) {
+            return OLD;
         }
-        return covered ? GHOST : HOLE;
+        if (covered) {
+            return GHOST;
+        }
+        return position->offset == last + 1 ? NEXT : HOLE;
     }
     for (uint8_t i = 0; i < lineage->count; i++) {
         if (sw_epoch_equal(&position->epoch, &lineage->ends[i].epoch)) {

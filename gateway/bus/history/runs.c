@@ -106,26 +106,40 @@ static void keep_entry(struct sw_history_page *page, const struct sw_history_ent
     history->all->pages_bytes += sw_message_bytes(*place);
 }
 
-/* How far the page is known by that read. */
-static uint64_t looked_to(const struct sw_history_read *read, uint64_t number)
+/* The first offset of the page that is not known. */
+static uint64_t page_from(struct sw_history *history, uint64_t number)
 {
-    uint64_t to = read->top;
+    const struct sw_history_page *page = find_page(history, number);
+    uint64_t from = page ? page->to + 1 : number * PAGE_OFFSETS;
+    return from > history->gone ? from : history->gone + 1;
+}
+
+/* How far the page is known by that read. What lies beyond the claim may belong to a branch that
+ * the next look finds lost. */
+static uint64_t looked_to(const struct sw_history *history)
+{
+    const struct sw_history_read *read = &history->read;
+    uint64_t to = page_end(history->page);
     if (read->count == read->limit || read->cut) {
-        to = read->count > 0 ? read->entries[read->count - 1].offset : read->from;
+        uint64_t seen = read->count > 0 ? read->entries[read->count - 1].offset : read->from;
+        to = seen < to ? seen : to;
     }
-    return to < page_end(number) ? to : page_end(number);
+    return to < history->ring.last ? to : history->ring.last;
 }
 
 static void keep_page(struct sw_history *history, const struct sw_history_read *read)
 {
+    if (read->from > page_from(history, history->page)) {
+        return; /* what it goes on from was forgotten meanwhile */
+    }
     struct sw_history_page *page = find_page(history, history->page);
     if (!page) {
         page = create_page(history, history->page);
     }
-    for (uint32_t i = 0; i < read->count; i++) {
+    page->to = looked_to(history);
+    for (uint32_t i = 0; i < read->count && read->entries[i].offset <= page->to; i++) {
         keep_entry(page, &read->entries[i]);
     }
-    page->to = looked_to(read, history->page);
     sw_list_remove(&page->link);
     sw_list_push(&history->pages, &page->link);
     if (read->first > history->gone + 1) {
@@ -137,6 +151,12 @@ static void keep_page(struct sw_history *history, const struct sw_history_read *
 
 /* ---- reading ---- */
 
+static bool is_of_claim(const struct sw_history *history, const struct sw_history_read *read)
+{
+    return sw_epoch_equal(&read->lineage.epoch, &history->lineage.epoch) &&
+           read->top >= history->ring.last;
+}
+
 static void on_read(void *context, struct sw_history_read *read)
 {
     struct sw_history *history = context;
@@ -146,8 +166,7 @@ static void on_read(void *context, struct sw_history_read *read)
     }
     switch (read->outcome) {
     case SW_READ_DONE:
-        if (sw_epoch_equal(&read->lineage.epoch, &history->lineage.epoch) &&
-            read->top >= history->ring.last) {
+        if (is_of_claim(history, read)) {
             keep_page(history, read);
             sw_history_serve(history);
         } else if (history->state == SW_HISTORY_LIVE) {
@@ -168,11 +187,7 @@ static void read_page(struct sw_history *history, uint64_t offset)
 {
     struct sw_histories *all = history->all;
     uint64_t number = offset / PAGE_OFFSETS;
-    const struct sw_history_page *page = find_page(history, number);
-    uint64_t from = page ? page->to + 1 : number * PAGE_OFFSETS;
-    if (from <= history->gone) {
-        from = history->gone + 1;
-    }
+    uint64_t from = page_from(history, number);
     history->page = number;
     history->reading = true;
     history->read = (struct sw_history_read){

@@ -12,7 +12,8 @@
 void sw_redis_commands_read(struct sw_redis_commands *commands, struct sw_history_read *read,
                             uint64_t now_ms)
 {
-    if (commands->library.state == SW_REDIS_LIBRARY_UNSUPPORTED) {
+    if (commands->library.state == SW_REDIS_LIBRARY_UNSUPPORTED) { /* the log says it */
+        sw_count(&sw_exchange_counters(commands->exchange)->bus_read_errors_total, 1);
         sw_redis_commands_refuse_read(commands, read, SW_READ_FAILED, SW_ERROR_UNSUPPORTED);
         return;
     }

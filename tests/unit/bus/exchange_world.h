@@ -24,6 +24,8 @@ struct world {
     void (*on_notice)(struct world *world, struct sw_post *post);
     struct sw_buf asked;
     struct sw_ring publishes;
+    struct sw_ring reads;  /* of histories */
+    struct sw_ring values; /* of keys */
     bool acks_at_once;
     bool refuses_at_once;
 };
@@ -54,11 +56,42 @@ static inline void fake_publish(struct sw_backend *backend, struct sw_publish *p
     sw_ring_push(&((struct world *)(void *)backend)->publishes, publish);
 }
 
+static inline void fake_read(struct sw_backend *backend, struct sw_history_read *read)
+{
+    struct world *world = (struct world *)(void *)backend;
+    sw_buf_printf(&world->asked, "read %.*s from %llu limit %u\n", SW_SLICE_ARG(read->topic),
+                  (unsigned long long)read->from, read->limit);
+    sw_ring_push(&world->reads, read);
+}
+
+static inline void fake_get(struct sw_backend *backend, struct sw_value_read *read)
+{
+    struct world *world = (struct world *)(void *)backend;
+    sw_buf_printf(&world->asked, "get %.*s\n", SW_SLICE_ARG(read->key));
+    sw_ring_push(&world->values, read);
+}
+
+/* No answer will come to what was asked. */
+static inline void away(struct world *world)
+{
+    struct sw_history_read *read;
+    struct sw_value_read *value;
+    while ((read = sw_ring_pop(&world->reads))) {
+        read->outcome = SW_READ_AWAY;
+        read->done(read->context, read);
+    }
+    while ((value = sw_ring_pop(&world->values))) {
+        value->done(value->context, value, (struct sw_slice){0});
+    }
+}
+
 static const struct sw_backend_ops fake_ops = {
     .kind = SW_BUS_REDIS,
     .subscribe = fake_subscribe,
     .unsubscribe = fake_unsubscribe,
     .publish = fake_publish,
+    .read = fake_read,
+    .get = fake_get,
 };
 
 /* ---- the world ---- */
@@ -113,13 +146,18 @@ static inline void destroy(struct world *world)
         fake_worker_deinit(&world->workers[i]);
     }
     sw_exchange_clear(world->exchange);
+    away(world);
     assert_int_equal(sw_counter_read(&world->counters->interests), 0);
     assert_int_equal(sw_counter_read(&world->counters->bus_up), 0);
     sw_exchange_destroy(&world->exchange);
+    assert_int_equal(sw_counter_read(&world->counters->budget_used_bytes[SW_PART_MESSAGES]), 0);
+    assert_int_equal(sw_counter_read(&world->counters->budget_used_bytes[SW_PART_HISTORY]), 0);
     sw_inbox_deinit(&world->main);
     sw_loop_destroy(&world->loop);
     sw_buf_deinit(&world->asked);
     sw_ring_deinit(&world->publishes);
+    sw_ring_deinit(&world->reads);
+    sw_ring_deinit(&world->values);
     sw_free(world->counters);
     sw_free(world);
 }

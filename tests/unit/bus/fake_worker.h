@@ -3,6 +3,8 @@
  * back, or holds it, as a worker that is stuck does. state 7.1             refused 7.1 forbidden
  * (tape.generation) msg 7.1 orders.eu {"id":1}     with a key: msg 7.1 orders.eu k=c-19 {"id":1}
  *     gap 7.1 3 node        gap 7.1 ? feed
+ *     with history: state 7.1 E1:5 joined    msg 7.1 a @6 x    gap 7.1 2 feed @7+2
+ *                   run 7.1 0 to 5: 1=a 2=b
  *     published 4           publish 4 bus_unavailable   publish 4 bus_unavailable unknown */
 #ifndef SW_TESTS_BUS_FAKE_WORKER_H
 #define SW_TESTS_BUS_FAKE_WORKER_H
@@ -35,12 +37,39 @@ struct fake_worker {
     void *owner;
 };
 
+static inline void fake_worker_hear_state(struct sw_buf *out, const struct sw_topic_state *state)
+{
+    if (state && state->history) {
+        sw_buf_printf(out, " %.*s:%llu", SW_SLICE_ARG(sw_epoch_text(&state->lineage.epoch)),
+                      (unsigned long long)state->top);
+    }
+    if (state && state->retained) {
+        sw_buf_printf(out, " retained %.*s", SW_SLICE_ARG(sw_message_payload(state->retained)));
+    }
+    if (state && state->check > 0) {
+        sw_buf_printf(out, " check %u", state->check);
+    }
+    sw_buf_printf(out, "%s%s\n", state && state->history && state->joined ? " joined" : "",
+                  state && state->forked ? " forked" : "");
+}
+
+static inline void fake_worker_hear_run(struct sw_buf *out, const struct sw_run *run)
+{
+    sw_buf_printf(out, "%llu to %llu:", (unsigned long long)run->run, (unsigned long long)run->to);
+    for (uint32_t i = 0; i < run->count; i++) {
+        sw_buf_printf(out, " %llu=%.*s", (unsigned long long)run->frames[i].offset,
+                      SW_SLICE_ARG(sw_message_payload(run->frames[i].message)));
+    }
+    sw_buf_append_byte(out, '\n');
+}
+
 static inline void fake_worker_hear_entry(struct fake_worker *worker, const struct sw_entry *entry)
 {
     struct sw_buf *out = &worker->heard;
     switch ((enum sw_entry_kind)entry->kind) {
     case SW_ENTRY_STATE:
-        sw_buf_printf(out, "state %u.%u\n", entry->tape, entry->generation);
+        sw_buf_printf(out, "state %u.%u", entry->tape, entry->generation);
+        fake_worker_hear_state(out, entry->state);
         return;
     case SW_ENTRY_REFUSED:
         sw_buf_printf(out, "refused %u.%u %s\n", entry->tape, entry->generation,
@@ -54,6 +83,9 @@ static inline void fake_worker_hear_entry(struct fake_worker *worker, const stru
         }
         sw_buf_printf(out, "msg %u.%u %.*s ", entry->tape, entry->generation,
                       SW_SLICE_ARG(sw_message_topic(message)));
+        if (entry->offset > 0) {
+            sw_buf_printf(out, "@%llu ", (unsigned long long)entry->offset);
+        }
         if (message->key_size > 0) {
             sw_buf_printf(out, "k=%.*s ", SW_SLICE_ARG(sw_message_key(message)));
         }
@@ -68,11 +100,15 @@ static inline void fake_worker_hear_entry(struct fake_worker *worker, const stru
         } else {
             sw_buf_printf(out, "%llu", (unsigned long long)entry->count);
         }
-        sw_buf_printf(out, " %s\n", sw_shed_word((enum sw_shed)entry->shed));
+        sw_buf_printf(out, " %s", sw_shed_word((enum sw_shed)entry->shed));
+        if (entry->span > 0) {
+            sw_buf_printf(out, " @%llu+%u", (unsigned long long)entry->offset, entry->span);
+        }
+        sw_buf_append_byte(out, '\n');
         return;
     case SW_ENTRY_RUN:
-        sw_buf_printf(out, "run %u.%u %llu to %llu\n", entry->tape, entry->generation,
-                      (unsigned long long)entry->run->run, (unsigned long long)entry->run->to);
+        sw_buf_printf(out, "run %u.%u ", entry->tape, entry->generation);
+        fake_worker_hear_run(out, entry->run);
         return;
     case SW_ENTRY_FEED:
         sw_buf_printf(out, "feed %s\n", entry->stale ? "stale" : "live");
@@ -99,6 +135,11 @@ static inline void fake_worker_on_post(void *role, struct sw_post *post)
     struct fake_worker *worker = role;
     if (post->kind == SW_POST_PUBLISH) {
         fake_worker_hear_publish(worker, SW_CONTAINER_OF(post, struct sw_publish, post));
+        return;
+    }
+    if (post->kind == SW_POST_LOOKUP) {
+        struct sw_lookup *lookup = SW_CONTAINER_OF(post, struct sw_lookup, post);
+        lookup->done(lookup->context, lookup);
         return;
     }
     if (post->kind == SW_POST_REPORT) {

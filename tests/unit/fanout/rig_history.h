@@ -171,4 +171,30 @@ static inline const char *rig_position(struct rig *rig, uint32_t slot, uint32_t 
     return sw_buf_text(&rig->text);
 }
 
+/* A topic `t` of epoch E at `top`, and a client on slot 0. */
+static inline void rig_one(struct rig *rig, struct rig_topic *topic, uint64_t top)
+{
+    rig_init(rig, 4, 1u << 20);
+    rig_topic_init(topic, rig, "t", "E", top);
+    rig_open(rig, 0, 0);
+}
+
+static inline const char *rig_take(struct rig *rig, uint32_t slot)
+{
+    rig_drain(rig, slot);
+    return rig_text(rig, slot);
+}
+
+/* A client on `slot` that reads from a position on. */
+static inline void rig_resume(struct rig_topic *topic, uint32_t slot, const char *epoch,
+                              uint64_t offset)
+{
+    struct sw_claim claim = rig_from(epoch, offset);
+    struct sw_start start;
+    assert_true(rig_resolve(topic, &claim, &start));
+    assert_true(start.resumed);
+    assert_int_equal(start.replay, topic->top - offset);
+    rig_start(topic, slot, &start);
+}
+
 #endif

@@ -297,11 +297,11 @@ static void test_explains_what_is_kept_and_what_it_costs(void **state)
     accept_rules(&outcome, "{\"match\": \"a\", \"history\": {\"size\": 7, \"ttl_ms\": 2000},"
                            " \"max_message_bytes\": 100}, {\"match\": \"b\", \"history\": {}},"
                            "{\"match\": \"c\", \"retain\": true, \"retain_key\": \"l:{topic}\"}");
-    assert_explained(
-        &outcome.config, "a",
-        "  history            7 messages, until 2000 ms after the last; for each topic "
-        "that is read at most 700 bytes of this node's memory\n");
-    assert_explained(&outcome.config, "b", "at most 8388608 bytes of this node's memory\n");
+    assert_explained(&outcome.config, "a",
+                     "  history            7 messages, until 2000 ms after the last\n"
+                     "                     of each topic that is read at most 700 bytes in this "
+                     "node's memory\n");
+    assert_explained(&outcome.config, "b", "at most 8388608 bytes in this node's memory\nnot");
     assert_explained(&outcome.config, "c",
                      "  history            none\n  retain             true\n"
                      "  retain_key         l:{topic}\n");
@@ -312,7 +312,7 @@ static void test_explains_what_is_kept_and_what_it_costs(void **state)
                               FLAGS("--bus", "redis://127.0.0.1:1")};
     accept_it(&outcome, &attempt);
     assert_explained(&outcome.config, "b",
-                     "memory\n                     and of each topic at most "
+                     "memory\n                     of each topic at most "
                      "26214400 bytes in Redis\n");
     forget(&outcome);
 }

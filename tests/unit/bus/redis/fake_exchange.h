@@ -91,7 +91,7 @@ static inline struct sw_publish *fake_publish_once(const char *topic, const char
     publish->key_size = (uint8_t)sizes[1];
     publish->idempotency_size = (uint8_t)sizes[2];
     publish->size = (uint32_t)sizes[3];
-    sprintf(publish->bytes, "%s%s%s%s", topic, key, id, payload);
+    snprintf(publish->bytes, size + 1, "%s%s%s%s", topic, key, id, payload);
     return publish;
 }
 

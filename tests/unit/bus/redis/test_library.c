@@ -490,6 +490,7 @@ static void without_functions_reads_fail_at_the_turns_end(void **state)
     assert_string_equal(fake_said(&setting->exchange), "");
     (void)sw_redis_commands_settle(&setting->commands);
     assert_string_equal(fake_said(&setting->exchange), "h.1 failed unsupported\n");
+    assert_int_equal(setting->exchange.counters.bus_read_errors_total, 1);
 }
 
 int main(void)
