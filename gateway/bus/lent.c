@@ -1,19 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bus/lent.h"
 
-#include "bus/envelope.h"
 #include "common/mem.h"
 
 /* ---- messages ---- */
-
-struct sw_message *sw_lent_message(struct sw_purse *purse, struct sw_slice topic,
-                                   const struct sw_envelope *envelope, uint64_t arrived_ns)
-{
-    struct sw_message *message =
-        sw_message_create(topic, envelope->key, envelope->payload, envelope->time_ms, arrived_ns);
-    sw_purse_charge(purse, SW_PART_MESSAGES, sw_message_bytes(message));
-    return message;
-}
 
 void sw_lent_let_go(struct sw_purse *purse, struct sw_message *message)
 {

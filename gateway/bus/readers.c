@@ -57,16 +57,6 @@ void sw_reader_welcome(struct sw_outlets *outlets, struct sw_exchange_reader *re
     sw_outlet_state(sw_outlets_of(outlets, reader), reader, state);
 }
 
-void sw_readers_message(struct sw_outlets *outlets, struct sw_interest *interest,
-                        struct sw_message *message, uint64_t offset)
-{
-    for (struct sw_exchange_reader *reader = interest->readers; reader; reader = reader->next) {
-        if (reader->joined) {
-            sw_outlet_message(sw_outlets_of(outlets, reader), reader, message, offset);
-        }
-    }
-}
-
 void sw_readers_gap(struct sw_outlets *outlets, struct sw_interest *interest,
                     const struct sw_outlet_gap *gap)
 {

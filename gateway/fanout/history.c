@@ -159,7 +159,8 @@ static void part(struct sw_fanout *fanout, struct sw_tape *tape, uint32_t place)
 }
 
 /* Its place is judged by what is known of the new stream. */
-static void judge(struct sw_fanout *fanout, struct sw_tape *tape, uint32_t place, uint64_t old_top)
+static void judge(struct sw_fanout *fanout, struct sw_tape *tape, uint32_t place, uint64_t old_top,
+                  bool renewed)
 {
     uint32_t slot = tape->hub[place].slot;
     uint32_t id = tape->hub[place].cursor;
@@ -171,7 +172,7 @@ static void judge(struct sw_fanout *fanout, struct sw_tape *tape, uint32_t place
                              .offset = cursor->offset};
     cursor->waits = false;             /* it has something to hear */
     bool honest = cursor->passed >= 0; /* else it was told of what it would read now */
-    bool good = sw_history_holds(tape, &at) || sw_fanout_faulty(SW_FAULT_JUDGE);
+    bool good = (!renewed && sw_history_holds(tape, &at)) || sw_fanout_faulty(SW_FAULT_JUDGE);
     if (honest && !cursor->reset && good) {
         stay(fanout, tape, cursor, (int64_t)(tape->history->top - old_top));
     } else {
@@ -182,6 +183,13 @@ static void judge(struct sw_fanout *fanout, struct sw_tape *tape, uint32_t place
     }
 }
 
+/* Does the lineage hold what the tape has? */
+static bool holds(const struct sw_tape_history *history, const struct sw_topic_state *state)
+{
+    struct sw_position at = {.epoch = history->lineage.epoch, .offset = history->top};
+    return sw_lineage_holds(&state->lineage, state->top, &at);
+}
+
 /* The stream is another one from here on. What stands on the tape is handed out first; then nobody
  * holds anything of it. */
 static void fork_off(struct sw_fanout *fanout, struct sw_tape *tape,
@@ -189,6 +197,7 @@ static void fork_off(struct sw_fanout *fanout, struct sw_tape *tape,
 {
     struct sw_tape_history *history = tape->history;
     uint64_t old_top = history->top;
+    bool renewed = holds(history, state); /* no position tells it from the stream that it was */
     if (tape->readers) {
         sw_tape_tell_lost(fanout, tape);
     }
@@ -210,7 +219,7 @@ static void fork_off(struct sw_fanout *fanout, struct sw_tape *tape,
     rename_to(history, &state->lineage.epoch);
     history->walked_epoch = history->epoch;
     for (uint32_t place = 0; place < tape->readers; place++) {
-        judge(fanout, tape, place, old_top);
+        judge(fanout, tape, place, old_top, renewed);
     }
     age_cursors(fanout, tape);
 }
@@ -242,8 +251,7 @@ void sw_tape_state(struct sw_fanout *fanout, struct sw_tape *tape,
     if (!history || !state->history) {
         return;
     }
-    struct sw_position at = {.epoch = history->lineage.epoch, .offset = history->top};
-    if (sw_lineage_holds(&state->lineage, state->top, &at)) {
+    if (!state->forked && holds(history, state)) {
         SW_ASSERT(state->top == history->top); /* what lies between came before it */
         go_on(fanout, tape, state);
     } else {

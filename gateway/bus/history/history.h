@@ -40,7 +40,7 @@ struct sw_histories {
     size_t pages_bytes;
     uint32_t lookups;
     bool told;    /* that reading fails */
-    bool cleared; /* nobody is left to take a lookup */
+    bool cleared; /* nobody has an inbox any more */
 };
 
 struct sw_history;

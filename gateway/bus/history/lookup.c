@@ -15,11 +15,11 @@ struct asked {
 
 static void give_back(struct sw_histories *all, struct sw_lookup *lookup, enum sw_error error)
 {
-    if (all->cleared) {
-        sw_lookup_destroy(lookup);
+    lookup->error = error;
+    if (all->cleared) { /* its asker stands on this thread now, and has no inbox any more */
+        lookup->done(lookup->context, lookup);
         return;
     }
-    lookup->error = error;
     lookup->post.bytes = 0; /* inboxes have their limit for messages */
     sw_inbox_post(lookup->from, &lookup->post);
 }

@@ -140,7 +140,7 @@ static void a_history_is_kept_though_nobody_reads_it(void **state)
 {
     struct world *world = *state;
     for (int i = 0; i < 5; i++) {
-        char text[8];
+        char text[16];
         snprintf(text, sizeof(text), "m%d", i + 1);
         publish(world, "h.a", "", text);
     }

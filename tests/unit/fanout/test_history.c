@@ -347,6 +347,25 @@ static void fork_resets_who_has_seen_more(void **state)
     rig_deinit(&rig);
 }
 
+static void fork_that_no_position_shows_resets_everybody(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct rig_topic topic;
+    rig_one(&rig, &topic, 10);
+    rig_start(&topic, 0, NULL);
+    rig_publish(&topic, 1);
+    topic.top = 13;
+    topic.stem = "z";
+    struct sw_topic_state state_of = rig_state(&topic);
+    state_of.forked = true; /* the same name, but the bus found other bytes there */
+    sw_tape_state(&rig.fanout, topic.tape, &state_of);
+    rig_publish(&topic, 1);
+    assert_string_equal(rig_take(&rig, 0), "m11@11|reset E:13|z14@14");
+    assert_string_equal(rig_position(&rig, 0, 0), "E:14");
+    rig_deinit(&rig);
+}
+
 static void fork_sheds_what_was_due(void **state)
 {
     (void)state;
@@ -470,6 +489,7 @@ int main(void)
         cmocka_unit_test(new_name_is_told_to_all),
         cmocka_unit_test(new_name_is_told_before_a_run_is_read),
         cmocka_unit_test(fork_resets_who_has_seen_more),
+        cmocka_unit_test(fork_that_no_position_shows_resets_everybody),
         cmocka_unit_test(fork_sheds_what_was_due),
         cmocka_unit_test(who_stands_before_the_fork_goes_on),
         cmocka_unit_test(longer_fork_owes_more),
