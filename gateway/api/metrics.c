@@ -7,10 +7,8 @@
 
 /* The label sets that counters.def names, one {..} for each index. */
 static const char *const labels_CONNECTIONS[] = {
-    "transport=\"http\",state=\"open\"",
-    "transport=\"ws\",state=\"open\"",
-    "transport=\"ws\",state=\"closing\"",
-    "transport=\"sse\",state=\"open\"",
+    "transport=\"http\",state=\"open\"",   "transport=\"ws\",state=\"open\"",
+    "transport=\"ws\",state=\"closing\"",  "transport=\"sse\",state=\"open\"",
     "transport=\"sse\",state=\"closing\"",
 };
 static const char *const labels_REASONS[] = {
