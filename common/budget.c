@@ -56,6 +56,18 @@ void sw_purse_settle(struct sw_purse *purse)
     }
 }
 
+bool sw_purse_follow(struct sw_purse *purse)
+{
+    const struct sw_budget *budget = purse->budget;
+    if (!budget) {
+        return false;
+    }
+    enum sw_budget_step before = purse->step;
+    int told = atomic_load_explicit(&budget->step, memory_order_relaxed);
+    purse->step = sw_budget_step(sw_budget_lent(budget), budget->limit, (enum sw_budget_step)told);
+    return purse->step != before;
+}
+
 bool sw_purse_refresh(struct sw_purse *purse)
 {
     struct sw_budget *budget = purse->budget;
@@ -63,8 +75,7 @@ bool sw_purse_refresh(struct sw_purse *purse)
         return false;
     }
     int before = atomic_load_explicit(&budget->step, memory_order_relaxed);
-    purse->step =
-        sw_budget_step(sw_budget_lent(budget), budget->limit, (enum sw_budget_step)before);
+    (void)sw_purse_follow(purse);
     /* of several who find it at once one is the first */
     return (int)purse->step != before &&
            atomic_compare_exchange_strong_explicit(&budget->step, &before, (int)purse->step,

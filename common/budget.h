@@ -65,6 +65,9 @@ static inline void sw_purse_charge(struct sw_purse *purse, unsigned part, int64_
 
 /* Looks at the node's step, once a turn. True: this look is the first to find that it changed. */
 bool sw_purse_refresh(struct sw_purse *purse);
+/* The same for who does not tell anybody. True: the step is another than at this purse's last look.
+ */
+bool sw_purse_follow(struct sw_purse *purse);
 /* As of the last look. `purse` may be NULL. */
 static inline enum sw_budget_step sw_purse_step(const struct sw_purse *purse)
 {

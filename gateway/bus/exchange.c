@@ -421,7 +421,7 @@ void sw_exchange_tick(struct sw_exchange *exchange)
 
 void sw_exchange_close_batches(struct sw_exchange *exchange)
 {
-    if (SW_UNLIKELY(sw_purse_refresh(&exchange->purse))) {
+    if (SW_UNLIKELY(sw_purse_follow(&exchange->purse))) {
         sw_histories_shrink(&exchange->histories);
     }
     for (uint32_t i = 0; i < exchange->outlets.count; i++) {

@@ -88,7 +88,7 @@ static void go_on(struct sw_fanout *fanout, struct sw_tape *tape,
     if (!renamed) {
         return;
     }
-    if (tape->readers) {
+    if (tape->readers && !sw_fanout_faulty(SW_FAULT_NAME)) {
         sw_tape_append_name(fanout, tape);
     }
     rename_to(history, &state->lineage.epoch);
@@ -169,9 +169,10 @@ static void judge(struct sw_fanout *fanout, struct sw_tape *tape, uint32_t place
     }
     struct sw_position at = {.epoch = sw_history_name(tape, cursor->epoch),
                              .offset = cursor->offset};
-    cursor->waits = false; /* it has something to hear */
+    cursor->waits = false;             /* it has something to hear */
     bool honest = cursor->passed >= 0; /* else it was told of what it would read now */
-    if (honest && !cursor->reset && sw_history_holds(tape, &at)) {
+    bool good = sw_history_holds(tape, &at) || sw_fanout_faulty(SW_FAULT_JUDGE);
+    if (honest && !cursor->reset && good) {
         stay(fanout, tape, cursor, (int64_t)(tape->history->top - old_top));
     } else {
         fall_off(fanout, tape, cursor, tape->top - old_top);

@@ -300,6 +300,8 @@ enum sw_fault {
     SW_FAULT_FLUSH, /* a cursor moves one frame too far */
     SW_FAULT_SENT,  /* a turn counts as sent, and was not written */
     SW_FAULT_TOLD,  /* what is told is one less than what was shed */
+    SW_FAULT_NAME,  /* that a stream is called otherwise is not said */
+    SW_FAULT_JUDGE, /* who stands on another stream stays there */
 };
 
 #ifdef SW_FAULTS

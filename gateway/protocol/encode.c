@@ -315,12 +315,6 @@ static void begin_entry(struct sw_buf *entries, struct sw_slice topic)
     sw_json_append_string(entries, topic);
 }
 
-void sw_encode_subscribed_entry(struct sw_buf *entries, struct sw_slice topic)
-{
-    begin_entry(entries, topic);
-    sw_buf_append_slice(entries, SW_SLICE(",\"recoverable\":false}"));
-}
-
 void sw_encode_subscribed_start(struct sw_buf *entries, struct sw_slice topic,
                                 const struct sw_subscribed *subscribed)
 {

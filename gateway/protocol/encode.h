@@ -27,7 +27,6 @@ void sw_encode_welcome(struct sw_buf *out, const struct sw_welcome *welcome);
 
 /* {"type":"subscribed","id":..,"done":true,"subs":[ and entries ]} */
 void sw_encode_subscribed_begin(struct sw_buf *out, uint64_t id, bool done);
-void sw_encode_subscribed_entry(struct sw_buf *entries, struct sw_slice topic);
 /* Where a subscription begins, and what became of what it asked for. */
 struct sw_subscribed {
     bool positioned;             /* the topic has history: `position` means something */

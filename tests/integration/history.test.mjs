@@ -5,6 +5,7 @@
 
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
+import { Certificate } from '../harness/certificate.mjs';
 import { Client } from '../harness/client.mjs';
 import { Gateway } from '../harness/gateway.mjs';
 import { RawSocket } from '../harness/raw.mjs';
@@ -58,16 +59,27 @@ async function refused(client, sub, code, words) {
   if (words) assert.match(entry.error.message, words);
 }
 
-for (const bus of ['memory', 'redis']) {
-  describe(`on ${bus}`, () => {
+const SETTINGS = {
+  'on the embedded bus': () => ['--workers', '2'],
+  'on Redis': async (scope) => ['--bus', (await Redis.start(scope)).url, '--workers', '2'],
+  'over TLS, on one worker': (scope) => [
+    ...['--listen', '127.0.0.1:0', '--listen', '127.0.0.1:0,tls'],
+    ...new Certificate(scope).flags,
+    ...['--workers', '1'],
+  ],
+};
+
+for (const [name, flags] of Object.entries(SETTINGS)) {
+  describe(name, () => {
     const scope = suiteScope();
     let gateway;
+    let url;
     before(async () => {
-      const args = bus === 'redis' ? ['--bus', (await Redis.start(scope)).url] : [];
-      gateway = await Gateway.start(scope, [...args, '--client-publish', '--workers', '2'], { config: { topics: RULES } });
+      gateway = await Gateway.start(scope, [...(await flags(scope)), '--client-publish'], { config: { topics: RULES } });
       await gateway.counted((metrics) => metrics.sum('spillway_bus_up') === 1, 'the bus up');
+      url = gateway.listen[1] ? `wss://${gateway.listen[1]}/v1/ws` : gateway.url;
     });
-    const connect = (t) => Client.connect(t, gateway.url);
+    const connect = (t) => Client.connect(t, url, { rejectUnauthorized: false });
 
     test('messages carry offsets without holes, and publishers are told them', async (t) => {
       const client = await connect(t);

@@ -79,6 +79,19 @@ for (const bus of ['memory', 'redis']) {
       );
     });
 
+    test('an id means the same on a topic without history', async (t) => {
+      const client = await Client.connect(t, gateway.url);
+      await client.subscribe('plain.twice');
+      const id = { 'Idempotency-Key': 'order-7' };
+      for (let n = 0; n < 2; n++) assert.deepEqual((await post('plain.twice', '1', id)).json, { topic: 'plain.twice' });
+      await gateway.publish('plain.twice', '2');
+      await client.received('plain.twice', 2);
+      assert.deepEqual(
+        client.of('plain.twice').map(({ data }) => data),
+        [1, 2],
+      );
+    });
+
     test('the members are those of a msg, byte for byte', async () => {
       const epoch = (await positionOf('k.bytes', '{ "id" : 7.0 }')).split(':')[0];
       await positionOf('k.bytes', 'plain "words"');

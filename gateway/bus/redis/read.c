@@ -11,7 +11,7 @@
 /* The meta outlives its stream, so that a position stays good when the stream has expired. */
 #define META_MIN_S (7u * 24 * 3600)
 
-enum field { RUN, EPOCH, OFFSET, LINEAGE, SIZE, TTL, FIELDS };
+enum field { EPOCH, OFFSET, LINEAGE, SIZE, TTL, FIELDS };
 
 /* The answers inside of EXEC's. */
 enum part { META, INFO, OLDEST, ENTRIES, PARTS };
@@ -45,7 +45,7 @@ static void put_word(struct sw_buf *out, struct sw_slice word)
 static void put_hmget(struct sw_buf *out, struct sw_slice prefix, struct sw_slice topic)
 {
     static const char fields[FIELDS] = {
-        [RUN] = 'r', [EPOCH] = 'e', [OFFSET] = 'o', [LINEAGE] = 'l', [SIZE] = 'n', [TTL] = 't'};
+        [EPOCH] = 'e', [OFFSET] = 'o', [LINEAGE] = 'l', [SIZE] = 'n', [TTL] = 't'};
     sw_redis_put_command(out, 2 + FIELDS);
     sw_redis_put_argument(out, SW_SLICE("HMGET"));
     put_key(out, prefix, topic, 'm');

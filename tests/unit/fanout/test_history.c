@@ -418,6 +418,62 @@ static void runs_that_there_is_no_room_for_go(void **state)
     rig_deinit(&rig);
 }
 
+/* ---- slow readers ---- */
+
+static const struct sw_marks tight = {
+    .low_bytes = 20000, .high_bytes = 60000, .high_messages = 300, .max_bytes = 300000};
+
+/* Publishes so many of 1 KB, a turn for each. */
+static void publish_large(struct rig_topic *topic, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        char text[1024];
+        memset(text, '.', sizeof(text));
+        struct sw_message *message = sw_message_create(
+            SW_SLICE("t"), SW_SLICE(""), sw_slice(text, sizeof(text)), 0, sw_clock_ns());
+        sw_tape_append(&topic->rig->fanout, topic->tape, message, ++topic->top);
+        sw_message_unref(message);
+        rig_pass(topic->rig, 2);
+    }
+}
+
+/* What can be read later is let go of, not shed; what is held does not grow. */
+static void slow_reader_of_all_loses_nothing(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct rig_topic topic;
+    rig_init_marks(&rig, 2, &tight);
+    rig_topic_init(&topic, &rig, "t", "E", 100);
+    rig_open(&rig, 0, 1);
+    rig_start(&topic, 0, NULL);
+    publish_large(&topic, 400); /* it reads nothing */
+    assert_true(RIG_COUNT(&rig, queued_bytes) <= (int64_t)tight.high_bytes + 2048);
+    int64_t held = RIG_COUNT(&rig, block_bytes);
+    publish_large(&topic, 400);
+    assert_true(RIG_COUNT(&rig, queued_bytes) <= (int64_t)tight.high_bytes + 2048);
+    assert_true(RIG_COUNT(&rig, block_bytes) <= held + (1 << 17));
+    assert_int_equal(RIG_SHED(&rig, SLOW), 0);
+    assert_true(RIG_COUNT(&rig, behind) > 700);
+    for (unsigned i = 0; i < 400; i++) { /* it reads again */
+        rig_read(&rig, 0, SIZE_MAX);
+        rig_pass(&rig, 20);
+        struct sw_slice asked = sw_buf_slice(&rig.asked);
+        while (asked.size) {
+            uint64_t number;
+            if (sw_slice_to_u64(sw_slice_split(&asked, ' '), UINT64_MAX, &number)) {
+                rig_answer(&topic, number);
+            }
+        }
+        sw_buf_clear(&rig.asked);
+    }
+    assert_int_equal(RIG_COUNT(&rig, behind), 0);
+    assert_int_equal(RIG_COUNT(&rig, sent_total), 800);
+    assert_int_equal(RIG_SHED(&rig, SLOW), 0);
+    assert_string_equal(rig_position(&rig, 0, 0), "E:900");
+    rig_deinit(&rig);
+}
+
 /* ---- gaps ---- */
 
 static void reader_of_all_asks_for_what_its_worker_missed(void **state)
@@ -601,6 +657,52 @@ static void longer_fork_owes_more(void **state)
     rig_deinit(&rig);
 }
 
+static void runs_of_the_former_stream_are_not_read(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct rig_topic topic;
+    one(&rig, &topic, 70);
+    rig_answer(&topic, 1);
+    rig_fork(&topic, "Z", 64, 66, "z");
+    struct sw_claim claim = rig_from("E", 64);
+    struct sw_start start;
+    assert_false(rig_resolve(&topic, &claim, &start));
+    assert_string_equal(rig_asked(&rig), "1 ");
+    rig_answer(&topic, 1);
+    assert_true(rig_resolve(&topic, &claim, &start));
+    assert_true(start.resumed);
+    rig_start(&topic, 0, &start);
+    assert_string_equal(drain(&rig, 0), "z65@65|z66@66");
+    claim = rig_from("E", 65);
+    assert_false(rig_resolve(&topic, &claim, &start));
+    assert_string_equal(rig_asked(&rig), "check 1 ");
+    rig_deinit(&rig);
+}
+
+/* Messages of the former stream stand on the tape while somebody reads them; nobody finds them. */
+static void tape_of_the_former_stream_is_not_read(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct rig_topic topic;
+    one(&rig, &topic, 5);
+    rig_open(&rig, 1, 1);
+    rig_start(&topic, 1, NULL);
+    for (unsigned i = 0; i < 2000; i++) {
+        rig_publish(&topic, 1);
+    }
+    rig_turn(&rig);
+    assert_non_null(topic.tape->history->oldest);
+    rig_fork(&topic, "Z", 1000, 2005, "z");
+    assert_null(topic.tape->history->oldest);
+    struct sw_claim claim = rig_from("Z", 2004);
+    struct sw_start start;
+    assert_false(rig_resolve(&topic, &claim, &start));
+    assert_string_equal(rig_asked(&rig), "31 ");
+    rig_deinit(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -621,6 +723,7 @@ int main(void)
         cmocka_unit_test(hole_in_a_run_is_told),
         cmocka_unit_test(place_on_the_tape_is_exact),
         cmocka_unit_test(runs_that_there_is_no_room_for_go),
+        cmocka_unit_test(slow_reader_of_all_loses_nothing),
         cmocka_unit_test(reader_of_all_asks_for_what_its_worker_missed),
         cmocka_unit_test(what_is_gone_has_the_mark_s_reason),
         cmocka_unit_test(asking_does_not_make_it_smaller),
@@ -631,6 +734,8 @@ int main(void)
         cmocka_unit_test(fork_sheds_what_was_due),
         cmocka_unit_test(who_stands_before_the_fork_goes_on),
         cmocka_unit_test(longer_fork_owes_more),
+        cmocka_unit_test(runs_of_the_former_stream_are_not_read),
+        cmocka_unit_test(tape_of_the_former_stream_is_not_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

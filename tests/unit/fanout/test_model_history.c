@@ -6,6 +6,8 @@
 #include "rig_clock.h"
 #include "rig_history.h"
 
+#include <sys/wait.h>
+
 #define SLOTS   8
 #define OFFSETS 6000
 #define NAMES   200
@@ -221,7 +223,7 @@ static void rename_stream(struct model *model, uint64_t fork, uint64_t more)
 static void change_name(struct model *model)
 {
     uint64_t top = model->topic.top;
-    if (below(model, 3)) {
+    if (below(model, 2)) {
         rename_stream(model, top, 0);
     } else if (top > 20 && top < OFFSETS - 300) {
         uint64_t back = 1 + below(model, below(model, 2) ? 15 : 3);
@@ -587,11 +589,64 @@ static void clients_over_tls_see_what_they_must(void **state)
     runs(20281, true);
 }
 
+#ifdef SW_FAULTS
+#define FAULT "SPILLWAY_TEST_FAULT"
+
+static void clients_while_something_goes_wrong(void **state)
+{
+    (void)state;
+    sw_fanout_fault = (struct sw_fanout_fault){.kind = (enum sw_fault)asked(FAULT), .after = 2};
+    for (uint64_t seed = 1; seed <= 8; seed++) {
+        run(seed, 3000, false);
+    }
+}
+
+/* How this program ends where that goes wrong once. */
+static int status_of(enum sw_fault fault)
+{
+    char number[16];
+    snprintf(number, sizeof(number), "%d", (int)fault);
+    pid_t child = fork();
+    if (child == 0) {
+        int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+        dup2(nowhere, STDOUT_FILENO);
+        dup2(nowhere, STDERR_FILENO);
+        setenv(FAULT, number, 1);
+        execl("/proc/self/exe", "test_fanout_model_history", (char *)NULL);
+        _exit(127);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return status;
+}
+
+static void one_thing_that_goes_wrong_is_seen(void **state)
+{
+    (void)state;
+    assert_int_equal(status_of(SW_FAULT_NONE), 0);
+    assert_int_equal(WTERMSIG(status_of(SW_FAULT_WALK)), SIGABRT);
+    assert_int_equal(WTERMSIG(status_of(SW_FAULT_FLUSH)), SIGABRT);
+    assert_int_equal(WEXITSTATUS(status_of(SW_FAULT_SENT)), 1);
+    assert_int_equal(WEXITSTATUS(status_of(SW_FAULT_TOLD)), 1);
+    assert_int_equal(WEXITSTATUS(status_of(SW_FAULT_NAME)), 1);
+    assert_int_equal(WTERMSIG(status_of(SW_FAULT_JUDGE)), SIGABRT);
+}
+#endif
+
 int main(void)
 {
+#ifdef SW_FAULTS
+    if (getenv(FAULT)) {
+        const struct CMUnitTest faulty[] = {cmocka_unit_test(clients_while_something_goes_wrong)};
+        _exit(cmocka_run_group_tests(faulty, NULL, NULL)); /* what a failure leaves is no leak */
+    }
+#endif
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(clients_see_what_they_must),
         cmocka_unit_test(clients_over_tls_see_what_they_must),
+#ifdef SW_FAULTS
+        cmocka_unit_test(one_thing_that_goes_wrong_is_seen),
+#endif
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -401,7 +401,7 @@ static void replies_to_subscribe_are_these_bytes(void **state)
     sw_encode_subscribed_begin(&out, 0, false);
     sw_encode_subscribed_end(&out, sw_buf_slice(&entries));
     assert_text(&out, "{\"type\":\"subscribed\",\"subs\":[]}");
-    sw_encode_subscribed_entry(&entries, SW_SLICE("a.\"b"));
+    sw_encode_subscribed_start(&entries, SW_SLICE("a.\"b"), &(struct sw_subscribed){0});
     sw_encode_subscribed_error(&entries, SW_SLICE("c"), SW_ERROR_BAD_TOPIC, "empty token", 0);
     sw_encode_subscribed_error(&entries, SW_SLICE("d"), SW_ERROR_BUS_UNAVAILABLE, NULL, 1500);
     sw_encode_subscribed_begin(&out, 2, true);

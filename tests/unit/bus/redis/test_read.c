@@ -85,7 +85,7 @@ static void a_look_is_one_moment_of_a_master(void **state)
     assert_int_equal(sw_redis_read_put(&out, SW_SLICE("p:"), &read), 6);
     assert_string_equal(sw_buf_text(&out),
                         "*1\r\n$5\r\nMULTI\r\n"
-                        "*8\r\n$5\r\nHMGET\r\n$9\r\n{p:a.b}:m\r\n$1\r\nr\r\n$1\r\ne\r\n$1\r\no\r\n"
+                        "*7\r\n$5\r\nHMGET\r\n$9\r\n{p:a.b}:m\r\n$1\r\ne\r\n$1\r\no\r\n"
                         "$1\r\nl\r\n$1\r\nn\r\n$1\r\nt\r\n"
                         "*2\r\n$4\r\nINFO\r\n$11\r\nreplication\r\n"
                         "*6\r\n$6\r\nXRANGE\r\n$9\r\n{p:a.b}:h\r\n$1\r\n0\r\n$1\r\n+\r\n"
@@ -103,10 +103,10 @@ static void a_sweep_is_the_meta_alone(void **state)
     struct sw_history_read read = {.topic = SW_SLICE("a"), .from = 42};
     assert_int_equal(sw_redis_read_put(&out, SW_SLICE(""), &read), 1);
     assert_string_equal(sw_buf_text(&out),
-                        "*8\r\n$5\r\nHMGET\r\n$5\r\n{a}:m\r\n$1\r\nr\r\n$1\r\ne\r\n$1\r\no\r\n"
+                        "*7\r\n$5\r\nHMGET\r\n$5\r\n{a}:m\r\n$1\r\ne\r\n$1\r\no\r\n"
                         "$1\r\nl\r\n$1\r\nn\r\n$1\r\nt\r\n");
     sw_buf_deinit(&out);
-    take(0, 1000, "*6\r\n$1\r\nr\r\n$2\r\nQ7\r\n$1\r\n9\r\n$5\r\nA1=3 \r\n$2\r\n10\r\n$1\r\n5\r\n",
+    take(0, 1000, "*5\r\n$2\r\nQ7\r\n$1\r\n9\r\n$5\r\nA1=3 \r\n$2\r\n10\r\n$1\r\n5\r\n",
          "Q7:9 A1=3 first 0");
 }
 
@@ -127,7 +127,7 @@ static void settings_have_the_life_of_the_meta(void **state)
     sw_buf_deinit(&out);
 }
 
-#define META   "*6\r\n$1\r\nr\r\n$2\r\nQ7\r\n$1\r\n3\r\n$0\r\n\r\n$2\r\n10\r\n$1\r\n5\r\n"
+#define META   "*5\r\n$2\r\nQ7\r\n$1\r\n3\r\n$0\r\n\r\n$2\r\n10\r\n$1\r\n5\r\n"
 #define ONE    "*2\r\n$3\r\n1-0\r\n*2\r\n$1\r\nm\r\n$2\r\nx1\r\n"
 #define TWO    "*2\r\n$3\r\n2-0\r\n*2\r\n$1\r\nm\r\n$2\r\nx2\r\n"
 #define THREE  "*2\r\n$3\r\n3-0\r\n*2\r\n$1\r\nm\r\n$2\r\nx3\r\n"
@@ -145,11 +145,11 @@ static void what_is_kept_is_told(void **state)
 static void settings_that_differ_are_seen(void **state)
 {
     (void)state;
-    take(4, 1000, "*4\r\n*6\r\n" NONE NONE NONE NONE NONE NONE MASTER "*0\r\n*0\r\n",
+    take(4, 1000, "*4\r\n*5\r\n" NONE NONE NONE NONE NONE MASTER "*0\r\n*0\r\n",
          "0:0 first 0 differs");
-    take(0, 1000, "*6\r\n$1\r\nr\r\n$2\r\nQ7\r\n$1\r\n9\r\n$0\r\n\r\n$2\r\n11\r\n$1\r\n5\r\n",
+    take(0, 1000, "*5\r\n$2\r\nQ7\r\n$1\r\n9\r\n$0\r\n\r\n$2\r\n11\r\n$1\r\n5\r\n",
          "Q7:9 first 0 differs");
-    take(0, 1000, "*6\r\n$1\r\nr\r\n$2\r\nQ7\r\n$1\r\n9\r\n$0\r\n\r\n$2\r\n10\r\n$2\r\n5x\r\n",
+    take(0, 1000, "*5\r\n$2\r\nQ7\r\n$1\r\n9\r\n$0\r\n\r\n$2\r\n10\r\n$2\r\n5x\r\n",
          "Q7:9 first 0 differs");
 }
 
@@ -158,8 +158,7 @@ static void what_no_meta_knows_is_not_told(void **state)
     (void)state;
     /* The meta was deleted: the stream is of a life that is over. */
     take(4, 1000,
-         "*4\r\n*6\r\n" NONE NONE NONE NONE "$2\r\n10\r\n$1\r\n5\r\n" MASTER OLDEST
-         "*2\r\n" ONE TWO,
+         "*4\r\n*5\r\n" NONE NONE NONE "$2\r\n10\r\n$1\r\n5\r\n" MASTER OLDEST "*2\r\n" ONE TWO,
          "0:0 first 0");
     /* The stream is ahead of it. */
     take(4, 1000, "*4\r\n" META MASTER "*1\r\n" THREE "*2\r\n" THREE FOUR, "Q7:3 first 3 3=x3");
@@ -168,12 +167,12 @@ static void what_no_meta_knows_is_not_told(void **state)
 static void what_is_larger_than_an_array_is_cut(void **state)
 {
     (void)state;
-    /* The meta's 7 bytes, INFO's 31, 6 of the oldest, and 6 for each: all but the last payload. */
-    take(4, 7 + 31 + 6 + 6 + 5, "*4\r\n" META MASTER OLDEST "*2\r\n" ONE TWO,
+    /* The meta's 6 bytes, INFO's 31, 6 of the oldest, and 6 for each: all but the last payload. */
+    take(4, 6 + 31 + 6 + 6 + 5, "*4\r\n" META MASTER OLDEST "*2\r\n" ONE TWO,
          "Q7:3 first 1 1=x1 cut");
-    take(4, 7 + 31 + 6 + 6 + 6, "*4\r\n" META MASTER OLDEST "*2\r\n" ONE TWO,
+    take(4, 6 + 31 + 6 + 6 + 6, "*4\r\n" META MASTER OLDEST "*2\r\n" ONE TWO,
          "Q7:3 first 1 1=x1 2=x2");
-    take(4, 7 + 31 + 6, "*4\r\n" META MASTER OLDEST "*2\r\n" ONE TWO,
+    take(4, 6 + 31 + 6, "*4\r\n" META MASTER OLDEST "*2\r\n" ONE TWO,
          "internal h an entry of its stream is too large to read");
 }
 
@@ -188,9 +187,8 @@ static void a_replica_says_nothing(void **state)
 static void take_damaged(const char *epoch, const char *offset, const char *lineage)
 {
     char answer[400];
-    snprintf(answer, sizeof(answer),
-             "*6\r\n$1\r\nr\r\n$%zu\r\n%s\r\n$%zu\r\n%s\r\n$%zu\r\n%s\r\n" NONE NONE, strlen(epoch),
-             epoch, strlen(offset), offset, strlen(lineage), lineage);
+    snprintf(answer, sizeof(answer), "*5\r\n$%zu\r\n%s\r\n$%zu\r\n%s\r\n$%zu\r\n%s\r\n" NONE NONE,
+             strlen(epoch), epoch, strlen(offset), offset, strlen(lineage), lineage);
     take(0, 1000, answer, "internal m " DAMAGED);
 }
 
