@@ -100,8 +100,8 @@ static bool do_flush_all(struct world *world, uint64_t x)
     return at >= 0;
 }
 
-/* Positions that nobody gave: beyond the next one, and of an epoch that never was. Who forges the very
- * next one is trusted (whoever may publish is). */
+/* Positions that nobody gave: beyond the next one, and of an epoch that never was. Who forges the
+ * very next one is trusted (whoever may publish is). */
 static bool do_forge(struct world *world, uint64_t x)
 {
     int at = master_of(&world->servers, x);
