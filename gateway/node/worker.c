@@ -12,7 +12,6 @@
 #include "transport/ws.h"
 
 #include <stdio.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
