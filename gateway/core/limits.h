@@ -261,7 +261,7 @@
 /* Of these, what may come from a history: who returns is brought up to date in slices, so that many
  * share the turn and live messages go out beside them. */
 #define SW_REPLAY_BYTES (64u << 10)
-/* Runs of histories that a worker keeps rendered, beside those that somebody reads: about 80,000
+/* Runs of histories that a worker keeps rendered, beside those that somebody reads: about 25,000
  * messages of 100 bytes. */
 #define SW_RUNS_BYTES (8u << 20)
 /* Time that one turn may spend writing; what is left gets cursors. Without it a walk over 10,000

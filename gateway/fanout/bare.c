@@ -121,6 +121,7 @@ void sw_cursor_to_bare(struct sw_fanout *fanout, struct sw_cursor *cursor)
     }
     sw_cursor_let_go(fanout, cursor);
     cursor->kind = SW_CURSOR_BARE;
+    fanout->tapes[cursor->tape]->history->bare++;
     cursor->run = NULL;
     cursor->position = stood.position;
     cursor->offset = stood.offset;
@@ -175,7 +176,7 @@ static void stand(struct sw_fanout *fanout, struct sw_cursor *cursor, struct sw_
                   uint32_t frame)
 {
     settle_plain(fanout, cursor, sw_block_position(block, frame));
-    sw_cursor_leave_run(fanout, cursor);
+    sw_cursor_let_go(fanout, cursor);
     cursor->kind = SW_CURSOR_PLACE;
     cursor->block = block;
     cursor->frame = frame;

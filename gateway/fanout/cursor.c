@@ -44,6 +44,7 @@ struct sw_cursor *sw_cursor_bare(struct sw_fanout *fanout, uint32_t slot, struct
 {
     struct sw_cursor *cursor = create(fanout, slot, tape, place);
     cursor->kind = SW_CURSOR_BARE;
+    tape->history->bare++;
     cursor->run = NULL;
     cursor->offset = offset;
     cursor->position = tape->walked - (tape->history->walked - offset);
@@ -114,6 +115,7 @@ static void release(struct sw_fanout *fanout, struct sw_cursor *cursor)
         break;
     case SW_CURSOR_BARE:
         sw_cursor_leave_run(fanout, cursor);
+        tape->history->bare--;
         break;
     case SW_CURSOR_END:
         break;

@@ -28,14 +28,19 @@ struct rendering {
     struct sw_block *last;
 };
 
+static unsigned bounded_tier(unsigned tier)
+{
+    return tier < SW_BLOCK_TIERS ? tier : SW_BLOCK_TIERS - 1;
+}
+
 static struct sw_block *room(struct rendering *at, uint64_t offset, size_t bytes, uint64_t now_ms)
 {
     struct sw_block *last = at->last;
     if (last && last->first + last->frames + 1 == offset && sw_block_fits(last, bytes, now_ms)) {
         return last;
     }
-    struct sw_block *block =
-        sw_block_create(&at->fanout->pool, last ? SW_BLOCK_TIERS - 1 : 1, bytes, false);
+    unsigned tier = last ? bounded_tier(last->tier + 1u) : 1;
+    struct sw_block *block = sw_block_create(&at->fanout->pool, tier, bytes, false);
     block->refs = 1; /* the run's, or the one before it */
     block->tape = at->tape->id;
     block->rule = at->tape->rule;

@@ -109,6 +109,7 @@ struct sw_tape_history {
     struct sw_epoch names[SW_TAPE_NAMES]; /* by number */
     struct sw_tape_mark marks[SW_TAPE_MARKS];
     uint32_t marked;           /* marks so far */
+    uint32_t bare;             /* readers that know only an offset */
     struct sw_block *oldest;   /* the first block of the tape that there still is */
     struct sw_run_kept **runs; /* by number, ascending */
     uint32_t runs_count;

@@ -428,6 +428,18 @@ void sw_walk_early(struct sw_fanout *fanout, struct sw_tape *tape)
     sw_tape_turned(fanout, tape);
 }
 
+/* Readers that catch up from the history find the end of it on the tape, while this turn lasts. */
+static bool keep_turn(struct sw_fanout *fanout, const struct sw_tape *tape)
+{
+    if (!tape->history || !tape->history->bare) {
+        return false;
+    }
+    fanout->pieces = grow(fanout->pieces, &fanout->pieces_capacity, fanout->pieces_count + 1,
+                          sizeof(*fanout->pieces));
+    fanout->pieces[fanout->pieces_count++] = (struct sw_piece_turn){.tape = tape->id};
+    return true;
+}
+
 void sw_fanout_walk(struct sw_fanout *fanout)
 {
     SW_ASSERT(!fanout->turning);
@@ -445,7 +457,7 @@ void sw_fanout_walk(struct sw_fanout *fanout)
         fanout->dirty_head = tape->dirty_next;
         uint32_t pieces = fanout->pieces_count;
         walk_tape(fanout, tape, alone);
-        if (fanout->pieces_count == pieces) {
+        if (fanout->pieces_count == pieces && !keep_turn(fanout, tape)) {
             sw_tape_turned(fanout, tape);
         }
     }

@@ -67,6 +67,25 @@ static void hole_that_is_known_is_not_resumed_over(void **state)
     rig_deinit(&rig);
 }
 
+/* On a topic that never rests too: what came since the answer stands on the tape for the turn. */
+static void end_of_the_history_is_reached_while_messages_come(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct rig_topic topic;
+    rig_one(&rig, &topic, 10);
+    rig_open(&rig, 1, WIDE);
+    rig_start(&topic, 1, NULL);
+    rig_answer(&topic, 0);
+    rig_resume(&topic, 0, "E", 5);
+    rig_publish(&topic, 1);
+    rig_turn(&rig);
+    assert_string_equal(rig_received(&rig, 0), "m6@6|m7@7|m8@8|m9@9|m10@10|m11@11");
+    assert_int_equal(sw_reader(&rig.fanout, 0)->cursors, 0);
+    assert_string_equal(rig_asked(&rig), "");
+    rig_deinit(&rig);
+}
+
 /* Those who are brought up to date wait for those who are not. */
 static void replays_come_behind_what_is_live(void **state)
 {
@@ -275,6 +294,7 @@ int main(void)
         cmocka_unit_test(hole_in_a_run_is_told),
         cmocka_unit_test(hole_that_is_known_is_not_resumed_over),
         cmocka_unit_test(replays_come_behind_what_is_live),
+        cmocka_unit_test(end_of_the_history_is_reached_while_messages_come),
         cmocka_unit_test(place_on_the_tape_is_exact),
         cmocka_unit_test(runs_that_there_is_no_room_for_go),
         cmocka_unit_test(slow_reader_of_all_loses_nothing),
