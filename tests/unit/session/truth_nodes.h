@@ -106,8 +106,7 @@ struct client {
     uint64_t offset;
     int held[OFFSETS];
     bool told[OFFSETS];
-    uint64_t replay_to; /* until then each message follows the last */
-    bool subscribed;    /* in this session */
+    bool subscribed; /* in this session */
     bool asked;
 };
 
