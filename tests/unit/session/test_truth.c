@@ -5,15 +5,16 @@
  * holds, or have been told otherwise. Where nothing was ever lost, nobody may be told so.
  *
  *   SPILLWAY_SEED=N        the seed, which is printed
- *   SPILLWAY_STEPS=N       so many actions; else for SECONDS */
+ *   SPILLWAY_STEPS=N       so many actions; else for SECONDS, and LONG_STEPS in a long run */
 #include "truth_world.h"
 
 #include "common/log.h"
 
 #include <signal.h>
 
-#define SECONDS 8
-#define ACTIONS 260
+#define SECONDS    10
+#define LONG_STEPS 1000000
+#define ACTIONS    260
 
 struct action {
     const char *name;
@@ -449,10 +450,14 @@ static void runs(bool lossless)
     struct total total = {0};
     uint64_t one = setting("SPILLWAY_SEED");
     uint64_t steps = setting("SPILLWAY_STEPS");
+    if (!steps && setting("SPILLWAY_LONG")) {
+        steps = LONG_STEPS;
+    }
     struct timespec began;
     struct timespec now;
     syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &began);
     uint64_t seed = one ? one : (uint64_t)began.tv_nsec + 1;
+    print_message("seeds from %llu\n", (unsigned long long)seed);
     do {
         run_once(seed + total.runs, lossless, &total);
         syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &now);
