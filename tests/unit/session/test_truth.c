@@ -233,9 +233,14 @@ static bool do_again(struct world *world, uint64_t x)
     if (!session) {
         return false;
     }
+    client->unsubscribed = false;
     sw_session_receive(session, SW_SLICE("{\"type\":\"unsubscribe\",\"topic\":\"" TOPIC "\"}"));
-    while (client_read(world, client, 65536)) {
+    for (int i = 0; i < 200 && !client->unsubscribed && client->node >= 0; i++) {
+        node_work(&world->nodes[client->node], client->worker);
+        world_turn(world);
+        (void)client_read(world, client, 65536);
     }
+    assert_true(client->unsubscribed || client->node < 0);
     client_subscribe(world, client);
     return true;
 }

@@ -235,6 +235,8 @@ static inline void client_on_frame(struct world *world, struct client *client, c
         client_on_message(world, client, text);
     } else if (has(text, "\"type\":\"dropped\"")) {
         client_on_dropped(world, client, text);
+    } else if (has(text, "\"type\":\"unsubscribed\"")) {
+        client->unsubscribed = true;
     } else if (has(text, "\"type\":\"subscribed\"")) {
         client_on_subscribed(world, client, text);
     } else if (has(text, "\"type\":\"epoch\"")) {

@@ -106,7 +106,8 @@ struct client {
     uint64_t offset;
     int held[OFFSETS];
     bool told[OFFSETS];
-    bool subscribed; /* in this session */
+    bool subscribed;   /* in this session */
+    bool unsubscribed; /* it has heard so */
     bool asked;
 };
 
