@@ -130,7 +130,7 @@ end
 
 -- A meta that a hand has been at is not guessed from.
 local function is_sane(epoch, offset)
-  return #epoch <= 24 and string.find(epoch, '^%w+$') and #offset <= 16 and string.find(offset, '^%d+$')
+  return #epoch <= 24 and epoch ~= '0' and string.find(epoch, '^%w+$') and #offset <= 16 and string.find(offset, '^%d+$')
     and tonumber(offset) < OFFSET_MAX
 end
 

@@ -286,6 +286,9 @@
 #define SW_BOARD_TRIM 64
 /* Deliveries that one session may be behind; its accounts hold no more. */
 #define SW_BEHIND_MAX (1u << 30)
+/* Messages that may be missing at one place; a history that goes on further ahead is another one
+ * (its meta was damaged, say), of which all are told `reset` instead of being far too slow. */
+#define SW_GAP_MAX (SW_BEHIND_MAX / 4)
 /* What was conflated or paced is told at most once a second, less the ticks' play. */
 #define SW_TOLD_STEPS 15 /* of SW_TOLD_MS */
 
