@@ -67,9 +67,10 @@
 /* Entries of one subscribe: twice what can succeed, and an answer of at most 120 KB: 64 KB of their
  * names and 110 bytes of words for each. */
 #define SW_SUBSCRIBE_ENTRIES 512
-/* Topics that one session may subscribe to and nobody else on this worker reads: so many at once
- * (all that it may hold, and as many others in their place), then so many a second. Each is work
- * for the bus, and on Redis for all its other users. */
+/* Topics that one session may subscribe to and nobody else on this worker reads, or with a position
+ * or `last` in a history: so many at once (all that it may hold, and as many others in their
+ * place), then so many a second. Each is work for the bus, and on Redis for all its other users:
+ * who brings a position that never was makes it look. */
 #define SW_SESSION_JOINS       512
 #define SW_SESSION_JOINS_PER_S 64
 /* Bad requests within a minute before the connection is closed. */

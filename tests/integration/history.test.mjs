@@ -190,6 +190,26 @@ for (const [name, flags] of Object.entries(SETTINGS)) {
       }
     });
 
+    test('who brings ever new positions makes the bus look at a bounded rate', async (t) => {
+      const [own] = await publish(gateway, 'h.claims', 1, 5);
+      const neighbour = await connect(t);
+      await neighbour.subscribe('h.claims');
+      const client = await connect(t);
+      const began = performance.now();
+      const outcomes = { epoch: 0, rate_limited: 0 };
+      for (let n = 0; n < 1000; n++) {
+        client.send({ type: 'subscribe', id: n + 1, subs: [{ topic: 'h.claims', from: { epoch: `Zz${n}`, offset: 1 } }] });
+        const { subs } = await client.next(({ type }) => type === 'subscribed');
+        outcomes[subs[0].why ?? subs[0].error.code]++;
+        client.send({ type: 'unsubscribe', topics: ['h.claims'] });
+      }
+      assert.equal(outcomes.epoch + outcomes.rate_limited, 1000);
+      const most = 512 + 1 + 64 * ((performance.now() - began) / 1000);
+      assert.ok(outcomes.epoch >= 512 && outcomes.epoch <= most, `${outcomes.epoch} looks of ${most}`);
+      const other = await connect(t);
+      assert.equal((await other.subscribe({ topic: 'h.claims', from: own }))['h.claims'].resumed, true, 'for others there is room');
+    });
+
     test('a mode that leaves out is not resumed', async (t) => {
       const positions = await publish(gateway, 'h.mode', 1, 5);
       for (const how of [{ mode: 'latest' }, { max_hz: 20 }]) {
