@@ -17,7 +17,7 @@
 -- {<channel>}:h       stream: id <offset>-0, one field m, the envelope
 -- {<channel>}:i:<id>  string: what the publish with this id was answered
 
-local VERSION = 1 -- grows with each change; nodes replace an older library, never a newer one
+local VERSION = 2 -- grows with each change; nodes replace an older library, never a newer one
 local SIZE, TTL_MS = 100, 300000 -- where neither the call nor the meta says
 local META_MIN_S, ID_S = 604800, 120
 local ENDS = 16 -- former epochs that a meta remembers
@@ -130,7 +130,7 @@ end
 
 -- A meta that a hand has been at is not guessed from.
 local function is_sane(epoch, offset)
-  return #epoch <= 24 and string.find(epoch, '^%w+$') and #offset <= 16 and string.find(offset, '^%d+$')
+  return #epoch <= 24 and epoch ~= '0' and string.find(epoch, '^%w+$') and #offset <= 16 and string.find(offset, '^%d+$')
     and tonumber(offset) < OFFSET_MAX
 end
 
@@ -216,14 +216,11 @@ local function publish(keys, args)
   local tail = string.format(';t=%.0f', ms) .. (options.KEY and ';k=' .. options.KEY or '') .. (options.ID and ';i=' .. options.ID or '')
     .. '\030' .. args[1]
   local position, envelope = '', '\0301;' .. tail
-  if size > 0 then
+  if size > 0 then -- else it has no position; a history that others keep stays (a node that has not got the rule yet)
     position, envelope = keep(known, channel, meta, stream, size, tonumber(options.TTL or known[6]) or TTL_MS, tail, ms, time[2])
     if not position then
       return redis.error_reply(envelope)
     end
-  elseif known[2] then
-    redis.call('DEL', stream)
-    forget(meta)
   end
   if id_key then
     redis.call('SET', id_key, position, 'EX', ID_S)

@@ -88,7 +88,8 @@ struct sw_run {
     uint32_t refs;
     uint32_t count;
     uint64_t run;
-    uint64_t to; /* the last offset of the run that was looked for: the run's last, or the top */
+    uint64_t to;   /* the last offset of the run that was looked for: the run's last, or the top */
+    uint64_t gone; /* where the run has none: nothing up to here is kept any more */
     struct {
         uint64_t offset;
         struct sw_message *message;

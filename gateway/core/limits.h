@@ -67,9 +67,10 @@
 /* Entries of one subscribe: twice what can succeed, and an answer of at most 120 KB: 64 KB of their
  * names and 110 bytes of words for each. */
 #define SW_SUBSCRIBE_ENTRIES 512
-/* Topics that one session may subscribe to and nobody else on this worker reads: so many at once
- * (all that it may hold, and as many others in their place), then so many a second. Each is work
- * for the bus, and on Redis for all its other users. */
+/* Topics that one session may subscribe to and nobody else on this worker reads, or with a position
+ * or `last` in a history: so many at once (all that it may hold, and as many others in their
+ * place), then so many a second. Each is work for the bus, and on Redis for all its other users:
+ * who brings a position that never was makes it look. */
 #define SW_SESSION_JOINS       512
 #define SW_SESSION_JOINS_PER_S 64
 /* Bad requests within a minute before the connection is closed. */
@@ -286,6 +287,9 @@
 #define SW_BOARD_TRIM 64
 /* Deliveries that one session may be behind; its accounts hold no more. */
 #define SW_BEHIND_MAX (1u << 30)
+/* Messages that may be missing at one place; a history that goes on further ahead is another one
+ * (its meta was damaged, say), of which all are told `reset` instead of being far too slow. */
+#define SW_GAP_MAX (SW_BEHIND_MAX / 4)
 /* What was conflated or paced is told at most once a second, less the ticks' play. */
 #define SW_TOLD_STEPS 15 /* of SW_TOLD_MS */
 

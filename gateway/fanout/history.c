@@ -363,8 +363,9 @@ static void answered(struct sw_tape_history *history, uint64_t number)
 /* A history loses its oldest messages: where a whole run is gone, so is all before it. */
 static void note_gone(struct sw_tape_history *history, const struct sw_run *run)
 {
-    if (run->count == 0 && run->to > history->gone) {
-        history->gone = run->to;
+    uint64_t gone = run->gone > run->to ? run->gone : run->to;
+    if (run->count == 0 && gone > history->gone) {
+        history->gone = gone;
     }
 }
 

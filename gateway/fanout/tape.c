@@ -342,7 +342,7 @@ void sw_tape_append(struct sw_fanout *fanout, struct sw_tape *tape,
 void sw_tape_append_gap(struct sw_fanout *fanout, struct sw_tape *tape, const struct sw_gap *gap)
 {
     SW_ASSERT(gap->span == 0 || (tape->history && gap->from == tape->history->top + 1));
-    bool counted = gap->count && gap->count <= SW_BEHIND_MAX / 4; /* no reader's account has more */
+    bool counted = gap->count && gap->count <= SW_GAP_MAX;
     struct sw_gap told = *gap;
     if (!counted) {
         tape->lost = tape->readers != 0;

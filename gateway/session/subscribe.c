@@ -130,12 +130,14 @@ static void subscribe_topic(struct subscribing *at, const struct sw_rule *rule, 
         refuse(at, SW_ERROR_TOO_MANY_TOPICS, NULL, 0);
         return;
     }
-    if (tape && tape->state == SW_TAPE_JOINED && !sw_pending_first(session, tape) &&
-        sw_session_begin(session, tape, &want, &at->entries)) {
+    bool looks = want.claim.kind != SW_CLAIM_NOW && rule->history_size > 0;
+    if ((!tape || looks) && !may_join(session)) {
+        refuse(at, SW_ERROR_RATE_LIMITED, "too many new topics or positions at once",
+               JOIN_RETRY_MS);
         return;
     }
-    if (!tape && !may_join(session)) {
-        refuse(at, SW_ERROR_RATE_LIMITED, "too many new topics at once", JOIN_RETRY_MS);
+    if (tape && tape->state == SW_TAPE_JOINED && !sw_pending_first(session, tape) &&
+        sw_session_begin(session, tape, &want, &at->entries)) {
         return;
     }
     if (!tape) {

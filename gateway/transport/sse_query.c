@@ -8,21 +8,32 @@
 #define TEXT2(x) #x
 #define TEXT(x)  TEXT2(x)
 
+/* The URL's own; an empty one is none. */
+static bool read_from(struct sw_slice query, struct sw_sse_cursor *cursor)
+{
+    struct sw_slice name;
+    struct sw_slice value = {0};
+    while (sw_query_next(&query, &name, &value) && !sw_slice_equal(name, SW_SLICE("from"))) {
+        value.size = 0;
+    }
+    struct sw_buf text = {0};
+    bool good = value.size == 0 || (sw_percent_decode(&text, value, true) &&
+                                    sw_sse_cursor_parse(sw_buf_slice(&text), cursor));
+    sw_buf_deinit(&text);
+    return good;
+}
+
 /* False: the URL's own `from` is wrong. */
 static bool read_cursor(struct sw_slice query, struct sw_slice last_event_id,
                         struct sw_sse_cursor *cursor)
 {
-    struct sw_buf from = {0};
-    bool good = true;
-    if (last_event_id.size) {
-        if (!sw_sse_cursor_parse(last_event_id, cursor)) {
-            sw_sse_cursor_make_foreign(cursor);
-        }
-    } else if (sw_ws_query_take(query, SW_SLICE("from"), &from) && from.size) {
-        good = sw_sse_cursor_parse(sw_buf_slice(&from), cursor);
+    if (!last_event_id.size) {
+        return read_from(query, cursor);
     }
-    sw_buf_deinit(&from);
-    return good;
+    if (!sw_sse_cursor_parse(last_event_id, cursor)) {
+        sw_sse_cursor_make_foreign(cursor);
+    }
+    return true;
 }
 
 static void append_topic(struct sw_buf *text, struct sw_slice value)

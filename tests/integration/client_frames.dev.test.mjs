@@ -548,6 +548,18 @@ for (const [form, load] of Object.entries(forms)) {
         await page.state('waiting');
         await server.socket(1);
       });
+
+      test('so does JSON that is no frame, without a fault that nobody catches', async (t) => {
+        const { server, page, peer } = await served(t);
+        const odd = ['null', '{"type":"subscribed","subs":[null]}', '{"type":"subscribed","subs":5}', '{"type":"drain","reconnect_ms":1}'];
+        peer.socket.send(odd[0]);
+        for (let i = 1; i <= odd.length; i++) {
+          const next = await server.socket(i);
+          await next.serve();
+          if (odd[i]) next.socket.send(odd[i]);
+        }
+        assert.equal(page.states.filter(({ state }) => state === 'waiting').length, odd.length);
+      });
     });
   });
 }

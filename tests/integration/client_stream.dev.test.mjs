@@ -109,6 +109,17 @@ describe('a stream', () => {
     await page.received('a', ['grün ☃ 😀']);
   });
 
+  // In JSON they may stand as they are, and JavaScript takes them for ends of lines.
+  test('with line and paragraph separators in a payload is read whole', async (t) => {
+    const server = await Scripted.start(t);
+    const page = open(t, server, alone);
+    page.subscribe('a');
+    const stream = await server.stream(0);
+    stream.say(subscribed({ topic: 'a', recoverable: false }), plain('a', 'x\u2028y\u2029z'), plain('a', 2));
+    await page.received('a', ['x\u2028y\u2029z', 2]);
+    assert.equal(server.streams.length, 1);
+  });
+
   test('other topics are another stream: the changes of one tick are one, and the old one is left when it serves', async (t) => {
     const server = await Scripted.start(t);
     const page = open(t, server, alone);

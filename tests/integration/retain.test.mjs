@@ -124,4 +124,18 @@ describe('a cold topic whose last message Redis holds under a key', () => {
     assert.deepEqual(await last(t, 'r.keyed.c'), [0]);
     assert.deepEqual(await last(t, 'r.keyed.d'), [0]);
   });
+
+  test('a value too large to be read ends the link once, not again and again', async (t) => {
+    await redis.command('SET', 'last:r.keyed.e', Buffer.alloc((16 << 20) + 1, 'x'));
+    assert.deepEqual(await last(t, 'r.keyed.e'), [0]);
+    await gateway.log(({ event, why }) => event === 'redis_value_refused' && /left out for 60 s/.test(why));
+    await gateway.log(({ event }) => event === 'bus_down');
+    await gateway.counted((metrics) => metrics.sum('spillway_bus_up') === 1, 'the bus up');
+    const client = await Client.connect(t, gateway.url);
+    await client.subscribe({ topic: 'r.keyed.e', last: 1 });
+    await gateway.publish('r.keyed.e', '1');
+    await client.received('r.keyed.e', 1);
+    assert.deepEqual(await last(t, 'r.keyed.e'), [1, 1]);
+    assert.equal(gateway.stderr.match(/"state":"down"/g).length, 1);
+  });
 });

@@ -73,7 +73,7 @@ void sw_history_post(struct sw_history *history, struct sw_message *message)
 void sw_history_skip(struct sw_history *history, uint64_t to)
 {
     uint64_t span = to - history->ring.last;
-    SW_ASSERT(to > history->ring.last && span <= UINT32_MAX);
+    SW_ASSERT(to > history->ring.last && span <= SW_GAP_MAX);
     struct sw_outlet_gap gap = {.count = (uint32_t)span,
                                 .span = (uint32_t)span,
                                 .from = history->ring.last + 1,

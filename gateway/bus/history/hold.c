@@ -174,7 +174,7 @@ uint64_t sw_history_hole(const struct sw_history *history)
     }
     const struct sw_position *first = &history->held[history->held_first].position;
     bool hole = judge(history, first, false) == HOLE &&
-                first->offset - 1 - history->ring.last <= UINT32_MAX;
+                first->offset - 1 - history->ring.last <= SW_GAP_MAX;
     return hole ? first->offset - 1 : 0;
 }
 

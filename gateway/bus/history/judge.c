@@ -79,7 +79,7 @@ static bool holds(struct sw_history *history, const struct sw_history_read *look
     const struct sw_history_ring *ring = &history->ring;
     struct sw_position claim = {history->lineage.epoch, ring->last};
     if (!sw_lineage_holds(&look->lineage, look->top, &claim) ||
-        look->top - ring->last > UINT32_MAX) {
+        look->top - ring->last > SW_GAP_MAX) {
         return false;
     }
     if (ring->count == 0 || look->count == 0 || look->entries[0].offset != ring->last) {

@@ -144,7 +144,7 @@ static void keep_page(struct sw_history *history, const struct sw_history_read *
     sw_list_push(&history->pages, &page->link);
     /* a stream loses its oldest first: what is absent in front of an entry is gone, and all before
      */
-    uint64_t oldest = read->count > 0 ? read->entries[0].offset : page->to + 1;
+    uint64_t oldest = read->count > 0 ? read->entries[0].offset : history->ring.last + 1;
     if (oldest > read->from && oldest > history->gone + 1) {
         history->gone = oldest - 1;
     }
@@ -244,6 +244,20 @@ static struct sw_message *find_message(struct sw_history *history, uint64_t offs
     return page ? page->messages[offset % PAGE_OFFSETS] : NULL;
 }
 
+/* The run has none: up to where are there none behind it either? So who is far behind need not ask
+ * run by run for what is gone. */
+static uint64_t gone_to(const struct sw_history *history, const struct sw_run *run)
+{
+    uint64_t first = sw_history_ring_first(&history->ring);
+    uint64_t to = history->gone < first ? history->gone : first - 1;
+    const struct sw_list *node = history->pages.next;
+    for (; node != &history->pages; node = node->next) { /* they may hold what was lost since */
+        uint64_t start = SW_CONTAINER_OF(node, struct sw_history_page, link)->number * PAGE_OFFSETS;
+        to = start > run->to && start <= to ? start - 1 : to;
+    }
+    return to;
+}
+
 static void answer(struct sw_history *history, const struct sw_asker *ask)
 {
     struct sw_exchange_reader *reader = sw_asker_find(history, ask);
@@ -258,6 +272,7 @@ static void answer(struct sw_history *history, const struct sw_asker *ask)
             sw_run_add(run, offset, message);
         }
     }
+    run->gone = run->count == 0 ? gone_to(history, run) : 0;
     sw_outlet_run(sw_outlets_of(history->all->outlets, reader), reader, run);
     sw_run_unref(history->all->purse, run);
 }

@@ -33,6 +33,12 @@ void sw_redis_publish_lost(struct sw_redis_commands *commands, struct sw_publish
 
 /* ---- look.c ---- */
 
+/* The answer to a read of a history or a value was too large to be read: for a while it is refused
+ * at once. */
+void sw_redis_leave_out(struct sw_redis_commands *commands, const struct sw_redis_waiting *waiting,
+                        uint64_t now_ms);
+void sw_redis_leave_out_no_more(struct sw_redis_commands *commands);
+
 /* One of a read's answers; `last`: the one that says it all. */
 void sw_redis_read_answer(struct sw_redis_commands *commands, struct sw_history_read *read,
                           bool last, const struct sw_redis_event *event, uint64_t now_ms);

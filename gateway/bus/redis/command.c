@@ -217,8 +217,10 @@ void sw_redis_commands_too_large(struct sw_redis_commands *commands, uint64_t no
         struct sw_redis_waiting waiting = sw_redis_fifo_pop(&commands->fifo);
         struct sw_redis_event error = {
             .kind = SW_REDIS_ERROR,
-            .text = SW_SLICE("ERR what stands there is too large to be read"),
+            .text = SW_SLICE("ERR what stands there is too large to be read, and left out for "
+                             "60 s"),
         };
+        sw_redis_leave_out(commands, &waiting, now_ms);
         answer_last(commands, &waiting, &error, now_ms);
     }
 }
@@ -301,6 +303,7 @@ void sw_redis_commands_init(struct sw_redis_commands *commands, struct sw_exchan
         .begin = begin,
         .keeps = rules_keep(sw_exchange_config(exchange)->rules),
     };
+    sw_list_init(&commands->left_out);
 }
 
 void sw_redis_commands_deinit(struct sw_redis_commands *commands)
@@ -310,4 +313,5 @@ void sw_redis_commands_deinit(struct sw_redis_commands *commands)
     sw_ring_deinit(&commands->held);
     sw_ring_deinit(&commands->refused_reads);
     sw_ring_deinit(&commands->refused_values);
+    sw_redis_leave_out_no_more(commands);
 }

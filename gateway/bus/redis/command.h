@@ -17,6 +17,7 @@
 #include "bus/redis/health.h"
 #include "bus/redis/library.h"
 #include "bus/redis/read.h"
+#include "common/list.h"
 #include "common/ring.h"
 
 /* A publish whose answer does not come: the link is dropped. One that is kept over a lost link has
@@ -33,6 +34,7 @@ struct sw_redis_commands {
     struct sw_ring held;          /* and behind them new ones that wait for the function */
     struct sw_ring refused_reads; /* to be answered at the turn's end */
     struct sw_ring refused_values;
+    struct sw_list left_out;             /* what is too large to be read, by name */
     bool keeps;                          /* some rule has history */
     bool role_asked;                     /* in this turn */
     bool canary_refused;                 /* this user may not publish it */
@@ -79,7 +81,9 @@ void sw_redis_commands_ping(struct sw_redis_commands *commands, uint64_t now_ms)
  * behind it. */
 bool sw_redis_commands_answer(struct sw_redis_commands *commands,
                               const struct sw_redis_event *event, uint64_t now_ms);
-/* The answer to the oldest is too large to be read, and the link ends: asking again is no use. */
+/* The answer to the oldest is too large to be read, and the link ends: it is not asked for again
+ * before SW_REDIS_LEFT_OUT_MS (interest.h), so that one publisher cannot make an outage that
+ * repeats. */
 void sw_redis_commands_too_large(struct sw_redis_commands *commands, uint64_t now_ms);
 /* Has the oldest waited too long? */
 bool sw_redis_commands_overdue(const struct sw_redis_commands *commands, uint64_t now_ms);

@@ -2,6 +2,7 @@
 /* Reads of histories, and of values, on the commands' link. */
 #include "bus/redis/asking.h"
 
+#include "bus/redis/interest.h"
 #include "bus/redis/link.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -9,9 +10,66 @@
 #include <stdio.h>
 #include <string.h>
 
+/* ---- what is left out ---- */
+
+/* Its answer ended the link, and would again: it is not asked for before `until_ms`. */
+struct left_out {
+    struct sw_list link;
+    uint64_t until_ms;
+    enum sw_redis_ask ask;
+    size_t size;
+    char name[];
+};
+
+static bool is_left_out(struct sw_redis_commands *commands, enum sw_redis_ask ask,
+                        struct sw_slice name, uint64_t now_ms)
+{
+    struct sw_list *next;
+    for (struct sw_list *at = commands->left_out.next; at != &commands->left_out; at = next) {
+        struct left_out *left = SW_CONTAINER_OF(at, struct left_out, link);
+        next = at->next;
+        if (now_ms >= left->until_ms) {
+            sw_list_remove(at);
+            sw_free(left);
+        } else if (left->ask == ask && sw_slice_equal(sw_slice(left->name, left->size), name)) {
+            sw_count(&sw_exchange_counters(commands->exchange)->bus_read_errors_total, 1);
+            return true;
+        }
+    }
+    return false;
+}
+
+void sw_redis_leave_out(struct sw_redis_commands *commands, const struct sw_redis_waiting *waiting,
+                        uint64_t now_ms)
+{
+    const struct sw_history_read *read = waiting->subject;
+    const struct sw_value_read *value = waiting->subject;
+    struct sw_slice name = waiting->ask == SW_REDIS_ASK_READ ? read->topic : value->key;
+    struct left_out *left = sw_alloc(sizeof(*left) + name.size);
+    left->until_ms = now_ms + SW_REDIS_LEFT_OUT_MS;
+    left->ask = (enum sw_redis_ask)waiting->ask;
+    left->size = name.size;
+    memcpy(left->name, name.data, name.size);
+    sw_list_init(&left->link);
+    sw_list_push(&commands->left_out, &left->link);
+}
+
+void sw_redis_leave_out_no_more(struct sw_redis_commands *commands)
+{
+    for (struct sw_list *node; (node = sw_list_pop(&commands->left_out));) {
+        sw_free(SW_CONTAINER_OF(node, struct left_out, link));
+    }
+}
+
+/* ---- asking ---- */
+
 void sw_redis_commands_read(struct sw_redis_commands *commands, struct sw_history_read *read,
                             uint64_t now_ms)
 {
+    if (is_left_out(commands, SW_REDIS_ASK_READ, read->topic, now_ms)) {
+        sw_redis_commands_refuse_read(commands, read, SW_READ_FAILED, SW_ERROR_INTERNAL);
+        return;
+    }
     if (commands->library.state == SW_REDIS_LIBRARY_UNSUPPORTED) { /* the log says it */
         sw_count(&sw_exchange_counters(commands->exchange)->bus_read_errors_total, 1);
         sw_redis_commands_refuse_read(commands, read, SW_READ_FAILED, SW_ERROR_UNSUPPORTED);
@@ -27,6 +85,10 @@ void sw_redis_commands_read(struct sw_redis_commands *commands, struct sw_histor
 void sw_redis_commands_get(struct sw_redis_commands *commands, struct sw_value_read *read,
                            uint64_t now_ms)
 {
+    if (is_left_out(commands, SW_REDIS_ASK_VALUE, read->key, now_ms)) {
+        sw_redis_commands_refuse_get(commands, read);
+        return;
+    }
     sw_redis_put_command(commands->out, 2);
     sw_redis_put_argument(commands->out, SW_SLICE("GET"));
     sw_redis_put_argument(commands->out, read->key);
@@ -59,6 +121,8 @@ bool sw_redis_commands_settle(struct sw_redis_commands *commands)
     }
     return commands->refused_reads.count + commands->refused_values.count > 0;
 }
+
+/* ---- errors and answers ---- */
 
 /* What is to be done about an error reply, for the log; "" where nobody knows. */
 static const char *fix_of(struct sw_slice error, bool history)

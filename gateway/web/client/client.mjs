@@ -167,7 +167,7 @@ function openStream(fetch, base, token, wishes, { hear, end }) {
       const lines = (rest + decoder.decode(value, { stream: true })).split('\n');
       rest = lines.pop();
       for (const line of lines) {
-        const [, field, text] = /^(\w*):? ?(.*)/.exec(line);
+        const [, field, text] = /^(\w*):? ?(.*)/s.exec(line);
         // A comment is a heartbeat. Positions are in the frames, too: what is said of a cursor is for others.
         if (field === 'data' || line[0] === ':') hear(field && text);
         if (field === 'retry') retryMs = +text;
@@ -384,13 +384,12 @@ export class Spillway {
 
   #hear(link, text) {
     link.heard = this.#now();
-    let frame = {};
     try {
-      if (text) frame = JSON.parse(text);
+      this.#take(link, text ? JSON.parse(text) : {});
     } catch ({ message }) {
-      return this.#lost(link, { reason: message });
+      // It speaks another language.
+      this.#lost(link, { reason: message });
     }
-    this.#take(link, frame);
   }
 
   #welcome(link, welcome) {

@@ -116,8 +116,9 @@ static void what_is_wrong_is_said(void **state)
     struct sw_buf query = {0};
     refuse("", SW_ERROR_BAD_REQUEST, "topic=");
     refuse("mode=latest&Topic=a", SW_ERROR_BAD_REQUEST, "topic=");
-    static const char *const cursors[] = {"Qx7:1", "Qx7:1,Qx7:2,Qx7:3", "Qx7:1,",  ",", "a@Q:1",
-                                          "-,-1",  "-,Q:0x10",          "Q:1, Q:2"};
+    static const char *const cursors[] = {
+        "Qx7:1", "Qx7:1,Qx7:2,Qx7:3", "Qx7:1,",   ",",   "a@Q:1",
+        "-,-1",  "-,Q:0x10",          "Q:1, Q:2", "%zz", "-,Q:1%4"};
     for (size_t i = 0; i < SW_ARRAY_SIZE(cursors); i++) {
         sw_buf_clear(&query);
         sw_buf_printf(&query, "topic=a&topic=b&from=%s", cursors[i]);

@@ -180,7 +180,7 @@ static void an_older_library_is_replaced_and_a_newer_one_left(void **state)
     await(node, "up\n", 5000);
     publish(node, "h.a", "1");
     await(node, "published h.a ok at 1\n", 2000);
-    server_ask(&node->server, "FCALL spillway_version 0", ":1");
+    server_ask(&node->server, "FCALL spillway_version 0", ":2");
 }
 
 static void foreign_keys_under_its_names_are_named(void **state)
