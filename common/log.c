@@ -361,8 +361,8 @@ const char *sw_log_clean(char *out, size_t capacity, struct sw_slice text)
     }
     for (size_t i = 0; i < size; i++) {
         unsigned char byte = (unsigned char)text.data[i];
-        bool bad = byte < ' ' || byte == 0x7f || byte == '"' || byte == '\\';
-        out[i] = bad ? '?' : text.data[i];
+        bool bad = byte < ' ' || byte == 0x7f || byte == '\\';
+        out[i] = byte == '"' ? '\'' : bad ? '?' : text.data[i];
     }
     out[size] = '\0';
     return out;

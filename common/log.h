@@ -26,8 +26,8 @@ void sw_log(enum sw_log_level level, const char *event, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* Lines lost so far because nobody read them. */
 uint64_t sw_log_dropped(void);
-/* `text` made safe for a quoted value: quotes, backslashes and control bytes become '?', cut at
- * capacity - 1, NUL behind it. Returns `out`. */
+/* `text` made safe for a quoted value: backslashes and control bytes become '?', quotes single
+ * ones, cut at capacity - 1, NUL behind it. Returns `out`. */
 const char *sw_log_clean(char *out, size_t capacity, struct sw_slice text);
 
 #endif

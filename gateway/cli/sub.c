@@ -29,6 +29,9 @@
 /* A payload nests up to 512 deep, inside a frame. */
 #define FRAME_DEPTH 600
 
+#define DIGITS_(number) #number
+#define DIGITS(limit)   DIGITS_(limit)
+
 static volatile sig_atomic_t stop;
 
 struct subscribing {
@@ -157,7 +160,7 @@ static void print_message(const struct subscribing *at, const struct sw_json_val
 
 /* ---- what comes ---- */
 
-enum entry_field { ENTRY_TOPIC, ENTRY_ERROR, ENTRY_WHY, ENTRY_COUNT };
+enum entry_field { ENTRY_TOPIC, ENTRY_ERROR, ENTRY_WHY, ENTRY_EPOCH, ENTRY_REPLAY, ENTRY_COUNT };
 enum error_field { ERROR_CODE, ERROR_MESSAGE, ERROR_RETRY, ERROR_RETRY_MS, ERROR_COUNT };
 
 static void want_again(struct subscribing *at, const char *name, struct sw_json_value retry_ms)
@@ -205,6 +208,11 @@ static bool on_refusal(struct subscribing *at, struct sw_json_value topic,
     return passes;
 }
 
+static bool is(const struct sw_json_value *value, struct sw_slice word)
+{
+    return sw_slice_equal(value->raw, word);
+}
+
 /* From here on what is published comes: a person is waiting for the word. */
 static void on_entry(struct subscribing *at, struct sw_slice entry,
                      const struct sw_json_value *values)
@@ -218,6 +226,9 @@ static void on_entry(struct subscribing *at, struct sw_slice entry,
                 sw_buf_text(&name), (int)values[ENTRY_WHY].raw.size - 2,
                 values[ENTRY_WHY].raw.data + 1);
     }
+    if (at->last && !values[ENTRY_EPOCH].raw.data && is(&values[ENTRY_REPLAY], SW_SLICE("0"))) {
+        fprintf(stderr, "spillway sub: %s: nothing of it is kept for --last\n", sw_buf_text(&name));
+    }
     struct sw_place *place = sw_place_find(at->topics, at->topic_count, sw_buf_slice(&name));
     if (place) {
         sw_place_begin(place, entry);
@@ -227,7 +238,7 @@ static void on_entry(struct subscribing *at, struct sw_slice entry,
 
 static enum next on_subscribed(struct subscribing *at, struct sw_slice subs)
 {
-    static const char *const fields[] = {"topic", "error", "why"};
+    static const char *const fields[] = {"topic", "error", "why", "epoch", "replay"};
     struct sw_json_walk walk = sw_json_walk(subs);
     struct sw_json_member member;
     enum next next = GO_ON;
@@ -266,11 +277,6 @@ static enum next on_welcome(struct subscribing *at, const struct sw_json_value *
         at->heartbeat_ms = UINT32_MAX;
     }
     return subscribe(at) ? GO_ON : COME_BACK;
-}
-
-static bool is(const struct sw_json_value *value, struct sw_slice word)
-{
-    return sw_slice_equal(value->raw, word);
 }
 
 /* Where it is in a topic with history. An `epoch` may come early: its offset was not read yet. */
@@ -596,7 +602,8 @@ int sw_cli_sub(int argc, char **argv)
     }
     if (at.last &&
         (!sw_slice_to_u64(sw_slice_of(at.last), SW_HISTORY_SIZE, &number) || number == 0)) {
-        return fail_usage("--last takes a number from 1, not ", at.last);
+        return fail_usage("--last takes a number from 1 to " DIGITS(SW_HISTORY_SIZE) ", not ",
+                          at.last);
     }
     at.topic_count = (size_t)argc;
     return start_places(&at, argv, from) ? start(&at) : 2;

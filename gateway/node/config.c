@@ -91,15 +91,20 @@ static size_t distance(const char *a, const char *b)
 const char *sw_config_nearest(const char *word, const char *const *names)
 {
     const char *nearest = NULL;
-    size_t best = (strlen(word) + 2) / 3 + 1; /* of three letters one may be wrong */
+    const char *begun = NULL;
+    size_t length = strlen(word);
+    size_t best = (length + 2) / 3 + 1; /* of three letters one may be wrong */
     for (; *names; names++) {
         size_t d = distance(word, *names);
         if (d < best) {
             best = d;
             nearest = *names;
         }
+        if (!begun && length >= 3 && strncmp(word, *names, length) == 0) {
+            begun = *names;
+        }
     }
-    return nearest;
+    return nearest ? nearest : begun;
 }
 
 void sw_config_append_name(struct sw_buf *out, const char *name, enum sw_config_source source)

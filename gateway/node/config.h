@@ -65,8 +65,8 @@ bool sw_config_changed(const struct sw_config *running, struct sw_buf *names, st
 /* The table as --help text, and as CONFIG.md. */
 void sw_config_help(struct sw_buf *out);
 void sw_config_docs(struct sw_buf *out);
-/* The nearest of `names` (NULL-terminated) to `word` by edit distance, or NULL where none is near.
- */
+/* The nearest of `names` (NULL-terminated) to `word` by edit distance, else the first that it
+ * begins; NULL where there is none. */
 const char *sw_config_nearest(const char *word, const char *const *names);
 
 #endif

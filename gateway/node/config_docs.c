@@ -436,6 +436,7 @@ void sw_config_describe(const struct sw_config *config, struct sw_buf *out)
         }
     }
     if (config->rules.count > 1) {
-        sw_buf_printf(out, "  %u topic rules  (file)\n", config->rules.count - 1);
+        sw_buf_printf(out, "  %u topic rule%s  (file)\n", config->rules.count - 1,
+                      config->rules.count == 2 ? "" : "s");
     }
 }

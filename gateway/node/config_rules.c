@@ -38,11 +38,12 @@ const struct sw_config_rule_row sw_config_rule_rows[] = {
          "to 31 days). Subscriptions by pattern have no positions."},
     [SW_CONFIG_RULE_RETAIN] =
         {"retain", "true, false", "false",
-         "The last message of a topic without history stays, for who subscribes with `last`."},
+         "The last message of a topic without history stays, for who subscribes with `last`: on "
+         "Redis as long as the node reads the topic."},
     [SW_CONFIG_RULE_RETAIN_KEY] =
         {"retain_key", "a key of Redis with {topic}", "",
-         "Where the last message of a topic is looked for that no node of the fleet has read; "
-         "whoever publishes sets it. Comes with retain."},
+         "Where the last message of a topic is looked for that this node has not read yet; whoever "
+         "publishes sets it. Stands as it is, without --prefix. Comes with retain."},
     [SW_CONFIG_RULE_COUNT] = {0},
 };
 

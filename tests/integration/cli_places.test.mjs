@@ -126,6 +126,12 @@ describe('sub and positions', () => {
     assert.ok(stderr.endsWith('--from a@Qx7:8 goes on from here\n'), stderr);
   });
 
+  test('--last of what keeps nothing is said', async (t) => {
+    const entries = [{ topic: 'a', epoch: '0', offset: 0, replay: 0 }, { topic: 'b.>', recoverable: false, replay: 0 }];
+    const { stderr } = await play(t, [{ frames: [subscribed(...entries), message('a', 1, 1)] }], ['a', 'b.>', '--last', '3', '--count', '1']);
+    assert.deepEqual(stderr.match(/.*nothing of it is kept.*/g), ['spillway sub: b.>: nothing of it is kept for --last']);
+  });
+
   test('a position or number that is none ends with 2', async () => {
     for (const from of ['a', 'b@Qx7:1', 'a@Qx7', 'a@Q-7:1', '@Qx7:1']) {
       const { code, stderr } = await run(['sub', 'a', '--from', from]);
@@ -135,7 +141,7 @@ describe('sub and positions', () => {
     for (const last of ['0', 'x', '100001', '-1']) {
       const { code, stderr } = await run(['sub', 'a', '--last', last]);
       assert.equal(code, 2, last);
-      assert.match(stderr, /--last/);
+      assert.equal(stderr, `spillway sub: --last takes a number from 1 to 100000, not ${last}\n`);
     }
   });
 });

@@ -434,6 +434,7 @@ for (const [form, load] of Object.entries(forms)) {
           peer.close(code, 'no');
           const { reason } = await page.state('closed');
           assert.equal(reason, 'no');
+          assert.equal((await page.error('closed')).message, `no (${code})`);
           await asked;
           await assert.rejects(page.client.publish('a', 1), { code: 'closed' });
           await assert.rejects(page.subscribe('b').ready, { code: 'closed' });

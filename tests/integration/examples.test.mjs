@@ -5,7 +5,8 @@
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
 import { EventSource } from 'eventsource';
@@ -432,6 +433,28 @@ describe('README.md', () => {
     await gateway.post('/v1/disconnect', { session, code: 4503 });
     await gateway.counted((metrics) => metrics.sum('spillway_closed_total', { reason: 'disconnected' }) === 1, 'it was closed');
     await stays(async () => (await gateway.metrics()).sum('spillway_subscriptions') === 0, 1000, 'not back');
+  });
+
+  test('a history', async (t) => {
+    const ports = { 8000: String(await freePort()), 9000: String(await freePort()) };
+    const env = { SPILLWAY_LISTEN: `127.0.0.1:${ports[8000]}`, SPILLWAY_ADMIN_LISTEN: `127.0.0.1:${ports[9000]}` };
+    const directory = mkdtempSync(join(tmpdir(), 'spillway-readme-'));
+    atEnd(t, () => rmSync(directory, { recursive: true }));
+    ports['/tmp/rules.json'] = join(directory, 'rules.json');
+    ports[`${BINARY} pub`] = `${BINARY} pub --admin-url http://${env.SPILLWAY_ADMIN_LISTEN}`;
+    ports[`${BINARY} sub`] = `exec ${BINARY} sub --url ws://${env.SPILLWAY_LISTEN}`;
+    const [rules, node, pub, history, sub] = fenced('sh history').trim().split('\n').map((line) => adapt(line, ports));
+    await succeeds(t, rules);
+    const run = shell(t, `exec ${node.slice(0, -2)}`, env);
+    await until(() => run.stdout.startsWith('ready '), 10000, () => run.stderr);
+    await succeeds(t, pub);
+    const reader = shell(t, sub);
+    await until(() => reader.stdout, 5000, () => `what was kept: ${reader.stderr}`);
+    assert.equal(reader.stdout, 'orders.eu {"id":7}\n');
+    const asked = shell(t, history);
+    assert.equal(await within(asked.exited, 5000, history), 0, asked.stderr);
+    const { last, msgs } = JSON.parse(asked.stdout);
+    assert.deepEqual([last, msgs.map(({ data }) => data)], [1, [{ id: 7 }]]);
   });
 
   test('two nodes on one Redis', async (t) => {

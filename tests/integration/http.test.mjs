@@ -459,8 +459,8 @@ suite('the admin listener', [], (gateway) => {
       assert.equal(answer.code, code, path);
       assert.match(answer.json.error.message, says);
     };
-    await refused('http.plain/history', 404, 'no_history', /no history/);
-    await refused('http.plain/history?from=Qx7:40&limit=500', 404, 'no_history', /no history/);
+    await refused('http.plain/history', 404, 'no_history', /no topic rule gives this topic a history/);
+    await refused('http.plain/history?from=Qx7:40&limit=500', 404, 'no_history', /no topic rule gives this topic a history/);
     await refused('http.plain', 404, 'not_found', /history/);
     await refused('history', 404, 'not_found', /history/);
     await refused('/history', 400, 'bad_topic', /empty/);

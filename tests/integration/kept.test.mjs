@@ -173,3 +173,19 @@ test('while the bus is away a history cannot be looked up, and that is said', as
   assert.equal(answer.json.error.retry, true);
   assert.ok(answer.headers['retry-after'] >= 1);
 });
+
+test('what is published in another database than the node uses is no part of its histories, and the log says so', async (t) => {
+  const redis = await Redis.start(t);
+  const gateway = await Gateway.start(t, ['--bus', `${redis.url}/1`], { config: { topics: RULES } });
+  const client = await Client.connect(t, gateway.url);
+  await client.subscribe('k.db');
+  const backend = await redis.client(t);
+  await backend.command('FCALL', 'spillway_publish', '1', 'k.db', '"astray"');
+  const { topic, hint } = await gateway.log(({ event }) => event === 'history_ghost');
+  assert.equal(topic, 'k.db');
+  assert.match(hint, /database \(\/db\)/);
+  await gateway.publish('k.db', '1');
+  await client.received('k.db', 1);
+  assert.deepEqual(client.of('k.db').map(({ data }) => data), [1]);
+  assert.equal((await gateway.metrics()).sum('spillway_ghosts_total'), 1);
+});

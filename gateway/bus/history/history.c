@@ -187,6 +187,22 @@ void sw_history_left(struct sw_history *history, const struct sw_exchange_reader
 
 /* ---- messages ---- */
 
+void sw_history_ghost(struct sw_history *history)
+{
+    struct sw_histories *all = history->all;
+    uint64_t now_ms = sw_loop_now_ms(all->loop);
+    sw_count(&all->counters->ghosts_total, 1);
+    if (all->ghosts_said_ms == 0 || now_ms - all->ghosts_said_ms >= SW_GHOST_LOG_MS) {
+        char clean[160];
+        all->ghosts_said_ms = now_ms;
+        sw_log(SW_LOG_WARN, "history_ghost",
+               "topic=\"%s\" why=\"its history does not hold what was published, which is not "
+               "delivered\" hint=\"it was lost in a failover, or published on another server or in "
+               "another database (/db) than this node uses\"",
+               sw_log_clean(clean, sizeof(clean), sw_history_topic(history)));
+    }
+}
+
 /* Its place, as it says. False: it names none that can be. */
 static bool read_position(const struct sw_envelope *envelope, struct sw_position *position)
 {
@@ -207,7 +223,7 @@ void sw_history_message(struct sw_history *history, const struct sw_envelope *en
         return; /* nobody reads it */
     }
     if (!read_position(envelope, &held.position)) {
-        sw_count(&history->all->counters->ghosts_total, 1);
+        sw_history_ghost(history);
         return;
     }
     if (!too_large) {

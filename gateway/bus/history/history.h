@@ -39,8 +39,9 @@ struct sw_histories {
     struct sw_list pages; /* of all topics, the one that was used last at the end */
     size_t pages_bytes;
     uint32_t lookups;
-    bool told;    /* that reading fails */
-    bool cleared; /* nobody has an inbox any more */
+    uint64_t ghosts_said_ms; /* when the log last spoke of ghosts; 0: never */
+    bool told;               /* that reading fails */
+    bool cleared;            /* nobody has an inbox any more */
 };
 
 struct sw_history;

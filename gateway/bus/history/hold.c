@@ -77,7 +77,7 @@ static void finish(struct sw_history *history, const struct sw_held *held, enum 
     case OLD:
         break;
     case GHOST:
-        sw_count(&history->all->counters->ghosts_total, 1);
+        sw_history_ghost(history);
         break;
     case STRANGE:
     case HOLE:

@@ -106,6 +106,9 @@ void sw_history_skip(struct sw_history *history, uint64_t to);
 /* The claim, as a state; one reference. */
 struct sw_topic_state *sw_history_state(const struct sw_history *history, bool joined, bool forked,
                                         uint32_t check);
+/* A message that the history does not hold at its place: counted, said now and then, and no more.
+ */
+void sw_history_ghost(struct sw_history *history);
 /* Nobody will have it for now; the interest may be gone with that. */
 void sw_history_fail(struct sw_history *history, enum sw_error error);
 void sw_askers_add(struct sw_askers *askers, const struct sw_exchange_reader *reader,

@@ -45,7 +45,8 @@ enum sw_error sw_redis_error_of(struct sw_slice error, bool call)
     if (sw_redis_error_is(error, "OOM")) {
         return SW_ERROR_OVERLOADED;
     }
-    if (call && sw_slice_starts_with(error, SW_SLICE("ERR unknown command"))) {
+    if (call && (sw_slice_starts_with(error, SW_SLICE("ERR unknown command")) ||
+                 sw_slice_starts_with(error, SW_SLICE("ERR Function not found")))) {
         return SW_ERROR_UNSUPPORTED;
     }
     return sw_redis_error_is_away(error) ? SW_ERROR_BUS_UNAVAILABLE : SW_ERROR_INTERNAL;

@@ -141,6 +141,16 @@ static void on_version(struct sw_redis_library *library, struct sw_redis_fifo *f
     }
 }
 
+static const char *load_fix(const struct sw_redis_library *library, struct sw_slice error)
+{
+    if (sw_slice_starts_with(error, SW_SLICE("ERR unknown command"))) {
+        return "the command FUNCTION under its own name, or rules without history";
+    }
+    return library->older ? "an older version serves; to replace it: the right +function|load"
+                          : "the right +function|load, or by hand: redis-cli -x FUNCTION LOAD "
+                            "REPLACE < deploy/redis/spillway.lua";
+}
+
 static void on_loaded(struct sw_redis_library *library, struct sw_redis_fifo *fifo,
                       struct sw_buf *out, const struct sw_redis_event *event, uint64_t now_ms)
 {
@@ -154,11 +164,7 @@ static void on_loaded(struct sw_redis_library *library, struct sw_redis_fifo *fi
         sw_redis_library_ask(library, fifo, out, now_ms);
         return;
     }
-    refuse(library, event->text,
-           library->older ? "an older version serves; to replace it: the right +function|load"
-                          : "the right +function|load, or by hand: redis-cli -x FUNCTION LOAD "
-                            "REPLACE < deploy/redis/spillway.lua",
-           now_ms);
+    refuse(library, event->text, load_fix(library, event->text), now_ms);
 }
 
 void sw_redis_library_answer(struct sw_redis_library *library, struct sw_redis_fifo *fifo,

@@ -480,6 +480,7 @@ export class Spillway {
     for (const { reject } of [...this.#outbox.splice(0), ...this.#subs.values()]) reject(closed);
     for (const { waits } of this.#subs.values()) this.#clock.clearTimeout(waits);
     this.#subs.clear();
+    if (code !== 1000) this.#emit('error', closed);
     this.#setState('closed', { code, reason });
   }
 

@@ -603,9 +603,11 @@ static void test_marks_may_be_equal(void **state)
 static void test_nearest(void **state)
 {
     (void)state;
-    static const char *const names[] = {"serve", "pub", "sub", "check", NULL};
+    static const char *const names[] = {"serve", "pub", "sub", "check", "ttl_ms", NULL};
     assert_string_equal(sw_config_nearest("chek", names), "check");
     assert_string_equal(sw_config_nearest("serv", names), "serve");
+    assert_string_equal(sw_config_nearest("ttl", names), "ttl_ms");
+    assert_null(sw_config_nearest("tt", names));
     assert_string_equal(sw_config_nearest("usb", names), "sub");
     assert_string_equal(sw_config_nearest("sub", names), "sub");
     assert_null(sw_config_nearest("", names));

@@ -106,6 +106,8 @@ static const struct {
      ":1:39: topics[0]: \"history\" must be an object: {\"size\": 100, \"ttl_ms\": 300000}"},
     {"{\"match\": \"a\", \"history\": {\"sizes\": 5}}",
      ":1:40: topics[0]: unknown key \"sizes\"; did you mean \"size\"?"},
+    {"{\"match\": \"a\", \"history\": {\"ttl\": 5}}",
+     "unknown key \"ttl\"; did you mean \"ttl_ms\"?"},
     {"{\"match\": \"a\", \"history\": {\"ttlms\": 5}}", "did you mean \"ttl_ms\"?"},
     {"{\"match\": \"a\", \"history\": {\"match\": 5}}", "unknown key \"match\""},
     {"{\"match\": \"a\", \"history\": {\"size\": 5, \"size\": 5}}", "\"size\" stands twice"},

@@ -207,6 +207,17 @@ static void without_the_right_to_load_an_older_one_serves(void **state)
     assert_string_equal(fake_said(&setting->exchange), "published h.a ok at 1\n");
 }
 
+static void without_the_command_to_load_no_right_is_asked_for(void **state)
+{
+    struct setting *setting = *state;
+    prepare(setting);
+    answer(setting, SW_REDIS_ERROR, not_found, 0);
+    (void)sent(setting);
+    answer(setting, SW_REDIS_ERROR, "ERR unknown command 'FUNCTION'", 0);
+    assert_true(prepared(setting));
+    assert_non_null(strstr(setting->commands.library.said, "fix=\"the command FUNCTION"));
+}
+
 static void a_call_carries_the_rule_the_key_and_the_id(void **state)
 {
     struct setting *setting = *state;
@@ -261,7 +272,7 @@ static void what_did_not_find_it_is_asked_again_in_order(void **state)
     answer(setting, SW_REDIS_BULK, "Q:2", 0);
     assert_string_equal(fake_said(&setting->exchange),
                         "published a ok\npublished b ok\npublished h.1 ok at 1\n"
-                        "published h.2 internal\npublished h.3 ok at 2\n");
+                        "published h.2 unsupported\npublished h.3 ok at 2\n");
 }
 
 static void what_cannot_be_loaded_is_not_tried_with_every_publish(void **state)
@@ -285,7 +296,7 @@ static void what_cannot_be_loaded_is_not_tried_with_every_publish(void **state)
     answer(setting, SW_REDIS_ERROR, not_found, 0);
     begins(sent(setting), LOAD);
     assert_string_equal(fake_said(&setting->exchange),
-                        "published h.1 internal\npublished h.2 internal\n");
+                        "published h.1 unsupported\npublished h.2 unsupported\n");
 }
 
 static void try_again_is_tried_again_three_times_in_all(void **state)
@@ -508,6 +519,7 @@ int main(void)
         TEST(a_server_without_functions_refuses_histories_alone),
         TEST(a_replica_ends_the_link),
         TEST(without_the_right_to_load_an_older_one_serves),
+        TEST(without_the_command_to_load_no_right_is_asked_for),
         TEST(a_call_carries_the_rule_the_key_and_the_id),
         TEST(what_did_not_find_it_is_asked_again_in_order),
         TEST(what_cannot_be_loaded_is_not_tried_with_every_publish),
