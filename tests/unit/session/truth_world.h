@@ -43,7 +43,7 @@ static inline void world_pass(struct world *world, uint64_t ms)
 static inline void node_init(struct world *world, int at)
 {
     struct node *node = &world->nodes[at];
-    char name[8];
+    char name[16];
     snprintf(name, sizeof(name), "n%d", at);
     node->world = world;
     node->server = -1;
