@@ -301,6 +301,10 @@ bool sw_config_explain(const struct sw_config *config, struct sw_slice name, str
         sw_buf_append_slice(out, SW_SLICE("the default rule\n"));
     }
     append_settings(config, rule, out);
+    if (pattern && rule->history_size) {
+        sw_buf_append_slice(out, SW_SLICE("its topics have positions, the pattern has none: `from` "
+                                          "and `last` are for topics by name\n"));
+    }
     for (uint32_t i = 0; i < index; i++) {
         sw_buf_append_slice(out, SW_SLICE("not "));
         append_rule_name(config, i, out);

@@ -296,6 +296,9 @@ static void test_explains_what_is_kept_and_what_it_costs(void **state)
 {
     (void)state;
     struct outcome outcome;
+    accept_rules(&outcome, "{\"match\": \"h.>\", \"history\": {}}");
+    assert_explained(&outcome.config, "h.*", "memory\nits topics have positions, the pattern has");
+    forget(&outcome);
     accept_rules(&outcome, "{\"match\": \"a\", \"history\": {\"size\": 7, \"ttl_ms\": 2000},"
                            " \"max_message_bytes\": 100}, {\"match\": \"b\", \"history\": {}},"
                            "{\"match\": \"c\", \"retain\": true, \"retain_key\": \"l:{topic}\"}");
