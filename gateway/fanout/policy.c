@@ -213,10 +213,25 @@ static void to_boards(struct sw_fanout *fanout, struct sw_reader *reader)
     }
 }
 
+/* A run is as large as what it holds, and who does not read would keep it for ever: it asks again.
+ */
+static void leave_runs(struct sw_fanout *fanout, const struct sw_reader *reader)
+{
+    uint32_t id = reader->cursors;
+    while (id) {
+        struct sw_cursor *cursor = &fanout->cursors[id];
+        id = cursor->next == reader->cursors ? 0 : cursor->next;
+        if (cursor->kind == SW_CURSOR_BARE) {
+            sw_cursor_leave_run(fanout, cursor);
+        }
+    }
+}
+
 void sw_policy_shed_older(struct sw_fanout *fanout, uint32_t slot, uint64_t until_ms)
 {
     struct sw_reader *reader = sw_reader(fanout, slot);
     to_boards(fanout, reader);
+    leave_runs(fanout, reader);
     shed(fanout, reader, &(struct shedding){.until_ms = until_ms});
     if (!(reader->flags & (SW_WRITE_PENDING | SW_GATED))) {
         sw_fanout_due(fanout, slot); /* it has a gap to hear of */
