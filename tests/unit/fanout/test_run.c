@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Runs of a history: asked for, read by many, missing in part; and who is slow beside one. */
+#include "fanout/run.h"
 #include "rig_clock.h"
 #include "rig_history.h"
 
@@ -219,6 +220,48 @@ static void slow_reader_of_all_loses_nothing(void **state)
     rig_deinit(&rig);
 }
 
+/* The first run, of messages of 1 KB. */
+static void answer_large(struct rig_topic *topic)
+{
+    struct sw_run *run = sw_zalloc(sizeof(*run) + SW_RUN_OFFSETS * sizeof(run->frames[0]));
+    char text[1024];
+    memset(text, '.', sizeof(text));
+    run->to = SW_RUN_OFFSETS - 1;
+    while (run->count < run->to) {
+        struct sw_message *message = sw_message_create(
+            SW_SLICE("t"), SW_SLICE(""), sw_slice(text, sizeof(text)), 0, sw_clock_ns());
+        run->frames[run->count++].message = message;
+        run->frames[run->count - 1].offset = run->count;
+    }
+    sw_tape_run(&topic->rig->fanout, topic->tape, run);
+    while (run->count > 0) {
+        sw_message_unref(run->frames[--run->count].message);
+    }
+    sw_free(run);
+}
+
+/* While memory is short nobody keeps a run by not reading. */
+static void silent_reader_gives_its_run_back(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct rig_topic topic;
+    rig_init_marks(&rig, 1, &tight);
+    rig_topic_init(&topic, &rig, "t", "E", SW_RUN_OFFSETS - 1);
+    rig_open(&rig, 0, 1);
+    answer_large(&topic);
+    rig_resume(&topic, 0, "E", 10);
+    rig_turn(&rig);
+    const struct sw_run_kept *run = sw_run_find(topic.tape, 0);
+    assert_int_equal(run->standing, 1);
+    sw_policy_shed_older(&rig.fanout, 0, 0);
+    assert_int_equal(run->standing, 0);
+    rig_drain(&rig, 0);
+    assert_int_equal(RIG_COUNT(&rig, sent_total), SW_RUN_OFFSETS - 1 - 10);
+    assert_string_equal(rig_position(&rig, 0, 0), "E:63");
+    rig_deinit(&rig);
+}
+
 /* ---- gaps ---- */
 
 static void reader_of_all_asks_for_what_its_worker_missed(void **state)
@@ -298,6 +341,7 @@ int main(void)
         cmocka_unit_test(place_on_the_tape_is_exact),
         cmocka_unit_test(runs_that_there_is_no_room_for_go),
         cmocka_unit_test(slow_reader_of_all_loses_nothing),
+        cmocka_unit_test(silent_reader_gives_its_run_back),
         cmocka_unit_test(reader_of_all_asks_for_what_its_worker_missed),
         cmocka_unit_test(what_is_gone_has_the_mark_s_reason),
         cmocka_unit_test(asking_does_not_make_it_smaller),
