@@ -20,11 +20,22 @@ bench_build() {
         }
     fi
     [ -x "$binary" ] || die "no binary at $binary"
-    cc "${c_flags[@]}" -o "$out/load" bench/load/{load,client,dialect,tokens}.c -lssl -lcrypto
+    cc "${c_flags[@]}" -o "$out/load" bench/load/{load,client,framing,dialect,tokens}.c -lssl -lcrypto
     cc "${c_flags[@]}" -o "$out/crowd" bench/load/{crowd,tokens}.c
+    cc "${c_flags[@]}" -o "$out/stuck" tests/harness/stuck.c
     cc "${c_flags[@]}" -o "$out/floor" bench/floor/floor.c -lssl -lcrypto
     cc "${c_flags[@]}" -shared -fPIC -o "$out/slow_clock.so" bench/load/slow_clock.c
+    bench_build_ingest
     ulimit -n "$(ulimit -Hn)"
+}
+
+# Of the gateway's own libraries, so there is none for another binary.
+bench_build_ingest() {
+    local libraries=build/release
+    rm -f "$out/ingest"
+    [ -z "${SPILLWAY_BINARY:-}" ] || return 0
+    cc "${c_flags[@]}" -I. -Igateway -isystem /usr/include/hiredis -o "$out/ingest" bench/micro/ingest.c \
+        "$libraries"/libsw_{bus,net,core,common}.a -lhiredis -luv -lssl -lcrypto -lpthread -lm
 }
 
 stop_process() {

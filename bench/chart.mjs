@@ -8,7 +8,7 @@ const width = 900;
 const left = 190;
 const right = 110;
 const barHeight = 16;
-const order = ["topics", "batch", "payload", "redis", "workers", "handshake", "memory", "latency", "slow"];
+const order = ["topics", "batch", "payload", "sse", "redis", "ingest", "workers", "handshake", "memory", "latency", "slow", "replay"];
 
 const escape = (text) => String(text).replace(/[<>&"]/g, (c) => `&#${c.charCodeAt(0)};`);
 

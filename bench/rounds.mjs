@@ -36,7 +36,7 @@ async function open(entry, load) {
 }
 
 // One slice: what it cost, by the server's own account. The pause lets it finish what no client awaits.
-async function deliverFor(subject, ms) {
+export async function deliverFor(subject, ms) {
   const before = subject.server.cpuNs();
   const result = await subject.load.ask(`for ${ms}`);
   await sleep(2);

@@ -417,3 +417,14 @@ export class Crowd extends Helper {
     super([...idly, `${out}/crowd`], { port: server.port, ...settings });
   }
 }
+
+// Those who return with positions: they read nothing until they are told to. `path` may have a '%' that stands for a client's number.
+export class Stuck extends Helper {
+  constructor(server, { address, count, path }) {
+    super([...idly, `${out}/stuck`, ...[server.port, address, count, path].map(String)], {});
+  }
+
+  async open() {
+    await this.process.line();
+  }
+}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client.h"
 
+#include "framing.h"
 #include "tokens.h"
 
 #include <arpa/inet.h>
@@ -45,7 +46,8 @@ static uint64_t read_at_ns;
 static char input[READ_BYTES];
 static uint64_t latencies[BUCKETS];
 /* Of the dialect's strings. */
-static size_t head_size, middle_size, delivery_size;
+static size_t head_size, middle_size;
+static size_t behind_size; /* the payload and the tail */
 
 _Noreturn void die(const char *form, ...)
 {
@@ -171,31 +173,13 @@ static ssize_t client_read(const struct client *client, char *out, size_t size)
     return (ssize_t)got;
 }
 
-/* The head of a client's frame; the mask is all zeros, which RFC 6455 leaves to the client. */
-static size_t put_head(char *out, unsigned opcode, size_t size)
-{
-    size_t at = 0;
-    out[at++] = (char)(0x80 | opcode);
-    if (size < 126) {
-        out[at++] = (char)(0x80 | size);
-    } else if (size < 65536) {
-        out[at++] = (char)(0x80 | 126);
-        out[at++] = (char)(size >> 8);
-        out[at++] = (char)(size & 0xff);
-    } else {
-        die("a frame of %zu bytes", size);
-    }
-    memset(out + at, 0, 4);
-    return at + 4;
-}
-
 static void say(const struct client *client, unsigned opcode, const char *text, size_t size)
 {
     char frame[16 + 256];
     if (size > 256) {
         die("a text of %zu bytes", size);
     }
-    size_t head = put_head(frame, opcode, size);
+    size_t head = framing_put_head(frame, opcode, size);
     memcpy(frame + head, text, size);
     client_write(client, frame, head + size);
 }
@@ -224,6 +208,36 @@ static void on_ready(struct client *client)
     }
 }
 
+/* Skips `name` and a number behind it. */
+static bool skip_number(const char **at, const char *end, const char *name)
+{
+    if (!starts(*at, (size_t)(end - *at), name)) {
+        return false;
+    }
+    *at += strlen(name);
+    const char *first = *at;
+    (void)digits(at, end);
+    return *at > first;
+}
+
+/* Skips what stands between a topic and its payload: the dialect's middle, and where the topic has
+ * a history, behind its quote, the position and the time. */
+static bool skip_middle(const char **at, const char *end)
+{
+    const char *middle = opt.dialect->middle;
+    size_t size = middle_size;
+    if (opt.history) {
+        if (*at == end || *(*at)++ != *middle++ || !skip_number(at, end, ",\"offset\":") ||
+            !skip_number(at, end, ",\"ts\":")) {
+            return false;
+        }
+        size--;
+    }
+    bool good = (size_t)(end - *at) >= size && memcmp(*at, middle, size) == 0;
+    *at += good ? size : 0;
+    return good;
+}
+
 /* Where `text` is a delivery: must be the next number of a topic that this client reads. */
 static bool take_delivery(struct client *client, const char *text, size_t size)
 {
@@ -231,17 +245,17 @@ static bool take_delivery(struct client *client, const char *text, size_t size)
         memcmp(text, opt.dialect->head, head_size) != 0) {
         return false;
     }
+    const char *end = text + size;
     const char *at = text + head_size;
     uint32_t topic = digits(&at, at + TOPIC_DIGITS);
     unsigned place = client->publishes || topic >= opt.topics ? opt.each : place_of(client, topic);
-    if (place >= opt.each || size != delivery_size ||
-        memcmp(at, opt.dialect->middle, middle_size) != 0 ||
-        !starts(at + middle_size, size, PAYLOAD_HEAD)) {
+    if (place >= opt.each || !skip_middle(&at, end) || (size_t)(end - at) != behind_size ||
+        !starts(at, behind_size, PAYLOAD_HEAD)) {
         fault(client, "not what was published", text, size);
         return true;
     }
-    at += middle_size + sizeof(PAYLOAD_HEAD) - 1;
-    uint32_t number = digits(&at, text + size);
+    at += sizeof(PAYLOAD_HEAD) - 1;
+    uint32_t number = digits(&at, end);
     uint32_t last = client->seen[place];
     client->seen[place] = number;
     if (client->paused) {
@@ -298,7 +312,7 @@ static void on_text(struct client *client, const char *text, size_t size)
         }
         return;
     }
-    for (size_t i = 0; i < 3 && d->ignored[i]; i++) {
+    for (size_t i = 0; i < IGNORED && d->ignored[i]; i++) {
         if (starts(text, size, d->ignored[i])) {
             return;
         }
@@ -322,7 +336,7 @@ static void on_message(struct client *client, const char *text, size_t size)
     }
 }
 
-static void on_frame(struct client *client, unsigned opcode, const char *text, size_t size)
+void client_hear(struct client *client, unsigned opcode, const char *text, size_t size)
 {
     switch (opcode) {
     case 1:
@@ -344,42 +358,20 @@ static void on_frame(struct client *client, unsigned opcode, const char *text, s
     }
 }
 
-/* Takes whole frames; returns the bytes taken. */
-static size_t take_frames(struct client *client, const char *data, size_t size)
+static bool gets_events(const struct client *client)
 {
-    const unsigned char *bytes = (const unsigned char *)data;
-    size_t at = 0;
-    while (size - at >= 2) {
-        size_t length = bytes[at + 1];
-        size_t head = 2;
-        if (length >= 126) {
-            head = length == 126 ? 4 : 10;
-            if (size - at < head) {
-                break;
-            }
-            length = 0;
-            for (size_t i = at + 2; i < at + head; i++) {
-                length = length << 8 | bytes[i];
-            }
-        }
-        if (size - at - head < length) {
-            break;
-        }
-        on_frame(client, bytes[at] & 15, data + at + head, length);
-        at += head + length;
-    }
-    return at;
+    return opt.dialect->events && !client->publishes;
 }
 
-/* The head of the answer to the upgrade; returns the bytes taken. */
+/* The head of the answer to the first request; returns the bytes taken. */
 static size_t take_answer(struct client *client, const char *data, size_t size)
 {
     const char *end = memmem(data, size, "\r\n\r\n", 4);
     if (!end) {
         return 0;
     }
-    if (!starts(data, size, "HTTP/1.1 101 ")) {
-        die("no upgrade: %.*s", (int)(end - data), data);
+    if (!starts(data, size, gets_events(client) ? "HTTP/1.1 200 " : "HTTP/1.1 101 ")) {
+        die("refused: %.*s", (int)(end - data), data);
     }
     client->phase = TALKING;
     if (opt.dialect->greeting) {
@@ -453,7 +445,8 @@ static void on_readable(struct client *client)
         at = take_answer(client, input, size);
     }
     if (client->phase != UPGRADING) {
-        at += take_frames(client, input + at, size - at);
+        at += gets_events(client) ? framing_take_events(client, input + at, size - at)
+                                  : framing_take_frames(client, input + at, size - at);
     }
     keep_rest(client, at, size);
 }
@@ -506,21 +499,24 @@ static int open_socket(unsigned number, unsigned port)
     return fd;
 }
 
-static void send_upgrade(const struct client *client)
+static void send_request(const struct client *client)
 {
     const char *token = tokens_header(client->number);
     size_t room = 512 + (size_t)opt.each * 24 + strlen(token);
     char *text = allocate(room, 1);
-    size_t at = (size_t)snprintf(text, room, "GET %s", opt.dialect->path);
+    const char *path = client->publishes && opt.dialect->publish_path ? opt.dialect->publish_path
+                                                                      : opt.dialect->path;
+    const char *wanted = gets_events(client) ? "Accept: text/event-stream\r\n"
+                                             : "Upgrade: websocket\r\nConnection: Upgrade\r\n"
+                                               "Sec-WebSocket-Version: 13\r\n"
+                                               "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    size_t at = (size_t)snprintf(text, room, "GET %s", path);
     for (unsigned i = 0; i < opt.each && !client->publishes; i++) {
         at += (size_t)snprintf(text + at, room - at, "%s" TOPIC_FORM,
                                i ? opt.dialect->next : opt.dialect->first, topic_of(client, i));
     }
-    at += (size_t)snprintf(text + at, room - at,
-                           " HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                           "Sec-WebSocket-Version: 13\r\n"
-                           "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n%s\r\n",
-                           opt.host, token);
+    at += (size_t)snprintf(text + at, room - at, " HTTP/1.1\r\nHost: %s\r\n%s%s\r\n", opt.host,
+                           wanted, token);
     client_write(client, text, at);
     free(text);
 }
@@ -569,7 +565,7 @@ void client_open(struct client *client, unsigned number)
         return;
     }
     client->phase = UPGRADING;
-    send_upgrade(client);
+    send_request(client);
     while (opening >= OPENING) {
         if (!poll_once((int)opt.patience * 1000)) {
             die("no answer to an upgrade for %u s, %u are ready", opt.patience, ready);
@@ -633,7 +629,7 @@ void clients_init(void)
 {
     head_size = strlen(opt.dialect->head);
     middle_size = strlen(opt.dialect->middle);
-    delivery_size = head_size + TOPIC_DIGITS + middle_size + opt.bytes + strlen(opt.dialect->tail);
+    behind_size = opt.bytes + strlen(opt.dialect->tail);
     clients = allocate((size_t)opt.clients + 1 + opt.room, sizeof(*clients));
     publisher = &clients[opt.clients];
     numbers = allocate(opt.topics, sizeof(*numbers));
@@ -672,7 +668,7 @@ size_t put_publish(char *out, unsigned topic)
     times_ns[topic * TIMES + number % TIMES] = now_ns();
     if (strcmp(opt.publish, "ws") == 0) {
         size = put_text(text, topic, d->publish_head, d->publish_middle, d->publish_tail);
-        head = put_head(out, 1, size);
+        head = framing_put_head(out, 1, size);
     } else if (strcmp(opt.publish, "http") == 0) {
         size = put_text(text, topic, d->head, d->middle, d->tail);
         head = (size_t)snprintf(out, 256,

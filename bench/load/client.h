@@ -32,6 +32,7 @@ struct options {
     unsigned room;     /* connections that `handshakes` may add */
     unsigned patience; /* seconds without any delivery */
     unsigned tls;      /* 1: subscribers speak it; the publisher does not */
+    unsigned history;  /* 1: the topics have one, so each message says its position and its time */
 };
 
 enum phase { CLOSED, UPGRADING, TALKING, READY };
@@ -57,6 +58,7 @@ struct run {
     uint64_t deliveries;
     uint64_t bytes;
     uint64_t errors;
+    uint64_t bookmarks; /* ids of events */
 };
 
 extern struct options opt;
@@ -87,6 +89,9 @@ void clients_await(unsigned count);
 void client_pause(struct client *client);
 void client_resume(struct client *client);
 void client_settle(struct client *client);
+
+/* A whole frame; an event is one of opcode 1. */
+void client_hear(struct client *client, unsigned opcode, const char *text, size_t size);
 
 /* Reads what has come within `timeout_ms`; false where nothing has. */
 bool poll_once(int timeout_ms);

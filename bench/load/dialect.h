@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What is said to a server and what comes back, for each protocol that is measured. Text only: the
- * frames of RFC 6455 around it are the same for all. */
+/* What is said to a server and what comes back, for each protocol that is measured. Text only: what
+ * stands around it is in framing.h. */
 #ifndef BENCH_DIALECT_H
 #define BENCH_DIALECT_H
 
@@ -11,10 +11,11 @@
 #define TOPIC_FORM   "bench.%04u"
 #define TOPIC_DIGITS 4
 #define PAYLOAD_HEAD "{\"n\":"
+#define IGNORED      4
 
 struct dialect {
     const char *name;
-    const char *path;      /* of the upgrade; a subscriber's topics follow it: */
+    const char *path;      /* of the first request; a subscriber's topics follow it: */
     const char *first;     /* in front of the first one */
     const char *next;      /* in front of the others */
     const char *greeting;  /* said at once after the upgrade */
@@ -24,11 +25,13 @@ struct dialect {
     struct {
         const char *heard, *say;
     } answers[2];
-    const char *ignored[3];
+    const char *ignored[IGNORED];
     /* A delivery is head, the topic's digits, middle, payload, tail. */
     const char *head, *middle, *tail;
-    bool lines; /* a frame may hold several, a line each */
+    bool lines;  /* a frame may hold several, a line each */
+    bool events; /* subscribers get Server-Sent Events; the publisher speaks WebSocket */
     /* A publish over WebSocket likewise. */
+    const char *publish_path; /* NULL: the same */
     const char *publish_head, *publish_middle, *publish_tail;
 };
 

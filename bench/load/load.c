@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The load generator: many WebSocket subscribers and one publisher, on one thread.
+/* The load generator: many subscribers and one publisher, on one thread.
  *
  * A closed loop in bursts: the publisher sends K messages with one system call, so that the server
  * reads them in one turn, and the next burst begins when every subscriber has every message of this
@@ -78,8 +78,8 @@ static void answer(const char *what, uint64_t count)
     double wall = (double)(now_ns() - begun_ns) / 1e9;
     double busy = busy_seconds() - begun_busy;
     printf("{\"%s\":%" PRIu64 ",\"deliveries\":%" PRIu64 ",\"errors\":%" PRIu64
-           ",\"bytes\":%" PRIu64 ",\"seconds\":%.6f,\"idle\":%.3f",
-           what, count, now.deliveries, now.errors, now.bytes, wall,
+           ",\"bytes\":%" PRIu64 ",\"bookmarks\":%" PRIu64 ",\"seconds\":%.6f,\"idle\":%.3f",
+           what, count, now.deliveries, now.errors, now.bytes, now.bookmarks, wall,
            wall > 0 ? 1 - busy / wall : 0);
     if (now.deliveries) {
         printf(",\"p50\":%.4f,\"p99\":%.4f,\"p999\":%.4f", latency_ms(0.5), latency_ms(0.99),
@@ -313,13 +313,14 @@ static const struct {
     {"--room", offsetof(struct options, room), "connections that `handshakes` may add (0)"},
     {"--patience", offsetof(struct options, patience), "seconds without any delivery (60)"},
     {"--tls", offsetof(struct options, tls), "1: subscribers speak TLS, --publish-port is plain"},
+    {"--history", offsetof(struct options, history), "1: the topics have a history"},
 };
 #define FLAGS (sizeof(flags) / sizeof(flags[0]))
 
 static _Noreturn void usage(void)
 {
     fputs("usage: load --port N [--host ADDRESS] [--publish ws|http|redis]\n"
-          "            [--dialect native|nchan|socket.io|centrifuge] [--tokens FILE]",
+          "            [--dialect native|sse|nchan|socket.io|centrifuge] [--tokens FILE]",
           stderr);
     for (size_t i = 1; i < FLAGS; i++) {
         fprintf(stderr, "\n  %-14s N  %s", flags[i].name, flags[i].help);

@@ -8,6 +8,7 @@
  * One line of JSON for each kind of message: millions a second of CPU time, and the ratio. */
 #include "bus/exchange.h"
 #include "bus/redis/reader.h"
+#include "common/log.h"
 #include "common/mem.h"
 #include "core/limits.h"
 
@@ -252,6 +253,15 @@ static double millions(uint64_t messages, uint64_t ns)
     return ns ? (double)messages * 1000.0 / (double)ns : 0;
 }
 
+static void check(const struct world *world, uint64_t messages)
+{
+    if (world->messages != messages) {
+        fprintf(stderr, "ingest: %llu of %llu messages have arrived\n",
+                (unsigned long long)world->messages, (unsigned long long)messages);
+        exit(1);
+    }
+}
+
 static void measure(enum kind kind, uint64_t for_ns)
 {
     struct world world;
@@ -281,6 +291,7 @@ static void measure(enum kind kind, uint64_t for_ns)
         }
         spent[1] += now - begun;
         if (at == bytes.size) { /* the next offsets; making them is nobody's time */
+            check(&world, (round + 1) * MESSAGES);
             at = 0;
             make_bytes(kind, ++round, &bytes);
             bare_at = 0;
@@ -307,6 +318,7 @@ static void measure(enum kind kind, uint64_t for_ns)
 
 int main(int argc, char **argv)
 {
+    sw_log_configure(SW_LOG_WARN, SW_LOG_TEXT);
     uint64_t seconds = argc > 1 ? strtoull(argv[1], NULL, 10) : 6;
     for (enum kind kind = 0; kind < KINDS; kind++) {
         measure(kind, seconds * 1000000000u / KINDS);
