@@ -507,6 +507,23 @@ describe('what Redis holds', () => {
     await redis.command('DEL', '{h.large}:h', '{h.large}:m');
   });
 
+  test('of large messages no more is read for who comes back than he lacks', async (t) => {
+    const large = JSON.stringify('x'.repeat(60000));
+    const keeper = await Client.connect(t, nodes[0].url);
+    await keeper.subscribe('h.wide');
+    const positions = [];
+    for (let n = 0; n < 300; n++) positions.push(at(String(await redis.command('FCALL', 'spillway_publish', 1, 'h.wide', large, 'SIZE', 500))));
+    await keeper.received('h.wide', 300);
+    const written = async () => Number(/total_net_output_bytes:(\d+)/.exec(await redis.command('INFO', 'stats'))[1]);
+    const before = await written();
+    const client = await Client.connect(t, nodes[0].url);
+    assert.equal((await client.subscribe({ topic: 'h.wide', from: positions[127] }))['h.wide'].resumed, true);
+    await client.received('h.wide', 172);
+    assertWhole(client, 'h.wide', 128);
+    const read = (await written()) - before;
+    assert.ok(read < 8e6, `${read} bytes read for less than 172 of 60,000`);
+  });
+
   test('the law holds on both nodes', async () => {
     for (const node of nodes) await node.counted(({ law }) => law.holds && law.behind === 0, 'the law at rest');
   });

@@ -268,6 +268,7 @@ struct sw_history *sw_history_create(struct sw_histories *all, struct sw_interes
     memcpy(history->topic, topic.data, topic.size);
     sw_history_ring_init(&history->ring, all->purse, rule->history_size);
     sw_list_init(&history->pages);
+    history->page_offsets = SW_HISTORY_READ;
     sw_timer_init(&history->patience, on_patience);
     sw_list_init(&history->link);
     sw_list_push(&all->topics, &history->link);

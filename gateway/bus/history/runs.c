@@ -9,13 +9,21 @@
 #include "common/mem.h"
 #include "core/limits.h"
 
-#define PAGE_OFFSETS SW_HISTORY_READ
-
 /* ---- pages ---- */
 
-static uint64_t page_end(uint64_t number)
+static uint64_t page_start(const struct sw_history *history, uint64_t number)
 {
-    return number * PAGE_OFFSETS + PAGE_OFFSETS - 1;
+    return number * history->page_offsets;
+}
+
+static uint64_t page_end(const struct sw_history *history, uint64_t number)
+{
+    return page_start(history, number + 1) - 1;
+}
+
+static uint64_t page_of(const struct sw_history *history, uint64_t offset)
+{
+    return offset / history->page_offsets;
 }
 
 static struct sw_history_page *find_page(struct sw_history *history, uint64_t number)
@@ -49,7 +57,7 @@ static struct sw_history_page *create_page(struct sw_history *history, uint64_t 
 static void drop_page(struct sw_history_page *page)
 {
     struct sw_histories *all = page->history->all;
-    for (uint32_t i = 0; i < PAGE_OFFSETS; i++) {
+    for (uint32_t i = 0; i < SW_HISTORY_READ; i++) {
         if (page->messages[i]) {
             sw_lent_keep_no_more(all->purse, page->messages[i]);
         }
@@ -93,8 +101,8 @@ static void keep_entry(struct sw_history_page *page, const struct sw_history_ent
 {
     struct sw_history *history = page->history;
     struct sw_envelope envelope = sw_envelope_open(entry->raw);
-    struct sw_message **place = &page->messages[entry->offset % PAGE_OFFSETS];
-    if (entry->offset / PAGE_OFFSETS != page->number || *place ||
+    struct sw_message **place = &page->messages[entry->offset % history->page_offsets];
+    if (page_of(history, entry->offset) != page->number || *place ||
         envelope.payload.size > history->interest->max_bytes) {
         return;
     }
@@ -110,7 +118,7 @@ static void keep_entry(struct sw_history_page *page, const struct sw_history_ent
 static uint64_t page_from(struct sw_history *history, uint64_t number)
 {
     const struct sw_history_page *page = find_page(history, number);
-    uint64_t from = page ? page->to + 1 : number * PAGE_OFFSETS;
+    uint64_t from = page ? page->to + 1 : page_start(history, number);
     return from > history->gone ? from : history->gone + 1;
 }
 
@@ -119,7 +127,7 @@ static uint64_t page_from(struct sw_history *history, uint64_t number)
 static uint64_t looked_to(const struct sw_history *history)
 {
     const struct sw_history_read *read = &history->read;
-    uint64_t to = page_end(history->page);
+    uint64_t to = page_end(history, history->page);
     if (read->count == read->limit || read->cut) {
         uint64_t seen = read->count > 0 ? read->entries[read->count - 1].offset : read->from;
         to = seen < to ? seen : to;
@@ -185,18 +193,35 @@ static void on_read(void *context, struct sw_history_read *read)
     SW_UNREACHABLE();
 }
 
+/* As many as fit into what is kept of all pages, judged by the ring: of messages of 256 KB, Redis
+ * would send 128 MB for a page, and again for each piece that an answer may have. */
+static void choose_page_offsets(struct sw_history *history)
+{
+    const struct sw_history_ring *ring = &history->ring;
+    bool large =
+        ring->count > 0 && ring->bytes / ring->count > SW_HISTORY_PAGES_BYTES / SW_HISTORY_READ;
+    uint32_t wanted = large ? SW_RUN_OFFSETS : SW_HISTORY_READ;
+    if (wanted < history->page_offsets) {
+        sw_history_drop_pages(history);
+    }
+    if (sw_list_empty(&history->pages)) {
+        history->page_offsets = wanted;
+    }
+}
+
 /* The page in which `offset` is not known, from where it is not known on. */
 static void read_page(struct sw_history *history, uint64_t offset)
 {
     struct sw_histories *all = history->all;
-    uint64_t number = offset / PAGE_OFFSETS;
+    choose_page_offsets(history);
+    uint64_t number = page_of(history, offset);
     uint64_t from = page_from(history, number);
     history->page = number;
     history->reading = true;
     history->read = (struct sw_history_read){
         .topic = sw_history_topic(history),
         .from = from,
-        .limit = (uint32_t)(page_end(number) - from + 1),
+        .limit = (uint32_t)(page_end(history, number) - from + 1),
         .size = history->rule->history_size,
         .ttl_ms = history->rule->history_ttl_ms,
         .done = on_read,
@@ -226,7 +251,7 @@ static uint64_t find_unknown(struct sw_history *history, uint64_t run)
     uint64_t at = run_from(run) > history->gone ? run_from(run) : history->gone + 1;
     uint64_t to = run_to(history, run);
     while (at <= to && at < sw_history_ring_first(&history->ring)) {
-        const struct sw_history_page *page = find_page(history, at / PAGE_OFFSETS);
+        const struct sw_history_page *page = find_page(history, page_of(history, at));
         if (!page || page->to < at) {
             return at;
         }
@@ -240,8 +265,8 @@ static struct sw_message *find_message(struct sw_history *history, uint64_t offs
     if (offset >= sw_history_ring_first(&history->ring)) {
         return sw_history_ring_get(&history->ring, offset);
     }
-    const struct sw_history_page *page = find_page(history, offset / PAGE_OFFSETS);
-    return page ? page->messages[offset % PAGE_OFFSETS] : NULL;
+    const struct sw_history_page *page = find_page(history, page_of(history, offset));
+    return page ? page->messages[offset % history->page_offsets] : NULL;
 }
 
 /* The run has none: up to where are there none behind it either? So who is far behind need not ask
@@ -252,7 +277,8 @@ static uint64_t gone_to(const struct sw_history *history, const struct sw_run *r
     uint64_t to = history->gone < first ? history->gone : first - 1;
     const struct sw_list *node = history->pages.next;
     for (; node != &history->pages; node = node->next) { /* they may hold what was lost since */
-        uint64_t start = SW_CONTAINER_OF(node, struct sw_history_page, link)->number * PAGE_OFFSETS;
+        const struct sw_history_page *page = SW_CONTAINER_OF(node, struct sw_history_page, link);
+        uint64_t start = page_start(history, page->number);
         to = start > run->to && start <= to ? start - 1 : to;
     }
     return to;

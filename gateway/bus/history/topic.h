@@ -35,7 +35,7 @@ struct sw_askers {
     uint32_t capacity;
 };
 
-/* SW_HISTORY_READ offsets of the history as they were read. */
+/* SW_HISTORY_READ offsets of the history as they were read; of large messages those of a run. */
 struct sw_history_page {
     struct sw_list link; /* of its topic, the one that was read last at the end */
     struct sw_list used; /* of all topics */
@@ -84,7 +84,8 @@ struct sw_history {
     uint64_t page; /* that is being read */
     struct sw_askers asks;
     struct sw_list pages;
-    uint64_t gone; /* nothing up to here is kept any more */
+    uint32_t page_offsets; /* of each page */
+    uint64_t gone;         /* nothing up to here is kept any more */
 
     uint8_t topic_size;
     char topic[];
