@@ -187,7 +187,8 @@ static inline void client_on_message(struct world *world, struct client *client,
     uint64_t number = 0;
     assert_true(client->subscribed);
     assert_true(field(text, "n", &number));
-    if (!field(text, "offset", &offset)) {
+    client->plain = !field(text, "offset", &offset);
+    if (client->plain) {
         return;
     }
     if (offset <= client->offset) {

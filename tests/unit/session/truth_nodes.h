@@ -108,6 +108,7 @@ struct client {
     bool told[OFFSETS];
     bool subscribed;   /* in this session */
     bool unsubscribed; /* it has heard so */
+    bool plain;        /* what it heard last had no position */
     bool asked;
 };
 
