@@ -356,7 +356,7 @@ static void without_the_right_to_load_one_loaded_by_hand_serves(void **state)
     server_ask(&node->server, "ACL SETUSER gate reset on >p ~* &* +@all -function", "OK");
     begin_keeping(node, "gate:p@");
     publish(node, "h.a", "1");
-    await(node, "published h.a internal\n", 2000);
+    await(node, "published h.a unsupported\n", 2000);
     server_ask(&node->server,
                "FUNCTION LOAD \"#!lua name=spillway\\n"
                "redis.register_function('spillway_publish', function() return 'Zz9:7' end)\"",
