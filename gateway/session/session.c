@@ -355,13 +355,13 @@ void sw_session_pause(struct sw_session *session, enum sw_pause why)
     if (!session->paused) {
         sw_conn_read(&session->conn, false);
     }
-    session->paused |= (uint8_t)why;
+    session->paused = (session->paused | why) & SW_PAUSES;
 }
 
 void sw_session_unpause(struct sw_session *session, enum sw_pause why)
 {
     bool paused = session->paused;
-    session->paused &= (uint8_t)~why;
+    session->paused = session->paused & ~why & SW_PAUSES;
     if (paused && !session->paused) {
         session->transport->resume(session);
     }

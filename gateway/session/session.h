@@ -59,6 +59,7 @@ struct sw_verifier; /* auth/verifier */
 enum sw_pause {
     SW_PAUSE_LANE = 1,    /* it does not take its replies */
     SW_PAUSE_VERDICT = 2, /* its token is being verified */
+    SW_PAUSES = 3
 };
 
 struct sw_session {
@@ -90,10 +91,10 @@ struct sw_session {
     uint16_t capacity;  /* of the list; 0: `one` */
     uint16_t publishes; /* that wait for the bus */
     uint8_t bad_count;
-    uint8_t paused;         /* enum sw_pause, or'ed: not read while there is a reason */
     uint8_t reason;         /* enum sw_reason */
     uint8_t ended_at;       /* CLOSING: its place in the flight recorder */
     uint8_t feed;           /* the change of the bus that it was told of last */
+    uint8_t paused : 2;     /* enum sw_pause, or'ed: not read while there is a reason */
     bool ping_strict : 1;   /* the ping is due after pong_ms: nothing stood before it */
     bool ping_followed : 1; /* something was sent behind it */
     bool may_publish : 1;
@@ -137,6 +138,8 @@ struct sw_slab {
 _Static_assert((SW_SLAB_CELLS * sizeof(struct sw_session) + 4095) / 4096 * 4096 <
                    (SW_SLAB_CELLS + 1) * sizeof(struct sw_session),
                "a slab fills its pages");
+_Static_assert(sizeof(void *) > 8 || sizeof(struct sw_session) <= 384,
+               "three quarters of what an idle client may cost");
 #endif
 
 /* How it is with the bus, as far as sessions are told. */
