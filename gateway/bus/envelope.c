@@ -3,30 +3,14 @@
 
 #include "common/assert.h"
 #include "core/limits.h"
+#include "core/position.h"
 
-#define MARK        '\x1e'
-#define EPOCH_BYTES 24
-/* Numbers that a client can hold: JavaScript's are exact below 2^53. */
-#define NUMBER_MAX ((UINT64_C(1) << 53) - 1)
+#define MARK '\x1e'
 
 /* What stands between the mark and the position. */
 static const struct sw_slice version = {"\x1e"
                                         "1;",
                                         3};
-
-static bool epoch_valid(struct sw_slice epoch)
-{
-    if (epoch.size == 0 || epoch.size > EPOCH_BYTES) {
-        return false;
-    }
-    for (size_t i = 0; i < epoch.size; i++) {
-        char c = epoch.data[i];
-        if (!((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'))) {
-            return false;
-        }
-    }
-    return true;
-}
 
 /* Printable ASCII without the separator. */
 static bool value_valid(struct sw_slice value)
@@ -51,9 +35,10 @@ static bool read_position(struct sw_envelope *envelope, struct sw_slice position
         return true;
     }
     struct sw_slice offset = position;
+    struct sw_epoch epoch;
     envelope->epoch = sw_slice_split(&offset, ':');
-    return epoch_valid(envelope->epoch) && offset.data &&
-           sw_slice_to_u64(offset, NUMBER_MAX, &envelope->offset);
+    return sw_epoch_parse(envelope->epoch, &epoch) && offset.data &&
+           sw_slice_to_u64(offset, SW_OFFSET_MAX, &envelope->offset);
 }
 
 /* <letter>=<value>; `seen` has a bit for each letter that this version knows. */
@@ -68,7 +53,7 @@ static bool read_field(struct sw_envelope *envelope, struct sw_slice field, unsi
     bool good = false;
     if (field.data[0] == 't') {
         letter = TIME;
-        good = sw_slice_to_u64(value, NUMBER_MAX, &envelope->time_ms);
+        good = sw_slice_to_u64(value, SW_OFFSET_MAX, &envelope->time_ms);
     } else if (field.data[0] == 'k') {
         letter = KEY;
         good = sw_envelope_key_valid(value);

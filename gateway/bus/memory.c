@@ -119,6 +119,7 @@ static void memory_publish(struct sw_backend *backend, struct sw_publish *publis
     }
     sw_exchange_published(exchange, publish, SW_ERROR_NONE, false);
 }
+
 /* ---- the backend ---- */
 
 static void memory_subscribe(struct sw_backend *backend, struct sw_interest *interest)

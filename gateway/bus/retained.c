@@ -118,7 +118,7 @@ static void on_value(void *context, struct sw_value_read *read, struct sw_slice 
 /* {topic} is the topic, wherever it stands. */
 static void put_key(struct sw_buf *out, struct sw_slice form, struct sw_slice topic)
 {
-    static const struct sw_slice mark = {"{topic}", 7};
+    static const struct sw_slice mark = {SW_RETAIN_TOPIC, sizeof(SW_RETAIN_TOPIC) - 1};
     sw_buf_clear(out);
     while (form.size > 0) {
         if (sw_slice_starts_with(form, mark)) {

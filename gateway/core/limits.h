@@ -182,9 +182,6 @@
 #define SW_HISTORY_READ 500
 /* What is kept of one topic's history on a node, beside its rule's size. */
 #define SW_HISTORY_BYTES (8u << 20)
-/* What is kept of one answer that is an array, the read of a history: the rest of its entries is
- * asked for again. Three of the largest messages that there may be, two of which always come. */
-#define SW_REDIS_ARRAY_BYTES (12u << 20)
 /* The same while memory is short; above 85 % of the budget only the newest message. */
 #define SW_HISTORY_TIGHT_BYTES (512u << 10)
 /* What may wait behind a look at a topic's history: a second of 4,000 messages of 256 bytes. What
@@ -222,6 +219,9 @@
 #define SW_LOOKUPS 64
 /* One bulk string from Redis; above it the link ends. */
 #define SW_REDIS_BULK_BYTES (16u << 20)
+/* What is kept of one answer that is an array, the read of a history: the rest of its entries is
+ * asked for again. Three of the largest messages that there may be, two of which always come. */
+#define SW_REDIS_ARRAY_BYTES (12u << 20)
 
 /* Sessions that a worker tells in one turn that the feed is stale, or live again: 20,000 hear it in
  * 20 turns of 3 ms. */

@@ -135,7 +135,7 @@ void sw_history_take(struct sw_history *history, struct sw_held held)
 /* Everything that waited has gone its way. */
 static void reset_held(struct sw_history *history)
 {
-    static const struct sw_outlet_gap none = {.shed = SW_SHED_NODE};
+    struct sw_outlet_gap gap = {.count = history->dropped, .shed = SW_SHED_NODE};
     history->held_first = 0;
     history->held_end = 0;
     history->held_bytes = 0;
@@ -145,9 +145,7 @@ static void reset_held(struct sw_history *history)
         history->held = NULL;
         history->held_capacity = 0;
     }
-    if (history->dropped > 0) {
-        struct sw_outlet_gap gap = none;
-        gap.count = history->dropped;
+    if (gap.count > 0) {
         history->dropped = 0;
         sw_count(&history->all->counters->unpositioned_total, gap.count);
         sw_readers_gap(history->all->outlets, history->interest, &gap);

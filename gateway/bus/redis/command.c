@@ -285,24 +285,15 @@ void sw_redis_commands_lost(struct sw_redis_commands *commands, uint64_t written
 
 /* ---- life ---- */
 
-static bool rules_keep(const struct sw_rules *rules)
-{
-    for (uint32_t i = 0; rules && i < rules->count; i++) {
-        if (rules->rows[i].history_size > 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 void sw_redis_commands_init(struct sw_redis_commands *commands, struct sw_exchange *exchange,
                             struct sw_buf *out, const uint64_t *begin)
 {
+    const struct sw_rules *rules = sw_exchange_config(exchange)->rules;
     *commands = (struct sw_redis_commands){
         .exchange = exchange,
         .out = out,
         .begin = begin,
-        .keeps = rules_keep(sw_exchange_config(exchange)->rules),
+        .keeps = rules && sw_rules_keep_history(rules),
     };
     sw_list_init(&commands->left_out);
 }
