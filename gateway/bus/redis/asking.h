@@ -42,6 +42,9 @@ void sw_redis_leave_out_no_more(struct sw_redis_commands *commands);
 /* One of a read's answers; `last`: the one that says it all. */
 void sw_redis_read_answer(struct sw_redis_commands *commands, struct sw_history_read *read,
                           bool last, const struct sw_redis_event *event, uint64_t now_ms);
+/* Likewise of what goes with reads: is it a master, a rule's size and ttl. An error is logged. */
+void sw_redis_beside_answer(struct sw_redis_commands *commands, bool last,
+                            const struct sw_redis_event *event);
 void sw_redis_value_answer(struct sw_redis_commands *commands, struct sw_value_read *read,
                            const struct sw_redis_event *event);
 

@@ -66,9 +66,8 @@ void sw_redis_ask_role(struct sw_redis_commands *commands, uint64_t now_ms)
 
 static void on_role(struct sw_redis_commands *commands, const struct sw_redis_event *event)
 {
-    if (event->kind == SW_REDIS_ERROR) {
-        sw_redis_publish_log(commands, event->text);
-    } else if (sw_redis_is_replica(event->text)) {
+    sw_redis_beside_answer(commands, true, event);
+    if (event->kind != SW_REDIS_ERROR && sw_redis_is_replica(event->text)) {
         commands->fault = "the server is a replica: topics with history need its master";
     }
 }
@@ -182,6 +181,8 @@ static void answer_last(struct sw_redis_commands *commands, const struct sw_redi
         on_canary(commands, waiting->canary, event);
         break;
     case SW_REDIS_ASK_SETTING:
+        sw_redis_beside_answer(commands, true, event);
+        break;
     case SW_REDIS_ASK_PING:
         if (event->kind == SW_REDIS_ERROR) {
             sw_redis_publish_log(commands, event->text);
@@ -201,8 +202,8 @@ bool sw_redis_commands_answer(struct sw_redis_commands *commands,
     if (--first->answers > 0) {
         if (first->ask == SW_REDIS_ASK_READ) {
             sw_redis_read_answer(commands, first->subject, false, event, now_ms);
-        } else if (failed) {
-            sw_redis_publish_log(commands, event->text);
+        } else {
+            sw_redis_beside_answer(commands, false, event);
         }
         return true;
     }

@@ -40,7 +40,8 @@ struct sw_redis_commands {
     bool canary_refused;                 /* this user may not publish it */
     uint64_t canary;                     /* the newest that was answered; 0: none */
     const char *fault;                   /* why the link must end; NULL: it need not */
-    char read_error[SW_REDIS_WHY_BYTES]; /* the first of the oldest read; "" where there is none */
+    char read_error[SW_REDIS_WHY_BYTES]; /* the first of what is being answered; "" where there is
+                                            none */
     char publish_said[128];              /* the last error reply of this link that was logged */
     char read_said[SW_REDIS_WHY_BYTES];
 };

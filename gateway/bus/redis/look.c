@@ -21,6 +21,11 @@ struct left_out {
     char name[];
 };
 
+static void count_error(struct sw_redis_commands *commands)
+{
+    sw_count(&sw_exchange_counters(commands->exchange)->bus_read_errors_total, 1);
+}
+
 static bool is_left_out(struct sw_redis_commands *commands, enum sw_redis_ask ask,
                         struct sw_slice name, uint64_t now_ms)
 {
@@ -32,7 +37,7 @@ static bool is_left_out(struct sw_redis_commands *commands, enum sw_redis_ask as
             sw_list_remove(at);
             sw_free(left);
         } else if (left->ask == ask && sw_slice_equal(sw_slice(left->name, left->size), name)) {
-            sw_count(&sw_exchange_counters(commands->exchange)->bus_read_errors_total, 1);
+            count_error(commands);
             return true;
         }
     }
@@ -71,7 +76,7 @@ void sw_redis_commands_read(struct sw_redis_commands *commands, struct sw_histor
         return;
     }
     if (commands->library.state == SW_REDIS_LIBRARY_UNSUPPORTED) { /* the log says it */
-        sw_count(&sw_exchange_counters(commands->exchange)->bus_read_errors_total, 1);
+        count_error(commands);
         sw_redis_commands_refuse_read(commands, read, SW_READ_FAILED, SW_ERROR_UNSUPPORTED);
         return;
     }
@@ -146,7 +151,6 @@ static void log_read_error(struct sw_redis_commands *commands, const char *key, 
     char clean_key[300];
     char clean_why[SW_REDIS_WHY_BYTES];
     const char *fix = fix_of(sw_slice_of(why), history);
-    sw_count(&sw_exchange_counters(commands->exchange)->bus_read_errors_total, 1);
     if (strcmp(why, commands->read_said) == 0) {
         return;
     }
@@ -158,12 +162,12 @@ static void log_read_error(struct sw_redis_commands *commands, const char *key, 
            *fix ? "\"" : "");
 }
 
-static void log_history_error(struct sw_redis_commands *commands,
-                              const struct sw_history_read *read, char key, const char *why)
+static void log_history_error(struct sw_redis_commands *commands, struct sw_slice topic, char key,
+                              const char *why)
 {
     char name[300];
     struct sw_slice prefix = sw_redis_prefix(commands);
-    snprintf(name, sizeof(name), "{%.*s%.*s}:%c", SW_SLICE_ARG(prefix), SW_SLICE_ARG(read->topic),
+    snprintf(name, sizeof(name), "{%.*s%.*s}:%c", SW_SLICE_ARG(prefix), SW_SLICE_ARG(topic),
              key ? key : '*');
     log_read_error(commands, name, true, why);
 }
@@ -174,7 +178,8 @@ static void read_failed(struct sw_redis_commands *commands, struct sw_history_re
     struct sw_slice text = sw_slice_of(why);
     read->outcome = sw_redis_error_is_away(text) ? SW_READ_AWAY : SW_READ_FAILED;
     read->error = sw_redis_error_of(text, true);
-    log_history_error(commands, read, 0, why);
+    count_error(commands);
+    log_history_error(commands, read->topic, 0, why);
     read->done(read->context, read);
 }
 
@@ -207,7 +212,8 @@ static void take_read(struct sw_redis_commands *commands, struct sw_history_read
         commands->fault = "the server is a replica: histories are read from its master";
         read->outcome = SW_READ_AWAY;
     } else if (read->outcome == SW_READ_FAILED) {
-        log_history_error(commands, read, seen.key, seen.why);
+        count_error(commands);
+        log_history_error(commands, read->topic, seen.key, seen.why);
     } else if (seen.differs) {
         write_settings(commands, read, now_ms);
     }
@@ -237,6 +243,18 @@ void sw_redis_read_answer(struct sw_redis_commands *commands, struct sw_history_
     }
 }
 
+void sw_redis_beside_answer(struct sw_redis_commands *commands, bool last,
+                            const struct sw_redis_event *event)
+{
+    if (event->kind == SW_REDIS_ERROR) {
+        keep_read_error(commands, event->text);
+    }
+    if (last && commands->read_error[0] != '\0') {
+        log_history_error(commands, SW_SLICE("*"), 0, commands->read_error);
+        commands->read_error[0] = '\0';
+    }
+}
+
 void sw_redis_value_answer(struct sw_redis_commands *commands, struct sw_value_read *read,
                            const struct sw_redis_event *event)
 {
@@ -244,6 +262,7 @@ void sw_redis_value_answer(struct sw_redis_commands *commands, struct sw_value_r
         char key[300];
         char why[SW_REDIS_WHY_BYTES];
         snprintf(key, sizeof(key), "%.*s", SW_SLICE_ARG(read->key));
+        count_error(commands);
         log_read_error(commands, key, false, sw_redis_error_text(why, sizeof(why), event->text));
     }
     read->done(read->context, read, event->kind == SW_REDIS_BULK ? event->text : sw_slice(NULL, 0));

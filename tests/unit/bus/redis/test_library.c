@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The function library without a server: when it is asked for, loaded, replaced and left, and what
  * becomes of the publishes that need it. */
-#include "bus/redis/command.h"
+#include "bus/redis/asking.h"
 
 #include "fake_exchange.h"
 
@@ -478,6 +478,26 @@ static void a_sweep_asks_once_a_turn_for_the_role(void **state)
     (void)sw_redis_commands_settle(&setting->commands);
 }
 
+static void what_is_refused_beside_reads_is_said_as_theirs_and_once(void **state)
+{
+    struct setting *setting = *state;
+    struct reader readers[2];
+    ask(setting, &readers[0], "h.1", 0);
+    answer(setting, SW_REDIS_ERROR, "NOPERM this user ... 'info' command", 0);
+    assert_string_equal(setting->commands.read_said, "NOPERM this user ... 'info' command");
+    answer(setting, SW_REDIS_ERROR, "LOADING", 0);
+    ask(setting, &readers[1], "h.2", 0);
+    answer(setting, SW_REDIS_ERROR, "LOADING", 0);
+    sw_redis_asked(&setting->commands, SW_REDIS_ASK_SETTING, NULL, 2, 0, 5000);
+    answer(setting, SW_REDIS_ERROR, "NOPERM this user ... 'hset' command", 0);
+    assert_string_equal(setting->commands.read_said, "LOADING");
+    answer(setting, SW_REDIS_ERROR, "NOPERM this user ... 'expire' command", 0);
+    assert_string_equal(setting->commands.read_said, "NOPERM this user ... 'hset' command");
+    assert_string_equal(setting->commands.publish_said, "");
+    assert_int_equal(setting->exchange.counters.bus_read_errors_total, 2); /* the reads alone */
+    assert_string_equal(fake_said(&setting->exchange), "h.1 away -\nh.2 away -\n");
+}
+
 static void what_is_too_large_fails_and_is_not_asked_again(void **state)
 {
     struct setting *setting = *state;
@@ -530,6 +550,7 @@ int main(void)
         TEST(a_refused_transaction_names_its_first_error),
         TEST(a_lost_link_answers_reads_at_the_turns_end_in_order),
         TEST(a_sweep_asks_once_a_turn_for_the_role),
+        TEST(what_is_refused_beside_reads_is_said_as_theirs_and_once),
         TEST(what_is_too_large_fails_and_is_not_asked_again),
         TEST(without_functions_reads_fail_at_the_turns_end),
     };
