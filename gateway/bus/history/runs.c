@@ -193,14 +193,15 @@ static void on_read(void *context, struct sw_history_read *read)
     SW_UNREACHABLE();
 }
 
-/* As many as fit into what is kept of all pages, judged by the ring: of messages of 256 KB, Redis
- * would send 128 MB for a page, and again for each piece that an answer may have. */
+/* As many as fit into what is kept of all pages, judged by the ring and by the read before: of
+ * messages of 256 KB, Redis would send 128 MB for a page, and again for each piece that an answer
+ * may have; and a page that is waited for stays, however large it is. */
 static void choose_page_offsets(struct sw_history *history)
 {
     const struct sw_history_ring *ring = &history->ring;
     bool large =
         ring->count > 0 && ring->bytes / ring->count > SW_HISTORY_PAGES_BYTES / SW_HISTORY_READ;
-    uint32_t wanted = large ? SW_RUN_OFFSETS : SW_HISTORY_READ;
+    uint32_t wanted = large || history->read.cut ? SW_RUN_OFFSETS : SW_HISTORY_READ;
     if (wanted < history->page_offsets) {
         sw_history_drop_pages(history);
     }
@@ -303,18 +304,24 @@ static void answer(struct sw_history *history, const struct sw_asker *ask)
     sw_run_unref(history->all->purse, run);
 }
 
+/* 0: it is answered; else the first offset that is not known. */
+static uint64_t serve_one(struct sw_history *history, uint32_t index)
+{
+    const struct sw_asker *ask = &history->asks.rows[index];
+    uint64_t unknown = find_unknown(history, ask->number);
+    if (unknown == 0) {
+        answer(history, ask);
+        sw_askers_remove(&history->asks, index);
+    }
+    return unknown;
+}
+
 void sw_history_serve(struct sw_history *history)
 {
     uint64_t unknown = 0;
     for (uint32_t i = history->asks.count; i > 0; i--) {
-        struct sw_asker ask = history->asks.rows[i - 1];
-        uint64_t at = find_unknown(history, ask.number);
-        if (at > 0) {
-            unknown = at;
-        } else {
-            answer(history, &ask);
-            sw_askers_remove(&history->asks, i - 1);
-        }
+        uint64_t at = serve_one(history, i - 1);
+        unknown = at > 0 ? at : unknown;
     }
     if (unknown > 0 && !history->reading && history->state != SW_HISTORY_AWAY) {
         read_page(history, unknown);
@@ -326,7 +333,11 @@ void sw_history_ask(struct sw_history *history, const struct sw_exchange_reader 
 {
     SW_ASSERT(reader->joined && run <= SW_OFFSET_MAX / SW_RUN_OFFSETS);
     sw_askers_add(&history->asks, reader, run);
-    sw_history_serve(history);
+    if (history->reading) { /* the others are served with its answer */
+        (void)serve_one(history, history->asks.count - 1);
+    } else {
+        sw_history_serve(history);
+    }
 }
 
 /* A later number takes the place of a former one. */

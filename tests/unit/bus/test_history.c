@@ -500,6 +500,40 @@ static void a_history_of_ten_thousand_costs_its_pages_and_two(void **state)
                     10000 / SW_HISTORY_READ + 2);
 }
 
+/* What is waited for is kept, so there must not be more of it than a run. */
+static void where_a_read_was_cut_pages_become_small(void **state)
+{
+    struct history_world *all = *state;
+    name(all, "E1");
+    store_many(all, 1000);
+    join(all->world, 0, 1, 1, "h.a");
+    ack(all->world, "h.a", false);
+    answer(all);
+    all->world->workers[0].quiet = true;
+    ask(all, 1, 8);
+    asked(all->world, "subscribe h.a\nread h.a from 1 limit 0\nread h.a from 500 limit 500\n");
+    answer_cut(all, 30);
+    asked(all->world, "read h.a from 512 limit 64\n");
+    answer_cut(all, 40);
+    asked(all->world, "read h.a from 552 limit 24\n");
+    answer(all);
+    ask(all, 1, 9);
+    asked(all->world, "read h.a from 576 limit 64\n");
+    answer(all);
+}
+
+static void what_is_known_is_answered_while_a_read_is_under_way(void **state)
+{
+    struct history_world *all = *state;
+    joined(all);
+    publish(all, "six");
+    ask(all, 1, 0);
+    ask(all, 1, 7);
+    heard(all->world, 0, "msg 1.1 h.a @6 six\nrun 1.1 7 to 6:\n");
+    answer(all);
+    heard(all->world, 0, "run 1.1 0 to 6: 1=1 2=2 3=3 4=4 5=5 6=six\n");
+}
+
 static void a_run_of_another_epoch_waits_for_the_verdict(void **state)
 {
     struct history_world *all = *state;
@@ -655,6 +689,8 @@ int main(void)
         TEST(a_run_comes_from_the_ring_or_from_one_read_for_many),
         TEST(what_is_gone_is_missing_in_its_run),
         TEST(a_history_of_ten_thousand_costs_its_pages_and_two),
+        TEST(where_a_read_was_cut_pages_become_small),
+        TEST(what_is_known_is_answered_while_a_read_is_under_way),
         TEST(a_run_of_another_epoch_waits_for_the_verdict),
         TEST(pages_are_forgotten_with_the_stream_that_they_are_of),
         TEST(a_history_is_looked_up_by_who_does_not_read_it),
