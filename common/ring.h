@@ -17,6 +17,11 @@ void sw_ring_push(struct sw_ring *ring, void *item);
 void *sw_ring_pop(struct sw_ring *ring);
 /* The oldest, or NULL; it stays. */
 void *sw_ring_first(const struct sw_ring *ring);
+/* The one at `index` < count, counted from the oldest; it stays. */
+static inline void *sw_ring_at(const struct sw_ring *ring, size_t index)
+{
+    return ring->items[(ring->head + index) & (ring->capacity - 1)];
+}
 void sw_ring_deinit(struct sw_ring *ring);
 
 #endif

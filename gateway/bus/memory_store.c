@@ -6,6 +6,7 @@
 #include "common/clock.h"
 #include "common/mem.h"
 #include "common/random.h"
+#include "common/ring.h"
 #include "core/limits.h"
 
 #include <string.h>
@@ -18,16 +19,13 @@ struct entry {
 };
 
 struct topic {
-    struct sw_list used;
+    struct sw_list used;   /* or empty */
     struct sw_epoch epoch; /* none: no history, its last message is kept */
     uint64_t top;
-    uint64_t taken_ms; /* when the newest came */
-    uint64_t ttl_ms;   /* 0: for ever */
-    struct entry **entries;
-    uint32_t capacity; /* a power of two, or 0 */
-    uint32_t head;
-    uint32_t count;
-    size_t bytes; /* of the entries */
+    uint64_t taken_ms;      /* when the newest came */
+    uint64_t ttl_ms;        /* 0: for ever */
+    struct sw_ring entries; /* of struct entry */
+    size_t bytes;           /* of them */
     uint8_t size;
     char name[];
 };
@@ -48,11 +46,6 @@ static void charge(struct sw_memory_store *store, int64_t bytes)
 
 /* ---- topics ---- */
 
-static struct entry **place(const struct topic *topic, uint32_t index)
-{
-    return &topic->entries[(topic->head + index) & (topic->capacity - 1)];
-}
-
 static size_t weight(const struct entry *entry)
 {
     return sizeof(*entry) + entry->size;
@@ -60,9 +53,7 @@ static size_t weight(const struct entry *entry)
 
 static void drop_oldest(struct sw_memory_store *store, struct topic *topic)
 {
-    struct entry *entry = *place(topic, 0);
-    topic->head = (topic->head + 1) & (topic->capacity - 1);
-    topic->count--;
+    struct entry *entry = sw_ring_pop(&topic->entries);
     topic->bytes -= weight(entry);
     charge(store, -(int64_t)weight(entry));
     sw_free(entry);
@@ -70,14 +61,13 @@ static void drop_oldest(struct sw_memory_store *store, struct topic *topic)
 
 static void drop_entries(struct sw_memory_store *store, struct topic *topic)
 {
-    while (topic->count > 0) {
+    while (topic->entries.count > 0) {
         drop_oldest(store, topic);
     }
-    charge(store, -(int64_t)(topic->capacity * sizeof(struct entry *)));
-    sw_free(topic->entries);
-    topic->entries = NULL;
-    topic->capacity = 0;
-    topic->head = 0;
+    charge(store, -(int64_t)(topic->entries.capacity * sizeof(void *)));
+    sw_ring_deinit(&topic->entries);
+    sw_list_remove(&topic->used);
+    sw_list_push(&store->empty, &topic->used);
 }
 
 static void forget_topic(struct sw_memory_store *store, struct topic *topic)
@@ -91,7 +81,7 @@ static void forget_topic(struct sw_memory_store *store, struct topic *topic)
 
 static void expire(struct sw_memory_store *store, struct topic *topic, uint64_t now_ms)
 {
-    if (topic->ttl_ms > 0 && topic->count > 0 && now_ms - topic->taken_ms > topic->ttl_ms) {
+    if (topic->ttl_ms > 0 && topic->entries.count > 0 && now_ms - topic->taken_ms > topic->ttl_ms) {
         drop_entries(store, topic);
     }
 }
@@ -106,16 +96,15 @@ static size_t allowed_bytes(const struct sw_memory_store *store)
  * too many. `topic`, the newest, stays. */
 static void make_room(struct sw_memory_store *store, const struct topic *topic, uint64_t now_ms)
 {
-    struct sw_list *node = store->used.next;
     struct sw_list *oldest = sw_list_first(&store->used);
     expire(store, SW_CONTAINER_OF(oldest, struct topic, used), now_ms);
-    while (node != &topic->used && store->bytes > allowed_bytes(store)) {
-        struct topic *at = SW_CONTAINER_OF(node, struct topic, used);
-        node = node->next;
-        drop_entries(store, at);
+    while ((oldest = sw_list_first(&store->used)) != &topic->used &&
+           store->bytes > allowed_bytes(store)) {
+        drop_entries(store, SW_CONTAINER_OF(oldest, struct topic, used));
     }
     if (store->topics.count > SW_MEMORY_TOPICS) {
-        forget_topic(store, SW_CONTAINER_OF(oldest, struct topic, used));
+        struct sw_list *empty = sw_list_first(&store->empty);
+        forget_topic(store, SW_CONTAINER_OF(empty ? empty : oldest, struct topic, used));
     }
 }
 
@@ -134,20 +123,6 @@ static struct topic *create_topic(struct sw_memory_store *store, struct sw_slice
     return topic;
 }
 
-static void grow(struct sw_memory_store *store, struct topic *topic)
-{
-    uint32_t capacity = topic->capacity ? topic->capacity * 2 : 4;
-    struct entry **entries = sw_alloc(capacity * sizeof(struct entry *));
-    for (uint32_t i = 0; i < topic->count; i++) {
-        entries[i] = *place(topic, i);
-    }
-    charge(store, (int64_t)((capacity - topic->capacity) * sizeof(struct entry *)));
-    sw_free(topic->entries);
-    topic->entries = entries;
-    topic->capacity = capacity;
-    topic->head = 0;
-}
-
 static void append(struct sw_memory_store *store, struct topic *topic, struct sw_slice raw,
                    uint32_t most)
 {
@@ -156,13 +131,13 @@ static void append(struct sw_memory_store *store, struct topic *topic, struct sw
     if (raw.size > 0) {
         memcpy(entry->raw, raw.data, raw.size);
     }
-    if (topic->count == topic->capacity) {
-        grow(store, topic);
-    }
-    *place(topic, topic->count++) = entry;
+    size_t capacity = topic->entries.capacity;
+    sw_ring_push(&topic->entries, entry);
+    charge(store, (int64_t)((topic->entries.capacity - capacity) * sizeof(void *)));
     topic->bytes += weight(entry);
     charge(store, (int64_t)weight(entry));
-    while (topic->count > most || (topic->count > 1 && topic->bytes > SW_HISTORY_BYTES)) {
+    while (topic->entries.count > most ||
+           (topic->entries.count > 1 && topic->bytes > SW_HISTORY_BYTES)) {
         drop_oldest(store, topic);
     }
 }
@@ -296,13 +271,13 @@ void sw_memory_store_read(struct sw_memory_store *store, struct sw_history_read 
     expire(store, topic, now_ms);
     read->lineage.epoch = topic->epoch;
     read->top = topic->top;
-    if (read->limit == 0 || topic->count == 0) {
+    if (read->limit == 0 || topic->entries.count == 0) {
         return;
     }
-    read->first = topic->top - topic->count + 1;
+    read->first = topic->top - topic->entries.count + 1;
     uint64_t offset = read->from > read->first ? read->from : read->first;
     for (; offset <= topic->top && read->count < read->limit; offset++) {
-        const struct entry *entry = *place(topic, (uint32_t)(offset - read->first));
+        const struct entry *entry = sw_ring_at(&topic->entries, offset - read->first);
         store->entries[read->count++] =
             (struct sw_history_entry){offset, sw_slice(entry->raw, entry->size)};
     }
@@ -311,10 +286,10 @@ void sw_memory_store_read(struct sw_memory_store *store, struct sw_history_read 
 struct sw_slice sw_memory_store_last(const struct sw_memory_store *store, struct sw_slice name)
 {
     const struct topic *topic = sw_map_find(&store->topics, name);
-    if (!topic || topic->count == 0) {
+    if (!topic || topic->entries.count == 0) {
         return (struct sw_slice){0};
     }
-    const struct entry *entry = *place(topic, topic->count - 1);
+    const struct entry *entry = sw_ring_at(&topic->entries, topic->entries.count - 1);
     return sw_slice(entry->raw, entry->size);
 }
 
@@ -325,6 +300,7 @@ struct sw_memory_store *sw_memory_store_create(struct sw_purse *purse, const str
     struct sw_memory_store *store = sw_zalloc(sizeof(*store));
     store->purse = purse;
     sw_list_init(&store->used);
+    sw_list_init(&store->empty);
     sw_list_init(&store->aging);
     for (uint32_t i = 0; rules && i < rules->count; i++) {
         if (rules->rows[i].history_size > 0 || rules->rows[i].retain) {
@@ -337,7 +313,7 @@ struct sw_memory_store *sw_memory_store_create(struct sw_purse *purse, const str
 void sw_memory_store_destroy(struct sw_memory_store *store)
 {
     struct sw_list *node;
-    while ((node = sw_list_first(&store->used))) {
+    while ((node = sw_list_first(&store->used)) || (node = sw_list_first(&store->empty))) {
         forget_topic(store, SW_CONTAINER_OF(node, struct topic, used));
     }
     while ((node = sw_list_first(&store->aging))) {

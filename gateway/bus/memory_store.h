@@ -4,8 +4,8 @@
  * memory backend, on the bus's loop; charged to its purse.
  *
  * Bounded: what is larger than SW_MEMORY_STORE_BYTES together, or more topics than
- * SW_MEMORY_TOPICS, goes, whoever was published to longest ago first. A topic that is forgotten
- * begins anew under another epoch. */
+ * SW_MEMORY_TOPICS, goes, whoever was published to longest ago first; of topics, who has no
+ * messages any more. A topic that is forgotten begins anew under another epoch. */
 #ifndef SW_BUS_MEMORY_STORE_H
 #define SW_BUS_MEMORY_STORE_H
 
@@ -16,7 +16,8 @@ struct sw_memory_store {
     struct sw_purse *purse;
     const struct sw_rules *rules; /* borrowed; NULL: nothing is kept */
     struct sw_map topics;
-    struct sw_list used; /* topics, that which was published to longest ago first */
+    struct sw_list used;  /* topics, that which was published to longest ago first, */
+    struct sw_list empty; /* but those whose messages have gone; likewise */
     size_t bytes;
     struct sw_map ids;
     struct sw_list aging; /* ids, the oldest first */

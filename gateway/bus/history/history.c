@@ -237,7 +237,7 @@ bool sw_history_describe(const struct sw_history *history, struct sw_epoch *epoc
                          uint64_t *last)
 {
     *epoch = history->lineage.epoch;
-    *first = history->ring.count > 0 ? sw_history_ring_first(&history->ring) : 0;
+    *first = sw_history_ring_count(&history->ring) > 0 ? sw_history_ring_first(&history->ring) : 0;
     *last = history->ring.last;
     return history->known;
 }
@@ -317,7 +317,8 @@ void sw_history_close(struct sw_history *history)
 static void forget_old(struct sw_history *history)
 {
     struct sw_history_ring *ring = &history->ring;
-    struct sw_message *newest = ring->count > 0 ? sw_history_ring_get(ring, ring->last) : NULL;
+    struct sw_message *newest =
+        sw_history_ring_count(ring) > 0 ? sw_history_ring_get(ring, ring->last) : NULL;
     uint64_t now_ns = sw_clock_ns();
     if (newest && now_ns > newest->arrived_ns &&
         (now_ns - newest->arrived_ns) / 1000000 > history->rule->history_ttl_ms) {

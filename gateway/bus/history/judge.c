@@ -16,7 +16,7 @@ static void on_look(void *context, struct sw_history_read *look);
 static void begin(struct sw_history *history)
 {
     struct sw_histories *all = history->all;
-    bool with_last = history->ring.count > 0 && !history->bare;
+    bool with_last = sw_history_ring_count(&history->ring) > 0 && !history->bare;
     bool entries = history->known && history->why != SW_LOOK_SWEEP;
     history->look = (struct sw_history_read){
         .topic = sw_history_topic(history),
@@ -82,7 +82,8 @@ static bool holds(struct sw_history *history, const struct sw_history_read *look
         look->top - ring->last > SW_GAP_MAX) {
         return false;
     }
-    if (ring->count == 0 || look->count == 0 || look->entries[0].offset != ring->last) {
+    if (sw_history_ring_count(ring) == 0 || look->count == 0 ||
+        look->entries[0].offset != ring->last) {
         return true;
     }
     const struct sw_message *newest = sw_history_ring_get(ring, ring->last);

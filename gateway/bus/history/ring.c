@@ -2,13 +2,7 @@
 #include "bus/history/ring.h"
 
 #include "common/assert.h"
-#include "common/mem.h"
 #include "core/limits.h"
-
-static struct sw_message **place(const struct sw_history_ring *ring, uint32_t index)
-{
-    return &ring->places[(ring->head + index) & (ring->capacity - 1)];
-}
 
 static size_t allowed_bytes(const struct sw_history_ring *ring)
 {
@@ -24,26 +18,15 @@ static size_t allowed_bytes(const struct sw_history_ring *ring)
     SW_UNREACHABLE();
 }
 
-static void grow(struct sw_history_ring *ring)
+static void charge_places(struct sw_history_ring *ring, size_t before)
 {
-    uint32_t capacity = ring->capacity ? ring->capacity * 2 : 8;
-    struct sw_message **places = sw_alloc(capacity * sizeof(struct sw_message *));
-    for (uint32_t i = 0; i < ring->count; i++) {
-        places[i] = *place(ring, i);
-    }
-    sw_purse_charge(ring->purse, SW_PART_HISTORY,
-                    (int64_t)((capacity - ring->capacity) * sizeof(struct sw_message *)));
-    sw_free(ring->places);
-    ring->places = places;
-    ring->capacity = capacity;
-    ring->head = 0;
+    int64_t more = (int64_t)ring->places.capacity - (int64_t)before;
+    sw_purse_charge(ring->purse, SW_PART_HISTORY, more * (int64_t)sizeof(void *));
 }
 
 static void drop_oldest(struct sw_history_ring *ring)
 {
-    struct sw_message *message = *place(ring, 0);
-    ring->head = (ring->head + 1) & (ring->capacity - 1);
-    ring->count--;
+    struct sw_message *message = sw_ring_pop(&ring->places);
     if (message) {
         ring->bytes -= sw_message_bytes(message);
         sw_lent_keep_no_more(ring->purse, message);
@@ -53,17 +36,16 @@ static void drop_oldest(struct sw_history_ring *ring)
 void sw_history_ring_shrink(struct sw_history_ring *ring)
 {
     size_t bytes = allowed_bytes(ring);
-    while (ring->count > ring->most || (ring->count > 1 && ring->bytes > bytes)) {
+    while (ring->places.count > ring->most || (ring->places.count > 1 && ring->bytes > bytes)) {
         drop_oldest(ring);
     }
 }
 
 void sw_history_ring_add(struct sw_history_ring *ring, struct sw_message *message)
 {
-    if (ring->count == ring->capacity) {
-        grow(ring);
-    }
-    *place(ring, ring->count++) = message;
+    size_t before = ring->places.capacity;
+    sw_ring_push(&ring->places, message);
+    charge_places(ring, before);
     ring->last++;
     if (message) {
         sw_lent_keep(ring->purse, message);
@@ -74,7 +56,7 @@ void sw_history_ring_add(struct sw_history_ring *ring, struct sw_message *messag
 
 void sw_history_ring_restart(struct sw_history_ring *ring, uint64_t last)
 {
-    while (ring->count > 0) {
+    while (ring->places.count > 0) {
         drop_oldest(ring);
     }
     ring->last = last;
@@ -84,7 +66,7 @@ struct sw_message *sw_history_ring_get(const struct sw_history_ring *ring, uint6
 {
     uint64_t first = sw_history_ring_first(ring);
     SW_ASSERT(offset >= first && offset <= ring->last);
-    return *place(ring, (uint32_t)(offset - first));
+    return sw_ring_at(&ring->places, offset - first);
 }
 
 void sw_history_ring_init(struct sw_history_ring *ring, struct sw_purse *purse, uint32_t most)
@@ -96,17 +78,19 @@ void sw_history_ring_init(struct sw_history_ring *ring, struct sw_purse *purse, 
 void sw_history_ring_deinit(struct sw_history_ring *ring)
 {
     sw_history_ring_restart(ring, 0);
-    sw_purse_charge(ring->purse, SW_PART_HISTORY,
-                    -(int64_t)(ring->capacity * sizeof(struct sw_message *)));
-    sw_free(ring->places);
+    size_t before = ring->places.capacity;
+    sw_ring_deinit(&ring->places);
+    charge_places(ring, before);
     *ring = (struct sw_history_ring){0};
 }
 
 bool sw_history_ring_sane(const struct sw_history_ring *ring)
 {
     size_t bytes = 0;
-    for (uint32_t i = 0; i < ring->count; i++) {
-        bytes += *place(ring, i) ? sw_message_bytes(*place(ring, i)) : 0;
+    size_t count = ring->places.count;
+    for (size_t i = 0; i < count; i++) {
+        const struct sw_message *message = sw_ring_at(&ring->places, i);
+        bytes += message ? sw_message_bytes(message) : 0;
     }
-    return ring->count <= ring->most && ring->count <= ring->last && bytes == ring->bytes;
+    return count <= ring->most && count <= ring->last && bytes == ring->bytes;
 }

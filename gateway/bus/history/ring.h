@@ -10,13 +10,11 @@
 #define SW_BUS_HISTORY_RING_H
 
 #include "bus/lent.h"
+#include "common/ring.h"
 
 struct sw_history_ring {
     struct sw_purse *purse;
-    struct sw_message **places; /* a place may be NULL: gone */
-    uint32_t capacity;          /* a power of two, or 0 */
-    uint32_t head;
-    uint32_t count;
+    struct sw_ring places; /* of struct sw_message; NULL: gone */
     uint32_t most;
     size_t bytes;
     uint64_t last; /* offset of the newest */
@@ -31,10 +29,14 @@ void sw_history_ring_add(struct sw_history_ring *ring, struct sw_message *messag
 void sw_history_ring_restart(struct sw_history_ring *ring, uint64_t last);
 /* Gives up what the purse's step does not allow any more. */
 void sw_history_ring_shrink(struct sw_history_ring *ring);
+static inline size_t sw_history_ring_count(const struct sw_history_ring *ring)
+{
+    return ring->places.count;
+}
 /* The oldest offset that it holds; last + 1: none. */
 static inline uint64_t sw_history_ring_first(const struct sw_history_ring *ring)
 {
-    return ring->last + 1 - ring->count;
+    return ring->last + 1 - ring->places.count;
 }
 /* What stands at an offset that it holds; NULL: it is gone. Borrowed. */
 struct sw_message *sw_history_ring_get(const struct sw_history_ring *ring, uint64_t offset);

@@ -199,8 +199,8 @@ static void on_read(void *context, struct sw_history_read *read)
 static void choose_page_offsets(struct sw_history *history)
 {
     const struct sw_history_ring *ring = &history->ring;
-    bool large =
-        ring->count > 0 && ring->bytes / ring->count > SW_HISTORY_PAGES_BYTES / SW_HISTORY_READ;
+    size_t count = sw_history_ring_count(ring);
+    bool large = count > 0 && ring->bytes / count > SW_HISTORY_PAGES_BYTES / SW_HISTORY_READ;
     uint32_t wanted = large || history->read.cut ? SW_RUN_OFFSETS : SW_HISTORY_READ;
     if (wanted < history->page_offsets) {
         sw_history_drop_pages(history);

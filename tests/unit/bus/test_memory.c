@@ -314,6 +314,22 @@ static void there_are_not_too_many_topics(void **state)
     assert_false(sw_epoch_equal(&first.epoch, &again.epoch));
 }
 
+static void a_topic_without_messages_is_forgotten_before_an_older_one(void **state)
+{
+    struct shelf *shelf = *state;
+    char name[16];
+    take(shelf, "h.old", 1, 0);
+    take(shelf, "h.silent", 1, 0);
+    assert_int_equal(read_of(shelf, "h.silent", 1001).top, 1);
+    for (int i = 1; i < SW_MEMORY_TOPICS; i++) {
+        snprintf(name, sizeof(name), "h.%d", i);
+        take(shelf, name, 1, 0);
+    }
+    assert_int_equal(shelf->store->topics.count, SW_MEMORY_TOPICS);
+    assert_int_equal(read_of(shelf, "h.old", 0).count, 1);
+    assert_int_equal(read_of(shelf, "h.silent", 0).top, 0);
+}
+
 static bool is_known(struct shelf *shelf, const char *id, uint64_t now_ms)
 {
     struct sw_publish *publish =
@@ -356,6 +372,7 @@ int main(void)
         SHELF(silence_empties_a_topic_and_keeps_its_position),
         SHELF(the_oldest_topics_give_way_to_the_newest),
         SHELF(there_are_not_too_many_topics),
+        SHELF(a_topic_without_messages_is_forgotten_before_an_older_one),
         SHELF(ids_are_forgotten_after_their_time_and_when_there_are_too_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -44,6 +44,9 @@ static void ring_grows_past_full_wherever_its_head_is(void **state)
         }
         assert_int_equal(ring.capacity, 16);
         for (uintptr_t i = 1; i <= 9; i++) {
+            assert_ptr_equal(sw_ring_at(&ring, i - 1), item(i));
+        }
+        for (uintptr_t i = 1; i <= 9; i++) {
             assert_ptr_equal(sw_ring_pop(&ring), item(i));
         }
         assert_int_equal(ring.count, 0);
