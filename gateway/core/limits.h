@@ -193,8 +193,9 @@
 #define SW_HISTORY_SWEEP_MS 30000
 /* some of them at each step. */
 #define SW_HISTORY_SWEEP_STEP_MS 250
-/* One log line of messages that were published past a history, for all topics. */
-#define SW_GHOST_LOG_MS 60000
+/* One log line of messages that were published past a history, and one of histories that cannot be
+ * read, for all topics. */
+#define SW_HISTORY_LOG_MS 60000
 /* A topic whose history cannot be read is not looked at again before so long, and up to as long
  * again (jitter); who joins meanwhile is refused at once. */
 #define SW_HISTORY_FAILED_MS 1000

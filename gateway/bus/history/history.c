@@ -128,12 +128,20 @@ static void refuse(struct sw_history *history)
     }
 }
 
-/* Once, until a look succeeds. */
+/* Of all topics one line in a while: where clients come back again and again, each of them fails
+ * again and again. */
+static bool may_say(const struct sw_histories *all, uint64_t *said_ms)
+{
+    uint64_t now_ms = sw_loop_now_ms(all->loop);
+    bool may = *said_ms == 0 || now_ms - *said_ms >= SW_HISTORY_LOG_MS;
+    *said_ms = may ? now_ms : *said_ms;
+    return may;
+}
+
 static void tell_failure(struct sw_history *history, enum sw_error error)
 {
     char clean[160];
-    if (!history->all->told) {
-        history->all->told = true;
+    if (may_say(history->all, &history->all->failure_said_ms)) {
         sw_log(SW_LOG_WARN, "history_unreadable",
                "topic=\"%s\" error=%s hint=\"subscriptions of such topics are refused\"",
                sw_log_clean(clean, sizeof(clean), sw_history_topic(history)),
@@ -189,12 +197,9 @@ void sw_history_left(struct sw_history *history, const struct sw_exchange_reader
 
 void sw_history_ghost(struct sw_history *history)
 {
-    struct sw_histories *all = history->all;
-    uint64_t now_ms = sw_loop_now_ms(all->loop);
-    sw_count(&all->counters->ghosts_total, 1);
-    if (all->ghosts_said_ms == 0 || now_ms - all->ghosts_said_ms >= SW_GHOST_LOG_MS) {
-        char clean[160];
-        all->ghosts_said_ms = now_ms;
+    char clean[160];
+    sw_count(&history->all->counters->ghosts_total, 1);
+    if (may_say(history->all, &history->all->ghost_said_ms)) {
         sw_log(SW_LOG_WARN, "history_ghost",
                "topic=\"%s\" why=\"its history does not hold what was published, which is not "
                "delivered\" hint=\"it was lost in a failover, or published on another server or in "

@@ -39,9 +39,9 @@ struct sw_histories {
     struct sw_list pages; /* of all topics, the one that was used last at the end */
     size_t pages_bytes;
     uint32_t lookups;
-    uint64_t ghosts_said_ms; /* when the log last spoke of ghosts; 0: never */
-    bool told;               /* that reading fails */
-    bool cleared;            /* nobody has an inbox any more */
+    uint64_t ghost_said_ms;   /* when the log last spoke of a ghost; 0: never */
+    uint64_t failure_said_ms; /* likewise, that reading fails */
+    bool cleared;             /* nobody has an inbox any more */
 };
 
 struct sw_history;

@@ -213,7 +213,6 @@ static void on_look(void *context, struct sw_history_read *look)
     }
     switch (look->outcome) {
     case SW_READ_DONE:
-        history->all->told = false;
         judge(history, look);
         return;
     case SW_READ_AWAY:
