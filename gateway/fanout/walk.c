@@ -47,19 +47,18 @@ static void walk_init(struct walk *walk, struct sw_tape *tape, bool alone, bool 
     uint32_t frame = tape->turn.frame;
     for (struct sw_block *block = tape->turn.block; block; block = block->next) {
         if (frame < block->frames) {
-            if (walk->count == SW_FLUSH_PIECES) {
-                fits = false;
-                break;
-            }
+            kept = kept || sw_block_may_be_kept(block);
+            gap = gap || block->gap;
+            walk->unknown = walk->unknown || sw_block_is_unknown(block);
+            fits = fits && walk->count < SW_FLUSH_PIECES;
+        }
+        if (frame < block->frames && fits) {
             uint32_t start = sw_block_start(block, frame);
             walk->iov[walk->count].iov_base = sw_block_data(block) + start;
             walk->iov[walk->count].iov_len = block->bytes - start;
             walk->pieces[walk->count] =
                 (struct sw_piece){.frame = frame, .frames = block->frames - frame, .block = block};
             walk->count++;
-            gap = gap || block->gap;
-            kept = kept || sw_block_may_be_kept(block);
-            walk->unknown = walk->unknown || sw_block_is_unknown(block);
         }
         frame = 0;
     }

@@ -330,6 +330,33 @@ static void outage_has_no_offsets(void **state)
     rig_deinit(&rig);
 }
 
+/* Blocks with offsets and without take turns, so that it has more of them than one write takes. */
+static void outage_is_told_however_long_its_turn(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct rig_topic topic;
+    rig_one(&rig, &topic, 5);
+    rig_start(&topic, 0, NULL);
+    rig_miss(&topic, 1, 0, SW_SHED_FEED);
+    rig_drain(&rig, 0); /* it asks for what its worker missed, and waits */
+    assert_string_equal(rig_asked(&rig), "0 ");
+    for (unsigned i = 0; i < SW_FLUSH_PIECES; i++) {
+        rig_publish(&topic, 1);
+        rig_append(&rig, topic.tape, SW_SLICE("plain"));
+    }
+    rig_gap(&rig, topic.tape, 0, SW_SHED_FEED);
+    rig_publish(&topic, 1);
+    rig_turn(&rig);
+    rig_answer(&topic, 0);
+    rig_drain(&rig, 0);
+    rig_answer(&topic, 1);
+    const char *text = rig_take(&rig, 0);
+    assert_non_null(strstr(text, "dropped t 0 feed|m6@6|"));
+    assert_non_null(strstr(text, "|m71@71"));
+    rig_deinit(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -346,6 +373,7 @@ int main(void)
         cmocka_unit_test(what_is_gone_has_the_mark_s_reason),
         cmocka_unit_test(asking_does_not_make_it_smaller),
         cmocka_unit_test(outage_has_no_offsets),
+        cmocka_unit_test(outage_is_told_however_long_its_turn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
