@@ -81,7 +81,8 @@ static void resolve_plain(const struct sw_tape *tape, const struct sw_claim *cla
                           struct sw_start *start)
 {
     start->why = claim->kind == SW_CLAIM_FROM ? SW_WHY_NO_HISTORY : SW_WHY_NONE;
-    bool retained = tape->retain && tape->last && !tape->last->gap;
+    /* what is lost is said before the newcomer comes, and then stands on the tape behind it */
+    bool retained = tape->retain && tape->last && !tape->last->gap && !tape->lost;
     start->replay = claim->kind == SW_CLAIM_LAST && claim->last && retained;
 }
 
@@ -96,7 +97,7 @@ bool sw_tape_resolve(struct sw_fanout *fanout, struct sw_tape *tape, struct sw_m
     }
     bool known = true;
     start->after = history->top;
-    if (claim->kind == SW_CLAIM_FROM && (manner.mode == SW_MODE_LATEST || manner.pace)) {
+    if (claim->kind == SW_CLAIM_FROM && !sw_manner_resumes(manner)) {
         start->why = SW_WHY_MODE;
     } else if (claim->kind == SW_CLAIM_FROM) {
         known = resolve_from(fanout, tape, claim, start);

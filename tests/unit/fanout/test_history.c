@@ -255,19 +255,26 @@ static void last_of_an_empty_history_is_nothing(void **state)
     rig_deinit(&rig);
 }
 
+/* A topic `r` that retains "kept". */
+static struct sw_tape *retaining(struct rig *rig)
+{
+    struct sw_tape *tape = sw_tape_create(&rig->fanout, 0, SW_SLICE("r"), false);
+    struct sw_message *message =
+        sw_message_create(SW_SLICE("r"), SW_SLICE(""), SW_SLICE("kept"), 0, sw_clock_ns());
+    struct sw_topic_state said = {.retained = message};
+    struct sw_list waiting;
+    sw_tape_state(&rig->fanout, tape, &said);
+    sw_message_unref(message);
+    sw_tape_joined(tape, &waiting);
+    return tape;
+}
+
 static void retained_message_comes_first(void **state)
 {
     (void)state;
     struct rig rig;
     rig_init(&rig, 3, 1u << 20);
-    struct sw_tape *tape = sw_tape_create(&rig.fanout, 0, SW_SLICE("r"), false);
-    struct sw_message *message =
-        sw_message_create(SW_SLICE("r"), SW_SLICE(""), SW_SLICE("kept"), 0, sw_clock_ns());
-    struct sw_topic_state said = {.retained = message};
-    struct sw_list waiting;
-    sw_tape_state(&rig.fanout, tape, &said);
-    sw_message_unref(message);
-    sw_tape_joined(tape, &waiting);
+    struct sw_tape *tape = retaining(&rig);
     struct sw_claim claim = rig_last(5);
     struct sw_start start;
     assert_true(sw_tape_resolve(&rig.fanout, tape, (struct sw_manner){0}, &claim, &start));
@@ -287,6 +294,28 @@ static void retained_message_comes_first(void **state)
     rig_send(&rig, tape, "last");
     assert_string_equal(rig_take(&rig, 2), "next|last");
     assert_int_equal(RIG_COUNT(&rig, due_total), RIG_COUNT(&rig, sent_total));
+    rig_deinit(&rig);
+}
+
+/* Behind an outage it may not be the last any more. */
+static void retained_message_goes_with_an_outage(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_init(&rig, 2, 1u << 20);
+    struct sw_tape *tape = retaining(&rig);
+    rig_open(&rig, 0, WIDE);
+    rig_open(&rig, 1, WIDE);
+    sw_hub_subscribe(&rig.fanout, tape, 0, 0, (struct sw_manner){0}, NULL);
+    rig_gap(&rig, tape, 0, SW_SHED_FEED);
+    struct sw_claim claim = rig_last(1);
+    struct sw_start start;
+    assert_true(sw_tape_resolve(&rig.fanout, tape, (struct sw_manner){0}, &claim, &start));
+    assert_int_equal(start.replay, 0); /* what is answered is what comes */
+    sw_hub_subscribe(&rig.fanout, tape, 1, 0, (struct sw_manner){0}, &start);
+    rig_send(&rig, tape, "next");
+    assert_string_equal(rig_take(&rig, 0), "dropped r 0 feed|next");
+    assert_string_equal(rig_take(&rig, 1), "next");
     rig_deinit(&rig);
 }
 
@@ -486,6 +515,7 @@ int main(void)
         cmocka_unit_test(last_gives_what_is_held),
         cmocka_unit_test(last_of_an_empty_history_is_nothing),
         cmocka_unit_test(retained_message_comes_first),
+        cmocka_unit_test(retained_message_goes_with_an_outage),
         cmocka_unit_test(new_name_is_told_to_all),
         cmocka_unit_test(new_name_is_told_before_a_run_is_read),
         cmocka_unit_test(fork_resets_who_has_seen_more),
