@@ -91,8 +91,12 @@ void sw_cursor_note_unknown(struct sw_cursor *cursor)
 }
 
 /* Is there one in what it has not read? */
-static bool passes_unknown(const struct sw_cursor *cursor)
+static bool passes_unknown(const struct sw_fanout *fanout, const struct sw_cursor *cursor)
 {
+    if (cursor->kind != SW_CURSOR_PLACE) {
+        return cursor->kind == SW_CURSOR_BOARD &&
+               sw_board_lacks(fanout->tapes[cursor->tape]->board, cursor->seq);
+    }
     uint32_t frame = cursor->frame;
     for (const struct sw_block *block = cursor->block; block; block = block->next) {
         if (frame < block->frames && sw_block_is_unknown(block)) {
@@ -115,9 +119,9 @@ void sw_cursor_to_bare(struct sw_fanout *fanout, struct sw_cursor *cursor)
         sw_cursor_behind(fanout, cursor, &owed);
         owed.behind = 0; /* it still is */
         sw_reader_settle(fanout, sw_reader(fanout, cursor->slot), owed);
-        if (passes_unknown(cursor)) {
-            sw_cursor_note_unknown(cursor);
-        }
+    }
+    if (passes_unknown(fanout, cursor)) {
+        sw_cursor_note_unknown(cursor);
     }
     sw_cursor_let_go(fanout, cursor);
     cursor->kind = SW_CURSOR_BARE;

@@ -79,6 +79,16 @@ const struct sw_board_entry *sw_board_next(const struct sw_board *board,
     return live_from(board, (uint32_t)(entry - board->entries) + 1);
 }
 
+bool sw_board_lacks(const struct sw_board *board, uint64_t seq)
+{
+    bool found = seq < board->fell_unknown;
+    const struct sw_board_entry *entry = sw_board_behind(board, seq);
+    for (; entry && !found; entry = sw_board_next(board, entry)) {
+        found = entry->unknown;
+    }
+    return found;
+}
+
 uint64_t sw_board_since_ms(const struct sw_tape *tape, uint64_t seq)
 {
     const struct sw_board_entry *entry = sw_board_behind(tape->board, seq);

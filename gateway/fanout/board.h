@@ -52,6 +52,8 @@ const struct sw_board_entry *sw_board_behind(const struct sw_board *board, uint6
 /* The next one, or NULL. */
 const struct sw_board_entry *sw_board_next(const struct sw_board *board,
                                            const struct sw_board_entry *entry);
+/* Did a gap mark without a count come behind `seq`? */
+bool sw_board_lacks(const struct sw_board *board, uint64_t seq);
 bool sw_board_sane(const struct sw_board *board);
 
 #endif

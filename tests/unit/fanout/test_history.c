@@ -395,6 +395,27 @@ static void fork_that_no_position_shows_resets_everybody(void **state)
     rig_deinit(&rig);
 }
 
+static void fork_hides_no_outage_from_who_is_paced(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct rig_topic topic;
+    rig_one(&rig, &topic, 5);
+    rig_start_as(&topic, 0, NULL, SW_MODE_LATEST, 1);
+    rig_publish(&topic, 1);
+    assert_string_equal(rig_take(&rig, 0), "m6@6");
+    rig_publish(&topic, 1);
+    rig_gap(&rig, topic.tape, 0, SW_SHED_FEED);
+    rig_publish(&topic, 1);
+    rig_turn(&rig); /* on the board, until the next tick */
+    assert_string_equal(rig_take(&rig, 0), "");
+    rig_fork(&topic, "Z", 7, 8, "z");
+    rig_turn(&rig);
+    rig_answer(&topic, 0);
+    assert_string_equal(rig_take(&rig, 0), "epoch Z:6|dropped t 0 feed|z7@7|z8@8");
+    rig_deinit(&rig);
+}
+
 static void fork_sheds_what_was_due(void **state)
 {
     (void)state;
@@ -520,6 +541,7 @@ int main(void)
         cmocka_unit_test(new_name_is_told_before_a_run_is_read),
         cmocka_unit_test(fork_resets_who_has_seen_more),
         cmocka_unit_test(fork_that_no_position_shows_resets_everybody),
+        cmocka_unit_test(fork_hides_no_outage_from_who_is_paced),
         cmocka_unit_test(fork_sheds_what_was_due),
         cmocka_unit_test(who_stands_before_the_fork_goes_on),
         cmocka_unit_test(longer_fork_owes_more),
