@@ -73,9 +73,22 @@ void sw_feed_begin(struct sw_session *session)
     session->feed = (uint8_t)(feed->number - feed->stale); /* of its end alone it hears nothing */
 }
 
+/* The numbers begin again: what was missed under those before is no outage's to come. */
+static void forget_outages(const struct sw_fanout *fanout)
+{
+    for (uint32_t id = 0; id < fanout->tapes_count; id++) {
+        if (fanout->tapes[id]) {
+            fanout->tapes[id]->outage = 0; /* no outage has an even number */
+        }
+    }
+}
+
 void sw_feed_change(struct sw_sessions *all, bool stale, uint64_t since_ms)
 {
     SW_ASSERT(stale != all->feed.stale);
+    if (stale && all->feed.number == 0) {
+        forget_outages(&all->fanout);
+    }
     all->feed = (struct sw_feed_news){.stale = stale,
                                       .number = (uint8_t)(all->feed.number + 1),
                                       .untold = all->fanout.slots_high,

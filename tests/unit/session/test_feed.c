@@ -166,6 +166,22 @@ static void many_outages_are_told_apart(void **state)
     }
 }
 
+/* Nor is one taken for another that has its number. */
+static void an_old_outage_is_none_of_now(void **state)
+{
+    struct world *world = *state;
+    reads(world, arrive(world), "a");
+    for (unsigned i = 0; i < 400; i++) {
+        lose(world);
+        told(world, "1 " STALE);
+        if (i == 0) {
+            miss(world, "a");
+        }
+        come_back(world);
+        told(world, i == 0 ? "1 " LIVE("true") : "1 " LIVE("false"));
+    }
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -177,6 +193,7 @@ int main(void)
         TEST(who_echoes_is_no_client_or_goes_hears_nothing),
         TEST(a_turn_tells_so_many_and_no_more),
         TEST(many_outages_are_told_apart),
+        TEST(an_old_outage_is_none_of_now),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
