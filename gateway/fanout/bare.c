@@ -18,7 +18,7 @@ static struct sw_stood stood_at(const struct sw_tape *tape, const struct sw_bloc
     return stood;
 }
 
-static struct sw_stood stood_walked(const struct sw_tape *tape)
+struct sw_stood sw_tape_stood(const struct sw_tape *tape)
 {
     struct sw_stood stood = {.position = tape->walked};
     if (tape->history) {
@@ -41,14 +41,7 @@ struct sw_stood sw_cursor_stood(const struct sw_fanout *fanout, const struct sw_
     case SW_CURSOR_END:
         break;
     }
-    return stood_walked(tape);
-}
-
-void sw_cursor_note_walked(const struct sw_fanout *fanout, struct sw_cursor *cursor)
-{
-    struct sw_stood stood = stood_walked(fanout->tapes[cursor->tape]);
-    cursor->offset = stood.offset;
-    cursor->epoch = stood.epoch;
+    return sw_tape_stood(tape);
 }
 
 bool sw_hub_position(struct sw_fanout *fanout, uint32_t slot, uint32_t index,
@@ -61,7 +54,7 @@ bool sw_hub_position(struct sw_fanout *fanout, uint32_t slot, uint32_t index,
         return false;
     }
     struct sw_cursor cursor = {0}; /* at TOP nothing is owed */
-    struct sw_stood stood = stood_walked(tape);
+    struct sw_stood stood = sw_tape_stood(tape);
     if (id) {
         cursor = sw_cursor_ahead(fanout, id);
         stood = sw_cursor_stood(fanout, &cursor);

@@ -445,22 +445,19 @@ void sw_board_take(struct sw_fanout *fanout, struct sw_cursor *cursor)
         block = block->next;
         frame = 0;
     }
-    uint64_t position = sw_block_position(block, frame);
     struct sw_stood stood = sw_cursor_stood(fanout, cursor);
     bool unread = frame < block->frames;
     if (!tape->board) {
         tape->board = create(tape->walked);
     }
     uint64_t seq;
-    if (unread && !has(tape->board, block, position)) {
+    if (unread && !has(tape->board, block, stood.position)) {
         reach_back(fanout, tape, block, frame);
         seq = tape->board->floor;
     } else {
-        seq = seq_before(tape->board, unread && sw_block_is_unknown(block), position);
+        seq = seq_before(tape->board, unread && sw_block_is_unknown(block), stood.position);
     }
-    sw_cursor_to_board(fanout, cursor, seq, position);
-    cursor->offset = stood.offset;
-    cursor->epoch = stood.epoch;
+    sw_cursor_to_board(fanout, cursor, seq, stood);
     sw_block_leave(fanout, held);
 }
 

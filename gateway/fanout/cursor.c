@@ -54,11 +54,10 @@ struct sw_cursor *sw_cursor_bare(struct sw_fanout *fanout, uint32_t slot, struct
 }
 
 struct sw_cursor *sw_cursor_board(struct sw_fanout *fanout, uint32_t slot, struct sw_tape *tape,
-                                  uint32_t place, uint64_t seq, uint64_t position)
+                                  uint32_t place, uint64_t seq)
 {
     struct sw_cursor *cursor = create(fanout, slot, tape, place);
-    sw_cursor_to_board(fanout, cursor, seq, position);
-    sw_cursor_note_walked(fanout, cursor);
+    sw_cursor_to_board(fanout, cursor, seq, sw_tape_stood(tape));
     return cursor;
 }
 
@@ -75,13 +74,15 @@ void sw_cursor_judge(struct sw_cursor *cursor, const struct sw_entry_hub *entry)
 }
 
 void sw_cursor_to_board(struct sw_fanout *fanout, struct sw_cursor *cursor, uint64_t seq,
-                        uint64_t position)
+                        struct sw_stood stood)
 {
     struct sw_tape *tape = fanout->tapes[cursor->tape];
     const struct sw_entry_hub *entry = &tape->hub[cursor->place];
     cursor->kind = SW_CURSOR_BOARD;
     cursor->seq = seq;
-    cursor->position = position;
+    cursor->position = stood.position;
+    cursor->offset = stood.offset;
+    cursor->epoch = stood.epoch;
     cursor->frame = 0;
     cursor->begun = false;
     cursor->told = (uint16_t)(sw_told_now(fanout) - SW_TOLD_STEPS);

@@ -47,17 +47,25 @@ void sw_reader_lose(struct sw_fanout *fanout, struct sw_reader *reader, unsigned
 
 /* ---- cursors (cursor.c) ---- */
 
+/* A place in a stream; offset and epoch with history only. */
+struct sw_stood {
+    uint64_t position;
+    uint64_t offset;
+    uint8_t epoch;
+};
+
 /* A new last cursor of the slot; its hub entry points to it. */
 struct sw_cursor *sw_cursor_place(struct sw_fanout *fanout, uint32_t slot, struct sw_tape *tape,
                                   uint32_t place, struct sw_block *block, uint32_t frame);
 /* With history: it has read up to that offset, and all without one. */
 struct sw_cursor *sw_cursor_bare(struct sw_fanout *fanout, uint32_t slot, struct sw_tape *tape,
                                  uint32_t place, uint64_t offset);
+/* It stands on its tape's board behind `seq`, where the tape was walked up to before this turn. */
 struct sw_cursor *sw_cursor_board(struct sw_fanout *fanout, uint32_t slot, struct sw_tape *tape,
-                                  uint32_t place, uint64_t seq, uint64_t position);
-/* It stands on its tape's board now; what it held is the caller's to leave. */
+                                  uint32_t place, uint64_t seq);
+/* It stands there now; what it held is the caller's to leave. */
 void sw_cursor_to_board(struct sw_fanout *fanout, struct sw_cursor *cursor, uint64_t seq,
-                        uint64_t position);
+                        struct sw_stood stood);
 /* Why it will pass what it passes next; what it has passed already must be told first. In a manner
  * that passes nothing it is still the former one's. */
 void sw_cursor_judge(struct sw_cursor *cursor, const struct sw_entry_hub *entry);
@@ -86,14 +94,9 @@ uint64_t sw_cursor_since_ms(struct sw_fanout *fanout, const struct sw_cursor *cu
 /* ---- cursors on a topic with history (bare.c) ---- */
 
 /* What it has been sent up to, whatever it stands on. */
-struct sw_stood {
-    uint64_t position;
-    uint64_t offset;
-    uint8_t epoch;
-};
 struct sw_stood sw_cursor_stood(const struct sw_fanout *fanout, const struct sw_cursor *cursor);
-/* It stands where its tape was walked up to before this turn; harmless without history. */
-void sw_cursor_note_walked(const struct sw_fanout *fanout, struct sw_cursor *cursor);
+/* The same of a reader at TOP. */
+struct sw_stood sw_tape_stood(const struct sw_tape *tape);
 /* It lets go of what it stands on, and will ask for what follows. */
 void sw_cursor_to_bare(struct sw_fanout *fanout, struct sw_cursor *cursor);
 /* A gap without a count that it will not meet any more: it is told of it, early. */

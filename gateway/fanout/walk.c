@@ -214,8 +214,7 @@ static void stand_again(struct sw_fanout *fanout, const struct walk *walk, struc
                         bool paced)
 {
     if (paced) {
-        sw_cursor_to_board(fanout, cursor, walk->board_seq, walk->tape->walked);
-        sw_cursor_note_walked(fanout, cursor);
+        sw_cursor_to_board(fanout, cursor, walk->board_seq, sw_tape_stood(walk->tape));
         return;
     }
     cursor->kind = SW_CURSOR_PLACE;
@@ -246,7 +245,7 @@ static void owe(struct sw_fanout *fanout, struct walk *walk, uint32_t place,
             sw_cursor_note_unknown(cursor);
         }
         if (!cursor) {
-            cursor = sw_cursor_board(fanout, slot, tape, place, walk->board_seq, tape->walked);
+            cursor = sw_cursor_board(fanout, slot, tape, place, walk->board_seq);
         }
     } else {
         cursor = place_before(fanout, walk, place);
