@@ -181,10 +181,7 @@ struct sw_untold sw_hub_unsubscribe(struct sw_fanout *fanout, uint32_t slot, uin
     if (index != last) {
         *subscription = reader->list[last];
         struct sw_entry_hub *entry = &fanout->tapes[subscription->tape]->hub[subscription->place];
-        entry->word = sw_entry_word(
-            index,
-            (struct sw_manner){.mode = sw_entry_mode(entry), .pace = (uint8_t)sw_entry_pace(entry)},
-            false);
+        entry->word = sw_entry_word(index, sw_entry_manner(entry), false);
     }
     if (last == 1) { /* what is left is the only one */
         struct sw_subscription *first = &reader->list[0];

@@ -51,6 +51,10 @@ static inline unsigned sw_entry_pace(const struct sw_entry_hub *entry)
 {
     return (entry->word & SW_ENTRY_PACE) >> 1;
 }
+static inline struct sw_manner sw_entry_manner(const struct sw_entry_hub *entry)
+{
+    return (struct sw_manner){.mode = sw_entry_mode(entry), .pace = (uint8_t)sw_entry_pace(entry)};
+}
 /* Can its client go on where it was, on a topic with history? */
 static inline bool sw_manner_resumes(struct sw_manner manner)
 {
@@ -58,7 +62,7 @@ static inline bool sw_manner_resumes(struct sw_manner manner)
 }
 static inline bool sw_entry_resumes(const struct sw_entry_hub *entry)
 {
-    return sw_entry_mode(entry) != SW_MODE_LATEST && !sw_entry_pace(entry);
+    return sw_manner_resumes(sw_entry_manner(entry));
 }
 static inline uint32_t sw_entry_word(uint32_t index, struct sw_manner manner, bool solo)
 {
@@ -146,12 +150,17 @@ struct sw_tape {
     char name[];
 };
 
-/* Does anybody wait for the bus's answer? */
-static inline bool sw_tape_awaited(const struct sw_tape *tape)
+/* Who waits for the bus's answer; NULL: nobody can. */
+static inline struct sw_list *sw_tape_waiting(struct sw_tape *tape)
 {
-    const struct sw_list *waiting = tape->state == SW_TAPE_JOINING ? &tape->turn.waiting
-                                    : tape->history                ? &tape->history->waiting
-                                                                   : NULL;
+    if (tape->state == SW_TAPE_JOINING) {
+        return &tape->turn.waiting;
+    }
+    return tape->history ? &tape->history->waiting : NULL;
+}
+static inline bool sw_tape_awaited(struct sw_tape *tape)
+{
+    const struct sw_list *waiting = sw_tape_waiting(tape);
     return waiting && !sw_list_empty(waiting);
 }
 

@@ -40,7 +40,6 @@ static void request_destroy(struct sw_request *request)
 void sw_pending_add(struct sw_session *session, struct sw_request **request, uint64_t id,
                     struct sw_tape *tape, const struct sw_want *want)
 {
-    bool joined = tape->state == SW_TAPE_JOINED;
     if (!*request) {
         *request = request_create(session, id);
     }
@@ -52,7 +51,7 @@ void sw_pending_add(struct sw_session *session, struct sw_request **request, uin
     sw_list_init(&pending->of_request);
     sw_list_init(&pending->of_tape);
     sw_list_push(&(*request)->pending, &pending->of_request);
-    sw_list_push(joined ? &tape->history->waiting : &tape->turn.waiting, &pending->of_tape);
+    sw_list_push(sw_tape_waiting(tape), &pending->of_tape);
 }
 
 void sw_request_start(struct sw_request *request)
@@ -118,7 +117,7 @@ void sw_pending_joined(struct sw_tape *tape)
     sw_tape_joined(tape, &waiting);
     begin_each(&waiting);
     while ((link = sw_list_pop(&waiting))) {
-        sw_list_push(&tape->history->waiting, link);
+        sw_list_push(sw_tape_waiting(tape), link);
     }
 }
 
@@ -132,9 +131,8 @@ void sw_pending_look(struct sw_tape *tape)
 void sw_pending_refused(struct sw_tape *tape, enum sw_error error)
 {
     while (sw_tape_awaited(tape)) {
-        bool joined = tape->state == SW_TAPE_JOINED;
-        const struct sw_list *waiting = joined ? &tape->history->waiting : &tape->turn.waiting;
-        refuse(SW_CONTAINER_OF(sw_list_first(waiting), struct sw_pending, of_tape), error, NULL, 0);
+        struct sw_list *link = sw_list_first(sw_tape_waiting(tape));
+        refuse(SW_CONTAINER_OF(link, struct sw_pending, of_tape), error, NULL, 0);
     }
 }
 
