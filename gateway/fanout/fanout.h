@@ -267,6 +267,7 @@ struct sw_untold {
     uint64_t from; /* some of these have offsets, `from` to `to` under `epoch`; 0: none has */
     uint64_t to;
     struct sw_epoch epoch;
+    bool reset; /* its stream became another one, of which it was at `to` under `epoch` */
     uint32_t passed;
     enum sw_shed passed_reason;
     bool unknown; /* some of it has no count: then `slow` says nothing */

@@ -121,10 +121,11 @@ static struct sw_untold forget(struct sw_fanout *fanout, const struct sw_tape *t
     const struct sw_cursor *cursor = &fanout->cursors[entry->cursor];
     untold.slow = cursor->gap;
     untold.slow_reason = (enum sw_shed)cursor->gap_reason;
-    if (cursor->span) {
+    untold.reset = cursor->reset;
+    if (cursor->span || cursor->reset) {
         struct sw_stood stood = sw_cursor_stood(fanout, cursor);
         untold.epoch = sw_history_name(tape, stood.epoch);
-        untold.from = stood.offset - cursor->span + 1;
+        untold.from = cursor->span ? stood.offset - cursor->span + 1 : 0;
         untold.to = stood.offset;
     }
     untold.unknown = cursor->gap_unknown;

@@ -19,10 +19,9 @@ void sw_tape_release(struct sw_sessions *all, struct sw_tape *tape)
     sw_tape_destroy(&all->fanout, tape);
 }
 
-/* A gap that the subscription has not been told of yet; nothing of it can be told later. */
-static void say_dropped(struct sw_session *session, const struct sw_tape *tape, struct sw_push push)
+/* What the subscription has not been told of yet; nothing of it can be told later. */
+static void say_push(struct sw_session *session, const struct sw_tape *tape, struct sw_push push)
 {
-    push.kind = SW_PUSH_DROPPED;
     push.name = sw_tape_name(tape);
     push.pattern = tape->pattern;
     const struct sw_encoding *encoding = &session->all->fanout.encodings[tape->encoding];
@@ -38,19 +37,27 @@ static void say_untold(struct sw_session *session, const struct sw_tape *tape,
                        const struct sw_untold *untold)
 {
     if (untold->slow || untold->unknown) {
-        say_dropped(session, tape,
-                    (struct sw_push){.count = untold->unknown ? 0 : untold->slow,
-                                     .epoch = untold->epoch,
-                                     .from = untold->from,
-                                     .to = untold->to,
-                                     .reason = untold->slow_reason});
+        say_push(session, tape,
+                 (struct sw_push){.kind = SW_PUSH_DROPPED,
+                                  .count = untold->unknown ? 0 : untold->slow,
+                                  .epoch = untold->epoch,
+                                  .from = untold->from,
+                                  .to = untold->to,
+                                  .reason = untold->slow_reason});
     }
     if (untold->passed) {
-        say_dropped(session, tape,
-                    (struct sw_push){.count = untold->passed, .reason = untold->passed_reason});
+        say_push(session, tape,
+                 (struct sw_push){.kind = SW_PUSH_DROPPED,
+                                  .count = untold->passed,
+                                  .reason = untold->passed_reason});
+    }
+    if (untold->reset) {
+        say_push(
+            session, tape,
+            (struct sw_push){.kind = SW_PUSH_RESET, .epoch = untold->epoch, .offset = untold->to});
     }
     if (untold->feed) {
-        say_dropped(session, tape, (struct sw_push){.reason = SW_SHED_FEED});
+        say_push(session, tape, (struct sw_push){.kind = SW_PUSH_DROPPED, .reason = SW_SHED_FEED});
     }
 }
 

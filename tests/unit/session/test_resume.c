@@ -620,6 +620,21 @@ static void a_state_from_before_the_join_is_none(void **state_)
     assert_non_null(strstr(hears(world, 0), "\"resumed\":true,\"replay\":0}"));
 }
 
+/* Its position may be one of the new stream too, and would be resumed over what it never saw. */
+static void who_leaves_in_the_turn_of_a_reset_hears_of_it(void **state_)
+{
+    struct world *world = *state_;
+    say(world, 0, "{\"type\":\"subscribe\",\"id\":1,\"topic\":\"a\"}");
+    state(world, "a", "Qx7:41", true, 0);
+    (void)hears(world, 0);
+    state(world, "a", "Zz1:30", false, 0);
+    say(world, 0, "{\"type\":\"unsubscribe\",\"id\":2,\"topic\":\"a\"}");
+    assert_string_equal(hears(world, 0),
+                        "\n< {\"type\":\"reset\",\"topic\":\"a\",\"epoch\":\"Zz1\",\"offset\":30}"
+                        "\n> {\"type\":\"unsubscribed\",\"id\":2,\"topics\":[\"a\"]}");
+    assert_asked("join a; leave a");
+}
+
 static void an_epoch_that_is_not_drawn_is_0(void **state_)
 {
     struct world *world = *state_;
@@ -659,6 +674,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(waits_for_history_count_as_subscriptions, setup, teardown),
         cmocka_unit_test_setup_teardown(a_refused_topic_ends_every_wait, setup, teardown),
         cmocka_unit_test_setup_teardown(a_state_from_before_the_join_is_none, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_leaves_in_the_turn_of_a_reset_hears_of_it, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(an_epoch_that_is_not_drawn_is_0, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
