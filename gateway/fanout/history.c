@@ -14,6 +14,7 @@ void sw_history_destroy(struct sw_fanout *fanout, struct sw_tape *tape)
     sw_runs_forget(fanout, tape);
     sw_free(history->runs);
     sw_free(history->asked);
+    sw_free(history->names);
     sw_free(history);
     tape->history = NULL;
 }
@@ -45,17 +46,23 @@ enum sw_shed sw_history_reason(const struct sw_tape *tape, uint64_t offset, uint
 
 /* ---- names ---- */
 
-/* The stream is called so from now on. */
-static void rename_to(struct sw_tape_history *history, const struct sw_epoch *name)
+/* The stream is of that lineage from now on, under a new number. */
+static void rename_to(struct sw_tape_history *history, const struct sw_lineage *lineage)
 {
-    history->epoch++;
-    history->names[history->epoch % SW_TAPE_NAMES] = *name;
+    if (!history->names) {
+        history->names = sw_zalloc(SW_TAPE_NAMES * sizeof(*history->names));
+    }
+    history->names[history->epoch++ % SW_TAPE_NAMES] = history->lineage.epoch;
+    history->lineage = *lineage;
 }
 
 struct sw_epoch sw_history_name(const struct sw_tape *tape, uint8_t epoch)
 {
     const struct sw_tape_history *history = tape->history;
     uint8_t age = (uint8_t)(history->epoch - epoch);
+    if (age == 0) {
+        return history->lineage.epoch;
+    }
     return age < SW_TAPE_NAMES ? history->names[epoch % SW_TAPE_NAMES] : (struct sw_epoch){0};
 }
 
@@ -83,15 +90,14 @@ static void go_on(struct sw_fanout *fanout, struct sw_tape *tape,
                   const struct sw_topic_state *state)
 {
     struct sw_tape_history *history = tape->history;
-    bool renamed = !sw_epoch_equal(&history->lineage.epoch, &state->lineage.epoch);
-    history->lineage = state->lineage;
-    if (!renamed) {
+    if (sw_epoch_equal(&history->lineage.epoch, &state->lineage.epoch)) {
+        history->lineage = state->lineage;
         return;
     }
     if (tape->readers && !sw_fanout_faulty(SW_FAULT_NAME)) {
-        sw_tape_append_name(fanout, tape);
+        sw_tape_append_name(fanout, tape, &state->lineage.epoch);
     }
-    rename_to(history, &state->lineage.epoch);
+    rename_to(history, &state->lineage);
     if (tape->readers == 0) {
         history->walked_epoch = history->epoch;
     }
@@ -213,10 +219,9 @@ static void fork_off(struct sw_fanout *fanout, struct sw_tape *tape,
         history->marks[i] = (struct sw_tape_mark){0};
     }
     history->gone = 0;
-    history->lineage = state->lineage;
     history->top = state->top;
     history->walked = state->top;
-    rename_to(history, &state->lineage.epoch);
+    rename_to(history, &state->lineage);
     history->walked_epoch = history->epoch;
     for (uint32_t place = 0; place < tape->readers; place++) {
         judge(fanout, tape, place, old_top, renewed);
@@ -231,7 +236,6 @@ static void begin(struct sw_tape *tape, const struct sw_topic_state *state)
     struct sw_tape_history *history = sw_zalloc(sizeof(*history));
     sw_list_init(&history->waiting);
     history->lineage = state->lineage;
-    history->names[0] = state->lineage.epoch;
     history->top = state->top;
     history->walked = state->top;
     tape->history = history;

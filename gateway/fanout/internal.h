@@ -11,8 +11,9 @@
 
 /* The bus was away: said now, where somebody still has to hear it. */
 void sw_tape_tell_lost(struct sw_fanout *fanout, struct sw_tape *tape);
-/* The stream is called from here on as its lineage says. */
-void sw_tape_append_name(struct sw_fanout *fanout, struct sw_tape *tape);
+/* The stream is called so from here on; before its tape knows. */
+void sw_tape_append_name(struct sw_fanout *fanout, struct sw_tape *tape,
+                         const struct sw_epoch *name);
 /* The message that was the last before anybody read the tape, which retains it from now on. */
 void sw_tape_keep(struct sw_fanout *fanout, struct sw_tape *tape, const struct sw_message *message);
 

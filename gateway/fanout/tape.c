@@ -270,13 +270,14 @@ static void append_gap(struct sw_fanout *fanout, struct sw_tape *tape, const str
     tape->top += gap->count;
 }
 
-void sw_tape_append_name(struct sw_fanout *fanout, struct sw_tape *tape)
+void sw_tape_append_name(struct sw_fanout *fanout, struct sw_tape *tape,
+                         const struct sw_epoch *name)
 {
     struct sw_push push = {.kind = SW_PUSH_EPOCH,
                            .name = sw_tape_name(tape),
                            .pattern = tape->pattern,
                            .offset = tape->history->top,
-                           .epoch = tape->history->lineage.epoch};
+                           .epoch = *name};
     struct sw_block *block = append(fanout, tape, &push);
     block->gap = true;
     block->renames = true;

@@ -103,14 +103,14 @@ struct sw_tape_mark {
 struct sw_tape_history {
     struct sw_list waiting; /* session/pending, who waits for a run or a check */
     struct sw_lineage lineage;
-    uint64_t top;         /* offset of the newest message on the tape, or known to be gone */
-    uint64_t walked;      /* the one that readers at TOP have been told of */
-    uint64_t gone;        /* up to this offset nothing is kept any more */
-    uint32_t check;       /* the last one that was asked for */
-    uint32_t checked;     /* what is known rests on a look begun behind that one */
-    uint8_t epoch;        /* the number of the present name; wraps */
-    uint8_t walked_epoch; /* as `walked` */
-    struct sw_epoch names[SW_TAPE_NAMES]; /* by number */
+    uint64_t top;           /* offset of the newest message on the tape, or known to be gone */
+    uint64_t walked;        /* the one that readers at TOP have been told of */
+    uint64_t gone;          /* up to this offset nothing is kept any more */
+    uint32_t check;         /* the last one that was asked for */
+    uint32_t checked;       /* what is known rests on a look begun behind that one */
+    uint8_t epoch;          /* the number of the present name; wraps */
+    uint8_t walked_epoch;   /* as `walked` */
+    struct sw_epoch *names; /* former ones, by number; NULL: there were none */
     struct sw_tape_mark marks[SW_TAPE_MARKS];
     uint32_t marked;           /* marks so far */
     uint32_t bare;             /* readers that know only an offset */
