@@ -80,14 +80,8 @@ bool sw_piece_moves(const struct sw_fanout *fanout, const struct sw_piece *piece
 
 static void put(struct sw_fanout *fanout, struct sw_collecting *to, struct sw_slice frame)
 {
-    struct sw_block *block = sw_block_create(&fanout->pool, 0, frame.size, true);
-    uint64_t now_ms = sw_loop_now_ms(fanout->loop);
-    block->tape = UINT32_MAX; /* nobody's */
-    block->rule = 0;
-    block->gap = true; /* of no count */
-    block->born_ms = now_ms;
+    struct sw_block *block = sw_told_block(fanout, frame.size);
     memcpy(sw_block_data(block), frame.data, frame.size);
-    sw_block_add(block, frame.size, now_ms);
     sw_put(to, (struct sw_piece){.kind = SW_PIECE_BOOKMARK, .frames = 1, .block = block});
 }
 

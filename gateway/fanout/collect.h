@@ -38,7 +38,12 @@ static inline void sw_put(struct sw_collecting *to, struct sw_piece piece)
 uint32_t sw_frames_within(const struct sw_collecting *to, const struct sw_block *block,
                           uint32_t frame);
 
-/* ---- told.c: where there is room ---- */
+/* ---- told.c ---- */
+
+/* A block for one frame of that size that a reader alone is told, still to be written. */
+struct sw_block *sw_told_block(struct sw_fanout *fanout, size_t size);
+
+/* Where there is room: */
 
 /* What stands directly before the cursor: what is missing, and what its stream is by now. */
 void sw_put_pending(struct sw_fanout *fanout, struct sw_collecting *to, uint32_t id);

@@ -3,6 +3,17 @@
  * rendered when it is to be written, into a block that its piece owns until it has left. */
 #include "fanout/collect.h"
 
+struct sw_block *sw_told_block(struct sw_fanout *fanout, size_t size)
+{
+    struct sw_block *block = sw_block_create(&fanout->pool, 0, size, true);
+    uint64_t now_ms = sw_loop_now_ms(fanout->loop);
+    block->tape = UINT32_MAX; /* nobody's */
+    block->gap = true;        /* of no count: what it tells was counted when it was shed */
+    block->born_ms = now_ms;
+    sw_block_add(block, size, now_ms);
+    return block;
+}
+
 static void put_told(struct sw_fanout *fanout, struct sw_collecting *to, struct sw_piece piece,
                      const struct sw_push *push)
 {
@@ -10,14 +21,8 @@ static void put_told(struct sw_fanout *fanout, struct sw_collecting *to, struct 
     const struct sw_encoding *encoding = &fanout->encodings[tape->encoding];
     size_t text_size;
     size_t size = sw_encoding_size(encoding, push, &text_size);
-    uint64_t now_ms = sw_loop_now_ms(fanout->loop);
-    piece.block = sw_block_create(&fanout->pool, 0, size, true);
-    piece.block->tape = tape->id;
-    piece.block->rule = tape->rule;
-    piece.block->gap = true; /* of no count: what it tells was counted when it was shed */
-    piece.block->born_ms = now_ms;
+    piece.block = sw_told_block(fanout, size);
     sw_encoding_write(encoding, push, text_size, sw_block_data(piece.block));
-    sw_block_add(piece.block, size, now_ms);
     piece.frames = 1;
     sw_put(to, piece);
 }
