@@ -19,7 +19,7 @@ static void note_fallen(struct sw_fanout *fanout, struct sw_reader *reader,
     SW_LAW_ADD(fanout, fanout->tapes[cursor->tape], cursor->place, shed, count);
     cursor->gap += (uint32_t)count;
     cursor->gap_reason = SW_SHED_SLOW;
-    cursor->span += (uint32_t)(board->fell_offset - cursor->offset);
+    cursor->span += (uint32_t)sw_least(board->fell_offset - cursor->offset, count);
     cursor->offset = board->fell_offset;
     cursor->gap_unknown = cursor->gap_unknown || cursor->seq < board->fell_unknown;
     cursor->position = board->fell;

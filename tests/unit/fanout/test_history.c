@@ -319,6 +319,29 @@ static void retained_message_goes_with_an_outage(void **state)
     rig_deinit(&rig);
 }
 
+/* Of what fell off a board the first were told as paced: they are not missing as well. */
+static void range_of_what_fell_leaves_out_what_was_told(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct rig_topic topic;
+    char stem[16];
+    rig_one(&rig, &topic, 5);
+    rig_start_as(&topic, 0, NULL, SW_MODE_LATEST, 1);
+    rig_publish(&topic, 1);
+    assert_string_equal(rig_take(&rig, 0), "m6@6");
+    topic.stem = stem;
+    for (unsigned i = 0; i < SW_BOARD_ENTRIES + 6; i++) { /* a key each */
+        snprintf(stem, sizeof(stem), "%u:", i);
+        rig_publish(&topic, 1);
+    }
+    rig_turn(&rig);
+    rig.fanout.cursors[topic.tape->hub[0].cursor].passed = -2;
+    rig_live(&rig, 1100);
+    assert_non_null(strstr(rig_take(&rig, 0), "dropped t 4 slow E:9-12|6:13@13|"));
+    rig_deinit(&rig);
+}
+
 /* ---- names and forks ---- */
 
 static void new_name_is_told_to_all(void **state)
@@ -537,6 +560,7 @@ int main(void)
         cmocka_unit_test(last_of_an_empty_history_is_nothing),
         cmocka_unit_test(retained_message_comes_first),
         cmocka_unit_test(retained_message_goes_with_an_outage),
+        cmocka_unit_test(range_of_what_fell_leaves_out_what_was_told),
         cmocka_unit_test(new_name_is_told_to_all),
         cmocka_unit_test(new_name_is_told_before_a_run_is_read),
         cmocka_unit_test(fork_resets_who_has_seen_more),
