@@ -63,6 +63,10 @@ describe('as it is served', () => {
 });
 
 describe('on a gateway', () => {
+  test('without a scheme there is none to come to: it is told at once', () => {
+    for (const url of ['localhost:8000', 'file:///v1/ws']) assert.throws(() => new Spillway(url), { message: /http\(s\):\/\/ or ws\(s\):\/\// });
+  });
+
   test('subscribes, publishes and hears: topics, patterns, text, bytes; and says what is refused', async (t) => {
     const page = open(t, gateway);
     const frames = [];

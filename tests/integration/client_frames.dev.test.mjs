@@ -321,6 +321,21 @@ for (const [form, load] of Object.entries(forms)) {
         assert.equal(server.sockets.length, 2);
       });
 
+      test('however much it says meanwhile: the newest 1,000 are known again', async (t) => {
+        const { server, page, peer } = await served(t);
+        page.subscribe('logs');
+        await peer.serve();
+        peer.say(drain);
+        const next = await server.socket(1);
+        const { id } = await next.asked('subscribe');
+        const all = Array.from({ length: 1001 }, (_, n) => n);
+        peer.say(...all.map((n) => plain('logs', n)));
+        await page.received('logs', all);
+        next.say({ type: 'subscribed', id, subs: [{ topic: 'logs', recoverable: false }] });
+        next.say(plain('logs', 1), plain('logs', 1000), plain('logs', 0), plain('logs', 'new'));
+        await page.received('logs', [...all, 0, 'new']);
+      });
+
       test('is not left while it owes an answer', async (t) => {
         const { server, page, peer } = await served(t);
         const published = page.client.publish('chat', 1);

@@ -17,12 +17,13 @@ const BACK_OFF_MS = 500;
 const BACK_OFF_CAP_MS = 20000;
 // How long an answer may take, a connection, and a heartbeat beyond its time.
 const PATIENCE_MS = 10000;
-const OVERLAP_MS = 1000;
+// How long, in ms, and at how many messages what two links bring is looked at for what comes twice.
+const OVERLAP = 1000;
 const STREAM_TOPICS = 32;
 const REQUEST_TOPICS = 100;
 
-// After these codes the same client would only hear the same again.
-const isFinal = (code) => /^(100[23789]|4[5-9]..)$/.test(code);
+// Whether what broke on its way was published nobody knows.
+const BROKEN = { code: 'disconnected', retry: true, outcome: 'unknown' };
 
 // What the server calls an error, as an Error. Of its own the client has `closed` (by the page, or for good), `timeout` (no answer
 // in time), `disconnected` (before an answer), `cancelled` (by `unsubscribe`), and `connect` (no token, or none could be begun).
@@ -126,11 +127,8 @@ class Subscription {
   }
 }
 
-// One connection: what was asked on it, what it has said of itself, and since when it is silent.
-const createLink = (kind, heard) => ({ kind, heard, patience: PATIENCE_MS, asked: new Map(), pending: new Map(), overlap: new Set() });
-
 // A page cannot set headers: its token goes along as a second subprotocol.
-function openSocket(WebSocket, base, token, { hear, end }) {
+function openSocket({ WebSocket }, base, token, { hear, end }) {
   const url = new URL('ws', base).href.replace('http', 'ws');
   const socket = new WebSocket(url, ['spillway.v1.json', ...(token ? [`bearer.${token}`] : [])]);
   socket.onmessage = ({ data }) => hear(data);
@@ -144,7 +142,7 @@ function openSocket(WebSocket, base, token, { hear, end }) {
 
 // Server-Sent Events by `fetch`, since an EventSource sends no token. What is asked for stands in the URL; publishing is a request
 // of its own, whose answer is made a frame.
-function openStream(fetch, base, token, wishes, { hear, end }) {
+function openStream({ fetch }, base, token, wishes, { hear, end }) {
   const abort = new AbortController();
   const headers = token && { Authorization: `Bearer ${token}` };
   const ask = (url, options) => fetch(url, { ...options, headers, signal: abort.signal });
@@ -185,10 +183,8 @@ function openStream(fetch, base, token, wishes, { hear, end }) {
 
   if (wishes.length) read().catch(({ message }) => ({ reason: message })).then(end);
   return {
-    // Whether what broke on its way was published nobody knows.
     send(type, id, body) {
-      const error = { code: 'disconnected', retry: true, outcome: 'unknown' };
-      publish(type, id, body).catch(() => tell({ type: 'error', id, error }));
+      publish(type, id, body).catch(() => tell({ type: 'error', id, error: BROKEN }));
     },
     close: () => abort.abort(),
   };
@@ -225,9 +221,9 @@ export class Spillway {
   #outbox = [];
   #lastId = 1;
   #stale = false;
-  #timer = 0;
-  #due = 0;
-  #batch = 0;
+  #timer;
+  #due;
+  #batch;
   #ticker;
 
   // Options: `token` or `getToken`; `WebSocket` where there is none (Node before 22: that of npm ws), `null` for SSE alone; for
@@ -238,6 +234,8 @@ export class Spillway {
     this.#clock = options.clock ?? globalThis;
     this.#base = new URL(url, location?.href);
     this.#base.protocol = this.#base.protocol.replace('ws', 'http');
+    // `localhost:8000` is read as one of a scheme of that name.
+    if (!/^https?:/.test(this.#base)) throw new Error(`not http(s):// or ws(s)://: ${url}`);
     this.#base.pathname = this.#base.pathname.replace(/(\/v1\/(ws|sse))?\/?$/, '/v1/');
     // The deadlines of all requests and links. Compared with a clock, they survive throttled timers and a laptop that slept.
     this.#ticker = this.#clock.setInterval(() => this.#tick(), 1000);
@@ -353,7 +351,8 @@ export class Spillway {
 
   async #connect() {
     if (this.#next || this.state === 'closed') return;
-    const link = createLink(this.#kind(), this.#now());
+    // What was asked on it, what it has said of itself, and since when it is silent.
+    const link = { kind: this.#kind(), heard: this.#now(), patience: PATIENCE_MS, asked: new Map(), pending: new Map(), overlap: new Set() };
     this.#next = link;
     this.#links.add(link);
     if (!this.#current) this.#setState('connecting', { transport: link.kind });
@@ -367,10 +366,9 @@ export class Spillway {
   }
 
   #open(link, token) {
-    const { WebSocket, fetch } = this.#options;
     const on = { hear: (text) => this.#links.has(link) && this.#hear(link, text), end: (end) => this.#lost(link, Object.assign(end, link.closed)) };
     if (link.kind === 'ws') {
-      link.carrier = openSocket(WebSocket, this.#base, token, on);
+      link.carrier = openSocket(this.#options, this.#base, token, on);
       return;
     }
     const { join } = this.#differences(link);
@@ -378,7 +376,7 @@ export class Spillway {
       this.#refuse(sub, { code: 'too_many_topics', message: `SSE carries ${STREAM_TOPICS} topics` });
     }
     for (const sub of join) link.asked.set(sub.topic, sub);
-    link.carrier = openStream(fetch, this.#base, token, join.map(({ wish }) => wish), on);
+    link.carrier = openStream(this.#options, this.#base, token, join.map(({ wish }) => wish), on);
     if (!join.length) this.#welcome(link, { heartbeat_ms: Infinity });
   }
 
@@ -414,15 +412,14 @@ export class Spillway {
     this.#setState('open', { transport: link.kind, session, node, handover: !!before });
     if (link.feed || this.#stale) this.#feed(link.feed ?? { state: 'live', gap: false });
     if (link.drain) this.#drain(link.drain);
-    if (before) before.leaves = true;
-    this.#clock.setTimeout(() => link.overlap.clear(), OVERLAP_MS);
+    this.#clock.setTimeout(() => link.overlap.clear(), OVERLAP);
     this.#leave(before);
     for (const request of this.#outbox.splice(0)) this.#send(link, request);
     this.#sync();
   }
 
   #leave(link) {
-    if (link?.leaves && !link.pending.size) this.#end(link);
+    if (link && link !== this.#current && link !== this.#next && !link.pending.size) this.#end(link);
   }
 
   // The next link takes over when all that the current one brings has moved to it.
@@ -437,7 +434,7 @@ export class Spillway {
     this.#links.delete(link);
     link.carrier?.close();
     for (const { reject } of link.pending.values()) {
-      reject?.(failure({ code: 'disconnected', retry: true, outcome: 'unknown' }));
+      reject?.(failure(BROKEN));
     }
     link.pending.clear();
   }
@@ -448,7 +445,8 @@ export class Spillway {
     if (link === this.#current) this.#current = null;
     else if (link === this.#next) this.#next = null;
     else return;
-    if (isFinal(code)) {
+    // After these codes the same client would only hear the same again.
+    if (/^(100[23789]|4[5-9]..)$/.test(code)) {
       // Where another link still serves, it will be told the same if it is meant too.
       if (!this.#current) this.#close({ code, reason });
       return;
@@ -496,10 +494,7 @@ export class Spillway {
       }
       if (now - link.heard > link.patience) this.#lost(link, { reason: 'silence' });
     }
-    for (const request of this.#outbox.splice(0)) {
-      if (late(request)) request.reject(failure({ code: 'timeout', retry: true }));
-      else this.#outbox.push(request);
-    }
+    this.#outbox = this.#outbox.filter((request) => !late(request) || request.reject(failure({ code: 'timeout', retry: true })));
   }
 
   // --- subscriptions ---
@@ -623,8 +618,8 @@ export class Spillway {
         link.closed = frame;
         break;
       case 'feed':
-        link.feed = { state: frame.state, sinceMs: frame.since_ms, gap: frame.gap, topics: frame.topics };
-        if (counts) this.#feed(link.feed);
+        link.feed = frame;
+        if (counts) this.#feed(frame);
         break;
       case 'drain':
         link.drain = frame;
@@ -660,16 +655,19 @@ export class Spillway {
   }
 
   // Where no position tells, a message is known by its bytes: what came since the next link was opened, that one may bring again
-  // (a stream subscribes before it is heard), though not for long. A repetition that was meant falls into the gap that is told.
+  // (a stream subscribes before it is heard), though not for long, nor the oldest of many. A repetition that was meant falls into the
+  // gap that is told.
   #isAgain(link, frame) {
-    const next = this.#next;
-    if (next && link !== next) return !next.overlap.add(JSON.stringify(frame));
-    return link.overlap.size && link.overlap.delete(JSON.stringify(frame));
+    const next = this.#next ?? link;
+    const { overlap } = next;
+    if (link === next) return overlap.size && overlap.delete(JSON.stringify(frame));
+    const [oldest] = overlap.add(JSON.stringify(frame));
+    if (overlap.size > OVERLAP) overlap.delete(oldest);
   }
 
-  #feed(feed) {
-    this.#stale = feed.state === 'stale';
-    this.#emit('feed', feed);
+  #feed({ state, since_ms: sinceMs, gap, topics }) {
+    this.#stale = state === 'stale';
+    this.#emit('feed', { state, sinceMs, gap, topics });
   }
 
   // The node leaves: each client draws a moment of its own, so that they do not arrive elsewhere together.
