@@ -31,9 +31,9 @@ bool sw_place_start(struct sw_place *places, size_t count, const char *text)
 void sw_place_append_claim(const struct sw_place *place, const char *last, struct sw_buf *out)
 {
     if (place->positioned) {
-        sw_buf_printf(out, ",\"from\":{\"epoch\":\"%.*s\",\"offset\":%llu}",
-                      SW_SLICE_ARG(sw_epoch_text(&place->position.epoch)),
-                      (unsigned long long)place->position.offset);
+        sw_buf_append_slice(out, SW_SLICE(",\"from\":{"));
+        sw_position_write_members(out, &place->position);
+        sw_buf_append_byte(out, '}');
     } else if (last) {
         sw_buf_printf(out, ",\"last\":%s", last);
     }

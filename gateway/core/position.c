@@ -63,6 +63,13 @@ void sw_position_write(struct sw_buf *out, const struct sw_position *position)
                   (unsigned long long)position->offset);
 }
 
+void sw_position_write_members(struct sw_buf *out, const struct sw_position *position)
+{
+    sw_buf_printf(out, "\"epoch\":\"%.*s\",\"offset\":%llu",
+                  SW_SLICE_ARG(sw_epoch_text(&position->epoch)),
+                  (unsigned long long)position->offset);
+}
+
 bool sw_lineage_parse_ends(struct sw_lineage *lineage, struct sw_slice text)
 {
     lineage->count = 0;

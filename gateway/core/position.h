@@ -46,6 +46,8 @@ bool sw_epoch_equal(const struct sw_epoch *a, const struct sw_epoch *b);
 /* "Qx7:44"; "0:0" is the beginning of any epoch. False: none; *position is then zero. */
 bool sw_position_parse(struct sw_slice text, struct sw_position *position);
 void sw_position_write(struct sw_buf *out, const struct sw_position *position);
+/* The same as members of an object: "epoch":"Qx7","offset":44 */
+void sw_position_write_members(struct sw_buf *out, const struct sw_position *position);
 
 /* "<epoch>=<last> <epoch>=<last> " as the meta hash keeps it, oldest first, into `ends`; the oldest
  * above SW_LINEAGE_ENDS are left out. False: not of that form. */

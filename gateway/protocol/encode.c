@@ -274,9 +274,8 @@ static void append_id(struct sw_buf *out, uint64_t id)
 
 static void append_position(struct sw_buf *out, const struct sw_position *position)
 {
-    sw_buf_printf(out, ",\"epoch\":\"%.*s\",\"offset\":%llu",
-                  SW_SLICE_ARG(sw_epoch_text(&position->epoch)),
-                  (unsigned long long)position->offset);
+    sw_buf_append_byte(out, ',');
+    sw_position_write_members(out, position);
 }
 
 void sw_encode_welcome(struct sw_buf *out, const struct sw_welcome *welcome)

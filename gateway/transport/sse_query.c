@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "transport/sse_query.h"
 
-#include "common/json.h"
-#include "common/utf8.h"
 #include "transport/ws_query.h"
 
 #define TEXT2(x) #x
@@ -11,14 +9,13 @@
 /* The URL's own; an empty one is none. */
 static bool read_from(struct sw_slice query, struct sw_sse_cursor *cursor)
 {
-    struct sw_slice name;
-    struct sw_slice value = {0};
-    while (sw_query_next(&query, &name, &value) && !sw_slice_equal(name, SW_SLICE("from"))) {
-        value.size = 0;
+    struct sw_slice value;
+    if (!sw_ws_query_find(query, SW_SLICE("from"), &value) || value.size == 0) {
+        return true;
     }
     struct sw_buf text = {0};
-    bool good = value.size == 0 || (sw_percent_decode(&text, value, true) &&
-                                    sw_sse_cursor_parse(sw_buf_slice(&text), cursor));
+    bool good =
+        sw_percent_decode(&text, value, true) && sw_sse_cursor_parse(sw_buf_slice(&text), cursor);
     sw_buf_deinit(&text);
     return good;
 }
@@ -36,50 +33,30 @@ static bool read_cursor(struct sw_slice query, struct sw_slice last_event_id,
     return true;
 }
 
-static void append_topic(struct sw_buf *text, struct sw_slice value)
-{
-    struct sw_buf topic = {0};
-    if (!sw_percent_decode(&topic, value, true) || !sw_utf8_valid(topic.data, topic.size)) {
-        sw_buf_clear(&topic);
-    }
-    sw_json_append_string(text, sw_slice(sw_buf_text(&topic), topic.size));
-    sw_buf_deinit(&topic);
-}
-
-static void append_from(struct sw_buf *text, const struct sw_position *position)
-{
-    struct sw_slice epoch = sw_epoch_text(&position->epoch);
-    sw_buf_printf(text, ",\"from\":{\"epoch\":\"%.*s\",\"offset\":%llu}", SW_SLICE_ARG(epoch),
-                  (unsigned long long)position->offset);
-}
-
 static void append_subs(struct sw_slice query, const struct sw_sse_cursor *cursor,
-                        struct sw_buf *text)
+                        struct sw_buf *subs)
 {
     struct sw_buf wish = {0};
-    struct sw_buf last = {0};
+    struct sw_buf fresh = {0}; /* ... of topics that go on from nowhere */
     struct sw_slice name;
     struct sw_slice value;
-    unsigned count = 0;
+    const struct sw_sse_field *field = cursor->fields;
     sw_ws_query_wish(query, &wish);
-    sw_ws_query_number(query, "last", &last); /* for topics that go on from nowhere */
+    sw_buf_append_slice(&fresh, sw_buf_slice(&wish));
+    sw_ws_query_number(query, "last", &fresh);
     while (sw_query_next(&query, &name, &value)) {
-        if (!sw_slice_equal(name, SW_SLICE("topic"))) {
-            continue;
+        struct sw_buf topic = {0};
+        if (sw_slice_equal(name, SW_SLICE("topic"))) {
+            sw_ws_query_topic(value, &topic);
+            sw_ws_query_entry(subs, sw_slice(sw_buf_text(&topic), topic.size),
+                              field->known ? &wish : &fresh,
+                              field->known ? &field->position : NULL);
+            field++;
         }
-        sw_buf_append_slice(text, count ? SW_SLICE(",{\"topic\":") : SW_SLICE("{\"topic\":"));
-        append_topic(text, value);
-        sw_buf_append_slice(text, sw_buf_slice(&wish));
-        if (cursor->fields[count].known) {
-            append_from(text, &cursor->fields[count].position);
-        } else {
-            sw_buf_append_slice(text, sw_buf_slice(&last));
-        }
-        sw_buf_append_byte(text, '}');
-        count++;
+        sw_buf_deinit(&topic);
     }
     sw_buf_deinit(&wish);
-    sw_buf_deinit(&last);
+    sw_buf_deinit(&fresh);
 }
 
 enum sw_error sw_sse_query_subscribe(struct sw_slice query, struct sw_slice last_event_id,
@@ -99,8 +76,9 @@ enum sw_error sw_sse_query_subscribe(struct sw_slice query, struct sw_slice last
         *why = "\"from\" is a position or - for each topic in the URL's order, as in Qx7:44,-";
         return SW_ERROR_BAD_REQUEST;
     }
-    sw_buf_append_slice(text, SW_SLICE("{\"type\":\"subscribe\",\"subs\":["));
-    append_subs(query, cursor, text);
-    sw_buf_append_slice(text, SW_SLICE("]}"));
+    struct sw_buf subs = {0};
+    append_subs(query, cursor, &subs);
+    sw_ws_query_close(&subs, text);
+    sw_buf_deinit(&subs);
     return SW_ERROR_NONE;
 }

@@ -6,7 +6,6 @@
 #include "common/map.h"
 #include "common/mem.h"
 #include "common/utf8.h"
-#include "core/position.h"
 
 #define MODE_BYTES 16 /* no mode has a longer name: what is left of one is unknown, too */
 
@@ -19,6 +18,17 @@ unsigned sw_ws_query_count(struct sw_slice query, struct sw_slice wanted)
         count += sw_slice_equal(name, wanted);
     }
     return count;
+}
+
+bool sw_ws_query_find(struct sw_slice query, struct sw_slice wanted, struct sw_slice *value)
+{
+    struct sw_slice name;
+    while (sw_query_next(&query, &name, value)) {
+        if (sw_slice_equal(name, wanted)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* What the URL asks for beside topics, looked for once: a stranger may send thousands of each. */
@@ -72,26 +82,25 @@ static const char *read_froms(struct sw_slice query, struct asked *asked)
     return why;
 }
 
-bool sw_ws_query_take(struct sw_slice query, struct sw_slice wanted, struct sw_buf *text)
+/* Appends the first value of a parameter, decoded; nothing of one that cannot be. False: there is
+ * none. */
+static bool take_parameter(struct sw_slice query, struct sw_slice wanted, struct sw_buf *text)
 {
-    struct sw_slice name;
     struct sw_slice value;
-    while (sw_query_next(&query, &name, &value)) {
-        if (sw_slice_equal(name, wanted)) {
-            if (!sw_percent_decode(text, value, true)) {
-                sw_buf_clear(text);
-            }
-            return true;
-        }
+    if (!sw_ws_query_find(query, wanted, &value)) {
+        return false;
     }
-    return false;
+    if (!sw_percent_decode(text, value, true)) {
+        sw_buf_clear(text);
+    }
+    return true;
 }
 
 void sw_ws_query_number(struct sw_slice query, const char *name, struct sw_buf *members)
 {
     struct sw_buf text = {0};
     uint64_t number = 0; /* what is none is as wrong as this */
-    if (sw_ws_query_take(query, sw_slice_of(name), &text)) {
+    if (take_parameter(query, sw_slice_of(name), &text)) {
         (void)sw_slice_to_u64(sw_buf_slice(&text), UINT32_MAX, &number);
         sw_buf_printf(members, ",\"%s\":%llu", name, (unsigned long long)number);
     }
@@ -101,7 +110,7 @@ void sw_ws_query_number(struct sw_slice query, const char *name, struct sw_buf *
 void sw_ws_query_wish(struct sw_slice query, struct sw_buf *members)
 {
     struct sw_buf text = {0};
-    if (sw_ws_query_take(query, SW_SLICE("mode"), &text)) {
+    if (take_parameter(query, SW_SLICE("mode"), &text)) {
         size_t size = text.size < MODE_BYTES ? text.size : MODE_BYTES;
         sw_buf_append_slice(members, SW_SLICE(",\"mode\":"));
         sw_json_append_string(members, sw_slice(sw_buf_text(&text), size));
@@ -110,17 +119,32 @@ void sw_ws_query_wish(struct sw_slice query, struct sw_buf *members)
     sw_ws_query_number(query, "max_hz", members);
 }
 
-static void append_sub(struct sw_buf *out, struct asked *asked, struct sw_slice topic)
+void sw_ws_query_topic(struct sw_slice value, struct sw_buf *topic)
 {
-    const struct sw_position *from = sw_map_remove(&asked->from, topic);
-    sw_buf_append_slice(out, out->size ? SW_SLICE(",{\"topic\":") : SW_SLICE("{\"topic\":"));
-    sw_json_append_string(out, topic);
-    sw_buf_append_slice(out, sw_buf_slice(&asked->wish));
-    if (from) {
-        sw_buf_printf(out, ",\"from\":{\"epoch\":\"%.*s\",\"offset\":%llu}",
-                      SW_SLICE_ARG(sw_epoch_text(&from->epoch)), (unsigned long long)from->offset);
+    if (!sw_percent_decode(topic, value, true) || !sw_utf8_valid(topic->data, topic->size)) {
+        sw_buf_clear(topic);
     }
-    sw_buf_append_byte(out, '}');
+}
+
+void sw_ws_query_entry(struct sw_buf *subs, struct sw_slice topic, const struct sw_buf *members,
+                       const struct sw_position *from)
+{
+    sw_buf_append_slice(subs, subs->size ? SW_SLICE(",{\"topic\":") : SW_SLICE("{\"topic\":"));
+    sw_json_append_string(subs, topic);
+    sw_buf_append_slice(subs, sw_buf_slice(members));
+    if (from) {
+        sw_buf_append_slice(subs, SW_SLICE(",\"from\":{"));
+        sw_position_write_members(subs, from);
+        sw_buf_append_byte(subs, '}');
+    }
+    sw_buf_append_byte(subs, '}');
+}
+
+void sw_ws_query_close(const struct sw_buf *subs, struct sw_buf *text)
+{
+    sw_buf_append_slice(text, SW_SLICE("{\"type\":\"subscribe\",\"subs\":["));
+    sw_buf_append_slice(text, sw_buf_slice(subs));
+    sw_buf_append_slice(text, SW_SLICE("]}"));
 }
 
 static void append_subs(struct sw_slice query, struct asked *asked, struct sw_buf *subs)
@@ -128,14 +152,13 @@ static void append_subs(struct sw_slice query, struct asked *asked, struct sw_bu
     struct sw_slice name;
     struct sw_slice value;
     while (sw_query_next(&query, &name, &value)) {
-        struct sw_buf topic = {0};
+        struct sw_buf text = {0};
         if (sw_slice_equal(name, SW_SLICE("topic"))) {
-            if (!sw_percent_decode(&topic, value, true) || !sw_utf8_valid(topic.data, topic.size)) {
-                sw_buf_clear(&topic);
-            }
-            append_sub(subs, asked, sw_slice(sw_buf_text(&topic), topic.size));
+            sw_ws_query_topic(value, &text);
+            struct sw_slice topic = sw_slice(sw_buf_text(&text), text.size);
+            sw_ws_query_entry(subs, topic, &asked->wish, sw_map_remove(&asked->from, topic));
         }
-        sw_buf_deinit(&topic);
+        sw_buf_deinit(&text);
     }
 }
 
@@ -161,9 +184,7 @@ const char *sw_ws_query_subscribe(struct sw_slice query, struct sw_buf *text)
     struct sw_buf subs = {0};
     const char *why = collect_subs(query, &subs);
     if (!why && subs.size) {
-        sw_buf_append_slice(text, SW_SLICE("{\"type\":\"subscribe\",\"subs\":["));
-        sw_buf_append_slice(text, sw_buf_slice(&subs));
-        sw_buf_append_slice(text, SW_SLICE("]}"));
+        sw_ws_query_close(&subs, text);
     }
     sw_buf_deinit(&subs);
     return why;

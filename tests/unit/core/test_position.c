@@ -26,6 +26,16 @@ static void positions_are_read_and_written(void **state)
     }
 }
 
+static void positions_are_written_as_members(void **state)
+{
+    (void)state;
+    struct sw_position parsed = position("Qx7:44");
+    struct sw_buf text = {0};
+    sw_position_write_members(&text, &parsed);
+    assert_string_equal(sw_buf_text(&text), "\"epoch\":\"Qx7\",\"offset\":44");
+    sw_buf_deinit(&text);
+}
+
 static void what_is_no_position_is_refused(void **state)
 {
     (void)state;
@@ -101,6 +111,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(positions_are_read_and_written),
+        cmocka_unit_test(positions_are_written_as_members),
         cmocka_unit_test(what_is_no_position_is_refused),
         cmocka_unit_test(former_names_hold_up_to_their_ends),
         cmocka_unit_test(only_the_newest_sixteen_names_are_kept),
