@@ -24,6 +24,13 @@ static inline struct sw_random unit_seeded(uint64_t seed)
     return (struct sw_random){.state = seed};
 }
 
+/* A number out of the environment; 0 where it does not ask for one. */
+static inline uint64_t unit_asked(const char *name)
+{
+    const char *text = getenv(name);
+    return text ? strtoull(text, NULL, 10) : 0;
+}
+
 /* The caller frees it. */
 static inline char *unit_exact_copy(const char *data, size_t size)
 {

@@ -434,13 +434,6 @@ static void operation(struct model *model)
     }
 }
 
-/* 0 where the environment does not ask for more. */
-static uint64_t asked(const char *name)
-{
-    const char *text = getenv(name);
-    return text ? strtoull(text, NULL, 10) : 0;
-}
-
 static void run(uint64_t seed, uint64_t operations, bool secure, bool closes,
                 uint32_t max_queued_bytes)
 {
@@ -475,8 +468,8 @@ static void run(uint64_t seed, uint64_t operations, bool secure, bool closes,
 /* SPILLWAY_OPS runs longer, with another seed from SPILLWAY_SEED. */
 static void run_asked(uint64_t seed, bool secure, bool closes, uint32_t max_queued_bytes)
 {
-    uint64_t operations = asked("SPILLWAY_OPS");
-    uint64_t other = asked("SPILLWAY_SEED");
+    uint64_t operations = unit_asked("SPILLWAY_OPS");
+    uint64_t other = unit_asked("SPILLWAY_SEED");
     run(other ? other : seed, operations ? operations : 100000, secure, closes, max_queued_bytes);
 }
 

@@ -3,10 +3,9 @@
  * message stands at each offset under each name of the stream, that nothing comes twice or is left
  * out untold, and that everything there is has arrived when nothing moves any more. The test is the
  * bus: it answers what is asked for late, and keeps only the newest messages. */
+#include "faults.h"
 #include "rig_clock.h"
 #include "rig_history.h"
-
-#include <sys/wait.h>
 
 #define SLOTS   8
 #define OFFSETS 6000
@@ -592,18 +591,11 @@ static void run(uint64_t seed, uint64_t operations, bool secure)
     sw_free(model);
 }
 
-/* 0 where the environment does not ask for more. */
-static uint64_t asked(const char *name)
-{
-    const char *text = getenv(name);
-    return text ? strtoull(text, NULL, 10) : 0;
-}
-
 /* SPILLWAY_OPS makes more runs, with other seeds from SPILLWAY_SEED. */
 static void runs(uint64_t seed, bool secure)
 {
-    uint64_t count = asked("SPILLWAY_OPS");
-    uint64_t other = asked("SPILLWAY_SEED");
+    uint64_t count = unit_asked("SPILLWAY_OPS");
+    uint64_t other = unit_asked("SPILLWAY_SEED");
     seed = other ? other : seed;
     for (uint64_t i = 0; i < (count ? count : 12); i++) {
         run(seed + i, 3000, secure);
@@ -623,42 +615,21 @@ static void clients_over_tls_see_what_they_must(void **state)
 }
 
 #ifdef SW_FAULTS
-#define FAULT "SPILLWAY_TEST_FAULT"
-
 static void clients_while_something_goes_wrong(void **state)
 {
     (void)state;
     for (uint64_t seed = 1; seed <= 8; seed++) {
-        sw_fanout_fault = (struct sw_fanout_fault){.kind = (enum sw_fault)asked(FAULT), .after = 3};
+        sw_fanout_fault = (struct sw_fanout_fault){.kind = fault_asked(), .after = 3};
         run(2 * seed, 3000, false); /* without outages: all counts are exact */
     }
-}
-
-/* How this program ends where that goes wrong once. */
-static int status_of(enum sw_fault fault)
-{
-    char number[16];
-    snprintf(number, sizeof(number), "%d", (int)fault);
-    pid_t child = fork();
-    if (child == 0) {
-        int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
-        dup2(nowhere, STDOUT_FILENO);
-        dup2(nowhere, STDERR_FILENO);
-        setenv(FAULT, number, 1);
-        execl("/proc/self/exe", "test_fanout_model_history", (char *)NULL);
-        _exit(127);
-    }
-    int status = 0;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    return status;
 }
 
 static void one_thing_that_goes_wrong_is_seen(void **state)
 {
     (void)state;
-    assert_int_equal(status_of(SW_FAULT_NONE), 0);
+    assert_int_equal(fault_status(SW_FAULT_NONE), 0);
     for (unsigned fault = SW_FAULT_WALK; fault <= SW_FAULT_JUDGE; fault++) {
-        assert_int_not_equal(status_of((enum sw_fault)fault), 0); /* by the law or the model */
+        assert_int_not_equal(fault_status((enum sw_fault)fault), 0); /* by the law or the model */
     }
 }
 #endif
@@ -666,10 +637,7 @@ static void one_thing_that_goes_wrong_is_seen(void **state)
 int main(void)
 {
 #ifdef SW_FAULTS
-    if (getenv(FAULT)) {
-        const struct CMUnitTest faulty[] = {cmocka_unit_test(clients_while_something_goes_wrong)};
-        _exit(cmocka_run_group_tests(faulty, NULL, NULL)); /* what a failure leaves is no leak */
-    }
+    fault_run(clients_while_something_goes_wrong);
 #endif
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(clients_see_what_they_must),

@@ -3,10 +3,10 @@
  * a list of frames, a subscription what its client has read and been told. Received + told is what
  * was published, exactly; where all is promised, what is told stands exactly where it is missing;
  * what was conflated has a newer one of its key. The clock is the test's. */
+#include "faults.h"
 #include "model_modes.h"
 
 #include <signal.h>
-#include <sys/wait.h>
 
 /* ---- what is published ---- */
 
@@ -395,13 +395,6 @@ static void operation(struct model *model)
     }
 }
 
-/* 0 where the environment does not ask for more. */
-static uint64_t asked(const char *name)
-{
-    const char *text = getenv(name);
-    return text ? strtoull(text, NULL, 10) : 0;
-}
-
 static void print_run(const struct model *model)
 {
     const struct rig *rig = &model->rig;
@@ -448,10 +441,10 @@ static void run(uint64_t seed, uint64_t operations, const struct flavour *flavou
 /* SPILLWAY_LONG: 10 million operations in all; SPILLWAY_OPS and SPILLWAY_SEED: these. */
 static void run_asked(uint64_t seed, const struct flavour *flavour)
 {
-    uint64_t operations = asked("SPILLWAY_OPS");
-    uint64_t other = asked("SPILLWAY_SEED");
+    uint64_t operations = unit_asked("SPILLWAY_OPS");
+    uint64_t other = unit_asked("SPILLWAY_SEED");
     if (operations == 0) {
-        operations = asked("SPILLWAY_LONG") ? 2500000 : 100000;
+        operations = unit_asked("SPILLWAY_LONG") ? 2500000 : 100000;
     }
     run(other ? other : seed, operations, flavour);
 }
@@ -504,53 +497,29 @@ static void readers_over_tls_of_every_mode_that_come_and_go_get_what_the_model_s
 
 /* ---- can they fail? ---- */
 
-#define FAULT "SPILLWAY_FAULT"
-
 #ifdef SW_FAULTS
 static void readers_while_something_goes_wrong(void **state)
 {
     (void)state;
-    sw_fanout_fault = (struct sw_fanout_fault){.kind = (enum sw_fault)asked(FAULT), .after = 20};
+    sw_fanout_fault = (struct sw_fanout_fault){.kind = fault_asked(), .after = 20};
     run(35, 20000, &(struct flavour){.marks = small_marks});
-}
-
-/* How this program ends where that goes wrong once. */
-static int status_of(enum sw_fault fault)
-{
-    char number[16];
-    snprintf(number, sizeof(number), "%d", (int)fault);
-    pid_t child = fork();
-    if (child == 0) {
-        int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
-        dup2(nowhere, STDOUT_FILENO);
-        dup2(nowhere, STDERR_FILENO);
-        setenv(FAULT, number, 1);
-        execl("/proc/self/exe", "test_fanout_model_modes", (char *)NULL);
-        _exit(127);
-    }
-    int status = 0;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    return status;
 }
 
 static void one_frame_too_few_is_seen_by_the_law_or_the_model(void **state)
 {
     (void)state;
-    assert_int_equal(status_of(SW_FAULT_NONE), 0);
-    assert_int_equal(WTERMSIG(status_of(SW_FAULT_WALK)), SIGABRT);
-    assert_int_equal(WTERMSIG(status_of(SW_FAULT_FLUSH)), SIGABRT);
-    assert_int_equal(WEXITSTATUS(status_of(SW_FAULT_SENT)), 1);
-    assert_int_equal(WEXITSTATUS(status_of(SW_FAULT_TOLD)), 1);
+    assert_int_equal(fault_status(SW_FAULT_NONE), 0);
+    assert_int_equal(WTERMSIG(fault_status(SW_FAULT_WALK)), SIGABRT);
+    assert_int_equal(WTERMSIG(fault_status(SW_FAULT_FLUSH)), SIGABRT);
+    assert_int_equal(WEXITSTATUS(fault_status(SW_FAULT_SENT)), 1);
+    assert_int_equal(WEXITSTATUS(fault_status(SW_FAULT_TOLD)), 1);
 }
 #endif
 
 int main(void)
 {
 #ifdef SW_FAULTS
-    if (getenv(FAULT)) {
-        const struct CMUnitTest faulty[] = {cmocka_unit_test(readers_while_something_goes_wrong)};
-        _exit(cmocka_run_group_tests(faulty, NULL, NULL)); /* what a failure leaves is no leak */
-    }
+    fault_run(readers_while_something_goes_wrong);
 #endif
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(readers_in_mode_all_miss_only_what_they_are_told_there),

@@ -12,6 +12,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define LINE "\n> %.*s"
+#include "lines.h"
+
 /* ---- the bus: "join a", "leave a", "ask a 0", "check a 1" ---- */
 
 static struct sw_buf asked;
@@ -98,34 +101,6 @@ struct world {
     struct sw_buf heard;
 };
 
-static void line(struct sw_session *session, struct sw_slice text)
-{
-    sw_buf_printf(&session->lane, "\n> %.*s", SW_SLICE_ARG(text));
-}
-
-static void ping(struct sw_session *session)
-{
-    line(session, SW_SLICE("ping"));
-}
-
-static void close_frame(struct sw_session *session, uint16_t code, struct sw_slice words)
-{
-    sw_buf_printf(&session->lane, "\n> close %u %.*s", code, SW_SLICE_ARG(words));
-}
-
-static void resume(struct sw_session *session)
-{
-    sw_conn_read(&session->conn, true);
-}
-
-static const struct sw_transport transport = {.name = "test",
-                                              .open = SW_CONNECTION_WS_OPEN,
-                                              .closing = SW_CONNECTION_WS_CLOSING,
-                                              .frame = line,
-                                              .ping = ping,
-                                              .close = close_frame,
-                                              .resume = resume};
-
 static size_t head_size(size_t size)
 {
     (void)size;
@@ -145,25 +120,6 @@ static struct sw_slice frame_text(struct sw_slice frame)
 
 static const struct sw_framing framing = {
     .name = "test", .head_size = head_size, .write_head = write_head, .text = frame_text};
-
-static void on_read(struct sw_conn *conn, const char *data, size_t size)
-{
-    (void)conn, (void)data, (void)size;
-}
-
-static void on_end(struct sw_conn *conn, int status)
-{
-    (void)status;
-    sw_session_lost(sw_session_of(conn));
-}
-
-static void on_closed(struct sw_conn *conn)
-{
-    sw_session_closed(sw_session_of(conn));
-}
-
-static const struct sw_conn_events events = {
-    .on_read = on_read, .on_end = on_end, .on_closed = on_closed};
 
 static void on_turn(void *owner)
 {

@@ -11,6 +11,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define LINE "> %.*s\n"
+#include "lines.h"
+
 struct world {
     struct sw_rules rules;
     struct sw_loop *loop;
@@ -26,35 +29,7 @@ struct world {
     struct sw_buf heard;
 };
 
-/* ---- the transport and the encoding ---- */
-
-static void line(struct sw_session *session, struct sw_slice text)
-{
-    sw_buf_printf(&session->lane, "> %.*s\n", SW_SLICE_ARG(text));
-}
-
-static void ping(struct sw_session *session)
-{
-    line(session, SW_SLICE("ping"));
-}
-
-static void close_frame(struct sw_session *session, uint16_t code, struct sw_slice words)
-{
-    sw_buf_printf(&session->lane, "> close %u %.*s\n", code, SW_SLICE_ARG(words));
-}
-
-static void resume(struct sw_session *session)
-{
-    sw_conn_read(&session->conn, true);
-}
-
-static const struct sw_transport transport = {.name = "test",
-                                              .open = SW_CONNECTION_WS_OPEN,
-                                              .closing = SW_CONNECTION_WS_CLOSING,
-                                              .frame = line,
-                                              .ping = ping,
-                                              .close = close_frame,
-                                              .resume = resume};
+/* ---- the encoding ---- */
 
 static size_t no_head(size_t size)
 {
@@ -70,25 +45,6 @@ static char *write_no_head(void *context, size_t size, char *out)
 
 static const struct sw_framing framing = {
     .name = "test", .head_size = no_head, .write_head = write_no_head};
-
-static void on_read(struct sw_conn *conn, const char *data, size_t size)
-{
-    (void)conn, (void)data, (void)size;
-}
-
-static void on_end(struct sw_conn *conn, int status)
-{
-    (void)status;
-    sw_session_lost(sw_session_of(conn));
-}
-
-static void on_closed(struct sw_conn *conn)
-{
-    sw_session_closed(sw_session_of(conn));
-}
-
-static const struct sw_conn_events events = {
-    .on_read = on_read, .on_end = on_end, .on_closed = on_closed};
 
 /* ---- the worker ---- */
 

@@ -405,12 +405,6 @@ static void on_abort(int number)
     (void)!write(STDERR_FILENO, line, (size_t)n);
 }
 
-static uint64_t setting(const char *name)
-{
-    const char *text = getenv(name);
-    return text ? strtoull(text, NULL, 10) : 0;
-}
-
 struct total {
     uint64_t runs;
     uint64_t steps;
@@ -424,7 +418,7 @@ static void run_once(uint64_t seed, bool lossless, struct total *total)
 {
     static struct world world;
     struct sw_random random = {.state = seed * 2 + lossless};
-    bool tell = setting("SPILLWAY_TELL");
+    bool tell = unit_asked("SPILLWAY_TELL");
     chance = (struct sw_random){.state = seed ^ 0x5bd1e995};
     current = seed;
     world_init(&world, seed, lossless);
@@ -450,9 +444,9 @@ static void run_once(uint64_t seed, bool lossless, struct total *total)
 static void runs(bool lossless)
 {
     struct total total = {0};
-    uint64_t one = setting("SPILLWAY_SEED");
-    uint64_t steps = setting("SPILLWAY_STEPS");
-    if (!steps && setting("SPILLWAY_LONG")) {
+    uint64_t one = unit_asked("SPILLWAY_SEED");
+    uint64_t steps = unit_asked("SPILLWAY_STEPS");
+    if (!steps && unit_asked("SPILLWAY_LONG")) {
         steps = LONG_STEPS;
     }
     struct timespec began;
