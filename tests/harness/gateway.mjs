@@ -179,6 +179,9 @@ export class Gateway {
     );
     return seen;
   }
+  busUp() {
+    return this.counted((metrics) => metrics.sum('spillway_bus_up') === 1, 'the bus up');
+  }
 
   // Resident bytes of the process.
   rss() {

@@ -25,7 +25,7 @@ const three = (start) => Promise.all(THREE.map(start));
 async function fleet(t, Kind, args = []) {
   const redis = await Redis.start(t);
   const nodes = await three(() => Gateway.start(t, ['--bus', redis.url, ...Kind.listen(), ...args]));
-  for (const node of nodes) await node.counted((metrics) => metrics.sum('spillway_bus_up') === 1, 'the bus up');
+  for (const node of nodes) await node.busUp();
   return { redis, nodes, balancer: await Kind.start(t, nodes) };
 }
 
@@ -345,7 +345,7 @@ for (const Kind of [Nginx, Haproxy]) {
     const redis = await Redis.start(t);
     const listen = ['--listen', '127.0.0.1:0,tls,proxy', '--trusted-proxy', '127.0.0.1', ...certificate.flags];
     const nodes = await three(() => Gateway.start(t, ['--bus', redis.url, ...listen]));
-    for (const node of nodes) await node.counted((metrics) => metrics.sum('spillway_bus_up') === 1, 'the bus up');
+    for (const node of nodes) await node.busUp();
     const balancer = await Kind.start(t, nodes, { passthrough: true, ca: certificate.ca });
     const list = await clients(t, balancer, 6);
     assert.deepEqual(await spread(nodes), [2, 2, 2]);

@@ -41,7 +41,7 @@ async function fleet(t, config) {
   const nodes = [];
   for (let count = 0; count < 2; count++) {
     const node = await Gateway.start(t, ['--bus', server.url, '--workers', '2', '--unsubscribe-delay-ms', '100'], { config });
-    await node.counted((metrics) => metrics.sum('spillway_bus_up') === 1, 'the bus up');
+    await node.busUp();
     nodes.push(node);
   }
   return { server, nodes };

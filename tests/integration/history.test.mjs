@@ -76,7 +76,7 @@ for (const [name, flags] of Object.entries(SETTINGS)) {
     let url;
     before(async () => {
       gateway = await Gateway.start(scope, [...(await flags(scope)), '--client-publish'], { config: { topics: RULES } });
-      await gateway.counted((metrics) => metrics.sum('spillway_bus_up') === 1, 'the bus up');
+      await gateway.busUp();
       url = gateway.listen[1] ? `wss://${gateway.listen[1]}/v1/ws` : gateway.url;
     });
     const connect = (t) => Client.connect(t, url, { rejectUnauthorized: false });
@@ -349,7 +349,7 @@ describe('what Redis holds', () => {
     server = await Redis.start(scope);
     redis = await server.client(scope);
     nodes = await Promise.all([0, 1].map(() => Gateway.start(scope, ['--bus', server.url], { config: { topics: RULES } })));
-    for (const node of nodes) await node.counted((metrics) => metrics.sum('spillway_bus_up') === 1, 'the bus up');
+    for (const node of nodes) await node.busUp();
   });
 
   test('a position of one node is good on the other', async (t) => {
@@ -499,7 +499,7 @@ describe('what Redis holds', () => {
     await refused(await Client.connect(t, nodes[0].url), { topic: 'h.large', from: { ...position, epoch: 'x' } }, 'internal');
     await nodes[0].log(({ event, why }) => event === 'redis_history_refused' && /left out for 60 s/.test(why));
     await nodes[0].log(({ event }) => event === 'bus_down');
-    await nodes[0].counted((metrics) => metrics.sum('spillway_bus_up') === 1, 'the bus up');
+    await nodes[0].busUp();
     await refused(await Client.connect(t, nodes[0].url), 'h.large', 'internal');
     await publish(nodes[0], 'h.beside', 1, 1);
     await reader.received('h.beside', 1);

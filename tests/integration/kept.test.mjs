@@ -22,7 +22,7 @@ for (const bus of ['memory', 'redis']) {
     before(async () => {
       const args = bus === 'redis' ? ['--bus', (await Redis.start(scope)).url] : [];
       gateway = await Gateway.start(scope, [...args, '--client-publish'], { config: { topics: RULES } });
-      await gateway.counted((metrics) => metrics.sum('spillway_bus_up') === 1, 'the bus up');
+      await gateway.busUp();
     });
 
     const post = (topic, body, headers) => gateway.post(`/v1/topics/${topic}`, body, { headers });

@@ -26,7 +26,7 @@ describe('two nodes on one Redis', () => {
     nodes = await Promise.all(
       [0, 1].map(() => Gateway.start(scope, ['--bus', server.url, '--workers', '2', '--unsubscribe-delay-ms', '200'])),
     );
-    for (const node of nodes) await node.counted((metrics) => metrics.sum('spillway_bus_up') === 1, 'the bus up');
+    for (const node of nodes) await node.busUp();
   });
 
   // One client on each node, subscribed alike.

@@ -75,7 +75,7 @@ test(`${RETURNING} clients return at once with as many positions: the stream is 
 
   // A node that has never heard of the topic.
   const gateway = await Gateway.start(t, ['--bus', redis.url, '--ping-ms', '300000'], { config });
-  await gateway.counted((metrics) => metrics.sum('spillway_bus_up') === 1, 'the bus up');
+  await gateway.busUp();
   const live = await Live.start(t, gateway);
   const before = await readsOf(backend);
   const began = performance.now();

@@ -169,7 +169,7 @@ test('who may not read a topic any more is told so while it waits for its histor
   const server = await Redis.start(t);
   const guests = await Guests.start(t, ['--bus', server.url], { config: { topics: RULES } });
   const { gateway } = guests;
-  await gateway.counted((metrics) => metrics.sum('spillway_bus_up') === 1, 'the bus up');
+  await gateway.busUp();
   await publish(gateway, 'h.pay', 1, 300);
   const reader = await guests.connect(t, guests.token('bob', { sub: ['h.>'] }));
   await reader.subscribe('h.pay'); // the tape is joined
@@ -189,7 +189,7 @@ describe('a Redis that says nothing', () => {
   test('a position waits for it, may be cancelled, and is told to come back after five seconds', async (t) => {
     const server = await Redis.start(t);
     const gateway = await start(t, ['--bus', server.url]);
-    await gateway.counted((metrics) => metrics.sum('spillway_bus_up') === 1, 'the bus up');
+    await gateway.busUp();
     const last = await publish(gateway, 'h.mute', 1, 300);
     const client = await Client.connect(t, gateway.url);
     await client.subscribe('h.mute'); // the tape is joined, so only its history is to be asked for
@@ -216,14 +216,14 @@ describe('a Redis that comes back', () => {
   test('with nothing: who was there is reset, and who comes with an old position hears that it is of another epoch', async (t) => {
     const server = await Redis.start(t);
     const gateway = await start(t, ['--bus', server.url]);
-    await gateway.counted((metrics) => metrics.sum('spillway_bus_up') === 1, 'the bus up');
+    await gateway.busUp();
     const client = await Client.connect(t, gateway.url);
     await client.subscribe('h.empty');
     const before = await publish(gateway, 'h.empty', 1, 40);
     await client.received('h.empty', 40);
     await server.kill();
     await server.start();
-    await gateway.counted((metrics) => metrics.sum('spillway_bus_up') === 1, 'the bus up');
+    await gateway.busUp();
     const reset = await client.next('reset');
     assert.equal(reset.offset, 0);
     const after = await publish(gateway, 'h.empty', 1, 1);
@@ -237,14 +237,14 @@ describe('a Redis that comes back', () => {
   test('with all it had: who was there hears the new name, misses nothing, and old positions are good', async (t) => {
     const server = await Redis.start(t, ['--appendonly', 'yes', '--appendfsync', 'always']);
     const gateway = await start(t, ['--bus', server.url]);
-    await gateway.counted((metrics) => metrics.sum('spillway_bus_up') === 1, 'the bus up');
+    await gateway.busUp();
     const client = await Client.connect(t, gateway.url);
     await client.subscribe('h.kept');
     const before = await publish(gateway, 'h.kept', 1, 40);
     await client.received('h.kept', 40);
     await server.kill();
     await server.start();
-    await gateway.counted((metrics) => metrics.sum('spillway_bus_up') === 1, 'the bus up');
+    await gateway.busUp();
     const after = await publish(gateway, 'h.kept', 41, 60);
     assert.notEqual(after.epoch, before.epoch);
     await until(() => client.messages('h.kept').length === 60, 5000, 'what came after');

@@ -21,7 +21,7 @@ for (const bus of ['memory', 'redis']) {
     before(async () => {
       const args = bus === 'redis' ? ['--bus', (await Redis.start(scope)).url] : [];
       gateway = await Gateway.start(scope, [...args, '--workers', '2'], { config: { topics: RULES } });
-      await gateway.counted((metrics) => metrics.sum('spillway_bus_up') === 1, 'the bus up');
+      await gateway.busUp();
     });
     // Somebody reads the topic, so that the node hears what is published to it.
     const reader = async (t, topic) => {
@@ -96,7 +96,7 @@ describe('a cold topic whose last message Redis holds under a key', () => {
     const server = await Redis.start(scope);
     redis = await server.client(scope);
     gateway = await Gateway.start(scope, ['--bus', server.url], { config: { topics: RULES } });
-    await gateway.counted((metrics) => metrics.sum('spillway_bus_up') === 1, 'the bus up');
+    await gateway.busUp();
   });
   const last = async (t, topic) => {
     const client = await Client.connect(t, gateway.url);
@@ -130,7 +130,7 @@ describe('a cold topic whose last message Redis holds under a key', () => {
     assert.deepEqual(await last(t, 'r.keyed.e'), [0]);
     await gateway.log(({ event, why }) => event === 'redis_value_refused' && /left out for 60 s/.test(why));
     await gateway.log(({ event }) => event === 'bus_down');
-    await gateway.counted((metrics) => metrics.sum('spillway_bus_up') === 1, 'the bus up');
+    await gateway.busUp();
     const client = await Client.connect(t, gateway.url);
     await client.subscribe({ topic: 'r.keyed.e', last: 1 });
     await gateway.publish('r.keyed.e', '1');

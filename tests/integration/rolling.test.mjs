@@ -41,7 +41,7 @@ async function fleet(t, Kind, delayMs) {
   const args = ['--bus', redis.url, '--drain-delay-ms', `${delayMs}`, '--drain-ms', `${DRAIN_MS}`];
   const start = async (port, adminPort) => {
     const node = await Gateway.start(t, [...args, ...Kind.listen(port), '--admin-listen', `127.0.0.1:${adminPort}`]);
-    await node.counted((metrics) => metrics.sum('spillway_bus_up') === 1, 'the bus up');
+    await node.busUp();
     node.name = await nameOf(node);
     return node;
   };

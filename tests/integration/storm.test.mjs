@@ -80,7 +80,7 @@ test('a storm on several workers, published to Redis and over HTTP', async (t) =
   const server = await Redis.start(t, ['--client-output-buffer-limit', 'pubsub 0 0 0']);
   const workers = 2 + (SEED % 2);
   const gateway = await Gateway.start(t, ['--bus', server.url, '--workers', String(workers)], { config: { topics: RULES } });
-  await gateway.counted((metrics) => metrics.sum('spillway_bus_up') === 1, 'the bus up');
+  await gateway.busUp();
   const doors = [overRedis(await server.client(t)), overHttp(t, gateway)];
   let turn = 0;
   // One after the other, since between two doors there is no order.

@@ -50,7 +50,7 @@ async function again(t, { redis, history }) {
   history.client = await redis.client(t);
 }
 
-const up = (nodes) => Promise.all(nodes.map((node) => node.counted((metrics) => metrics.sum('spillway_bus_up') === 1, 'the bus up')));
+const up = (nodes) => Promise.all(nodes.map((node) => node.busUp()));
 const down = (nodes) => Promise.all(nodes.map((node) => node.counted((metrics) => metrics.sum('spillway_bus_up') === 0, 'the loss seen')));
 
 async function assertExact({ history, keepers }, truth) {
