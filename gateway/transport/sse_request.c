@@ -8,6 +8,7 @@
 #include "transport/sse.h"
 #include "transport/sse_codec.h"
 #include "transport/sse_query.h"
+#include "transport/ws_query.h"
 
 #define TYPE "text/event-stream"
 /* X-Accel-Buffering: nginx passes events on as they come, whatever else it is told. */
@@ -41,7 +42,8 @@ static bool is_granted(const struct sw_grant *grant, struct sw_slice query, char
     bool granted = false;
     while (!granted && sw_query_next(&query, &name, &value)) {
         struct sw_buf topic = {0};
-        if (sw_slice_equal(name, SW_SLICE("topic")) && sw_percent_decode(&topic, value, true)) {
+        if (sw_slice_equal(name, SW_SLICE("topic"))) {
+            sw_ws_query_topic(value, &topic);
             struct sw_slice text = sw_buf_slice(&topic);
             granted = sw_topic_kind(text, separator, NULL) == SW_TOPIC_BAD ||
                       sw_grant_may_subscribe(grant, text, separator);

@@ -327,6 +327,15 @@ describe('tokens', () => {
     assert.equal((await events.next('msg')).topic, 'mine');
   });
 
+  test('say nothing of what is no topic: that is told in its own entry', async (t) => {
+    const token = guests.token('ann', { sub: ['a.*'] });
+    for (const bad of ['a..b', '%zz', '%ff']) {
+      const events = await EventStream.open(t, guests.gateway.port, `topic=${bad}`, bearer(token));
+      const { subs } = await events.next('subscribed');
+      assert.deepEqual(subs.map(({ error }) => error?.code), ['bad_topic']);
+    }
+  });
+
   test('that are missing, bad, expired or of no use are refused for good', async () => {
     assert.deepEqual(await refusal('topic=a'), [401, 'unauthorized', false]);
     assert.deepEqual(await refusal('topic=a', bearer('bad')), [401, 'unauthorized', false]);

@@ -293,9 +293,9 @@ export class Spillway {
   // Goes on with a new token: this one, or what `getToken` gives, which is asked by itself when the old one is about to end.
   async refresh(token) {
     if (token) this.#options.token = token;
+    if (this.#current?.kind === 'sse') return this.#connect();
     token ??= await this.#token();
-    if (this.#current?.kind === 'sse') this.#connect();
-    else await this.#ask('refresh', `,"token":${JSON.stringify(token)}`);
+    await this.#ask('refresh', `,"token":${JSON.stringify(token)}`);
   }
 
   close() {
