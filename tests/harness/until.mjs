@@ -5,6 +5,10 @@
 
 import { patience } from './setting.mjs';
 
+// Deadlines are written for a machine that does nothing else; they end only what has failed already, so one that is shared is given
+// more.
+const deadline = (ms) => 2 * patience(ms);
+
 export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 // Settles as `promise` does, or fails after `ms` with the words of `what` (a string, or a function asked only then).
@@ -13,8 +17,8 @@ export async function within(promise, ms, what) {
   const late = new Promise((_, reject) => {
     timer = setTimeout(() => {
       const words = typeof what === 'function' ? what() : what;
-      reject(new Error(`not within ${patience(ms)} ms: ${words}`));
-    }, patience(ms));
+      reject(new Error(`not within ${deadline(ms)} ms: ${words}`));
+    }, deadline(ms));
   });
   try {
     return await Promise.race([promise, late]);
@@ -25,7 +29,7 @@ export async function within(promise, ms, what) {
 
 // Looks until `look()` gives something truthy, and returns it. An exception counts as "not yet" and is shown if time runs out.
 export async function until(look, ms, what) {
-  const end = performance.now() + patience(ms);
+  const end = performance.now() + deadline(ms);
   let last;
   for (;;) {
     let value;
@@ -38,7 +42,7 @@ export async function until(look, ms, what) {
     if (value) return value;
     if (performance.now() > end) {
       const words = typeof what === 'function' ? what() : what;
-      throw new Error(`not within ${patience(ms)} ms: ${words} (last seen: ${String(last)})`);
+      throw new Error(`not within ${deadline(ms)} ms: ${words} (last seen: ${String(last)})`);
     }
     await pause(10);
   }

@@ -110,7 +110,8 @@ describe('a stream', () => {
   });
 
   test('that its client leaves is gone at once; what it says is counted, and not heard', async (t) => {
-    const before = (await gateway.metrics()).sum('spillway_closed_total', { reason: 'gone' });
+    const alone = await gateway.counted((metrics) => open(metrics) === 0, 'the streams of other tests gone');
+    const before = alone.sum('spillway_closed_total', { reason: 'gone' });
     const raw = await RawSocket.connect(t, gateway.port);
     const behind = 'GET /v1/sse?topic=again HTTP/1.1\r\nHost: x\r\n\r\n';
     raw.write(`GET /v1/sse?topic=gone HTTP/1.1\r\nHost: x\r\n\r\n${behind}`);
