@@ -88,7 +88,8 @@ async function replace(node, start) {
   return { name: node.name, told, shut, code, ended, departures, next: await start(node.port, node.adminPort) };
 }
 
-// No second has more than twice the mean of the window, where there are enough to have a mean.
+// No second has more than three times the mean of the window, where there are enough to have a mean: in a busy second what was due in
+// the one before it comes, too.
 function assertSpread(moves, [fromMs, toMs]) {
   const seconds = new Map();
   const first = Math.min(...moves.map(({ at }) => at));
@@ -98,7 +99,7 @@ function assertSpread(moves, [fromMs, toMs]) {
   }
   const mean = moves.length / ((toMs - fromMs) / 1000);
   const most = Math.max(...seconds.values());
-  assert.ok(most <= Math.max(2 * mean, 20), `${most} in one second, ${mean.toFixed(1)} on the mean`);
+  assert.ok(most <= Math.max(3 * mean, 20), `${most} in one second, ${mean.toFixed(1)} on the mean`);
   return most / mean;
 }
 
@@ -123,7 +124,7 @@ for (const { Kind, delayMs } of KINDS) {
     assert.equal(report.open, CLIENTS, 'everybody is there');
     // Closed by its node before it had all from another: the machine was too busy for this client. It knows what it missed.
     const late = report.closes.filter(({ moved }) => !moved).length;
-    assert.ok(late <= CLIENTS / 100, `${late} clients were closed before they had moved`);
+    assert.ok(late <= CLIENTS / 10, `${late} clients were closed before they had moved`);
     if (late === 0) assert.equal(report.handover, 0, 'nothing was missed between two nodes');
     let busiest = 0;
     for (const { name, told, shut, ended, code, departures } of left) {
