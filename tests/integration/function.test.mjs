@@ -8,6 +8,7 @@ import { readdirSync, statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { Library } from '../harness/library.mjs';
+import { freePort } from '../harness/redis.mjs';
 import { until } from '../harness/until.mjs';
 
 const RS = '\x1e';
@@ -398,7 +399,8 @@ describe('rights', () => {
 });
 
 test('in Cluster both keys are named, and shards carry the message', async (t) => {
-  const library = await Library.start(t, { args: ['--cluster-enabled', 'yes'] });
+  // Its own choice, 10,000 above the other, is a port that the kernel hands out.
+  const library = await Library.start(t, { args: ['--cluster-enabled', 'yes', '--cluster-port', await freePort()] });
   await library.command('CLUSTER', 'ADDSLOTSRANGE', 0, 16383);
   await until(async () => (await library.command('CLUSTER', 'INFO')).includes('cluster_state:ok'), 10000, 'the cluster');
   await assert.rejects(library.publish('x'), /in Cluster both keys are named: 2 \{orders\.eu\}:m \{orders\.eu\}:h/);
