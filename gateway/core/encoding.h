@@ -41,7 +41,8 @@ struct sw_language {
     /* Writes them; returns the end. */
     char *(*write)(const struct sw_push *push, char *out);
     /* The part of a message's text that is the same, and nowhere else found, for all messages of
-     * its topic and key: newer ones replace older ones with the same. Never empty. */
+     * its topic and key: newer ones replace older ones with the same. Never empty, and found as
+     * well where the text is cut off behind it. */
     struct sw_slice (*identity)(struct sw_slice text);
 };
 
@@ -52,25 +53,48 @@ struct sw_framing {
     struct sw_slice tail; /* the same behind every text; may be empty */
     size_t (*head_size)(size_t size);
     char *(*write_head)(void *context, size_t size, char *out);
-    /* The text within a frame. */
+    /* The text within a frame; of one that was packed, at least up to the end of its identity. */
     struct sw_slice (*text)(struct sw_slice frame);
+    /* NULL, or what makes a message smaller than its text of `size` bytes: renders it into a frame
+     * that the context keeps until unpack copies it out, and returns its size; 0: it stays plain.
+     */
+    size_t (*pack)(void *context, const struct sw_language *language, const struct sw_push *push,
+                   size_t size);
+    char *(*unpack)(void *context, char *out);
     void *context;
 };
 
 /* Those that a worker has; each tape knows its own. */
-enum sw_encoding_index { SW_ENCODING_WS, SW_ENCODING_SSE, SW_ENCODINGS };
+enum sw_encoding_index {
+    SW_ENCODING_WS,
+    SW_ENCODING_SSE,
+    SW_ENCODING_WS_DEFLATE, /* of topics whose rule says `compress`, for who can read it */
+    SW_ENCODINGS
+};
+
+/* In place of a text's size: its frame is packed already. */
+#define SW_TEXT_PACKED SIZE_MAX
 
 struct sw_encoding {
     const struct sw_language *language;
     const struct sw_framing *framing;
 };
 
-/* Bytes of the whole frame. */
+/* Bytes of the whole frame; *text_size is for sw_encoding_write, which follows before anything else
+ * is rendered in this encoding. */
 static inline size_t sw_encoding_size(const struct sw_encoding *encoding,
                                       const struct sw_push *push, size_t *text_size)
 {
+    const struct sw_framing *framing = encoding->framing;
     *text_size = encoding->language->size(push);
-    return encoding->framing->head_size(*text_size) + *text_size + encoding->framing->tail.size;
+    if (framing->pack && push->kind == SW_PUSH_MESSAGE) {
+        size_t packed = framing->pack(framing->context, encoding->language, push, *text_size);
+        if (packed) {
+            *text_size = SW_TEXT_PACKED;
+            return packed;
+        }
+    }
+    return framing->head_size(*text_size) + *text_size + framing->tail.size;
 }
 
 /* Renders it; `text_size` as sw_encoding_size said. Returns the end. */
@@ -78,6 +102,9 @@ static inline char *sw_encoding_write(const struct sw_encoding *encoding,
                                       const struct sw_push *push, size_t text_size, char *out)
 {
     const struct sw_framing *framing = encoding->framing;
+    if (text_size == SW_TEXT_PACKED) {
+        return framing->unpack(framing->context, out);
+    }
     out = framing->write_head(framing->context, text_size, out);
     out = encoding->language->write(push, out);
     if (framing->tail.size) {

@@ -175,6 +175,16 @@ bool sw_rules_keep_history(const struct sw_rules *rules)
     return false;
 }
 
+bool sw_rules_compress(const struct sw_rules *rules)
+{
+    for (uint32_t i = 0; i < rules->count; i++) {
+        if (rules->rows[i].compress) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool sw_rules_grant_publish(const struct sw_rules *rules)
 {
     for (uint32_t i = 0; i < rules->count; i++) {

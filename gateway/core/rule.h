@@ -48,6 +48,7 @@ struct sw_rule {
     uint32_t history_size;      /* messages that a topic keeps; 0: it has no history */
     uint64_t history_ttl_ms;    /* of silence, after which they may be forgotten */
     bool retain;                /* the last message of a plain topic stays for who asks for it */
+    bool compress;              /* messages, for who negotiated permessage-deflate */
     struct sw_slice retain_key; /* of Redis, with {topic}: where a cold topic's is; may be empty */
 };
 
@@ -100,6 +101,8 @@ enum sw_error sw_rule_choose(const struct sw_rule *rule, const struct sw_wish *w
 uint32_t sw_rules_least_bytes(const struct sw_rules *rules);
 /* Has any topic a history? */
 bool sw_rules_keep_history(const struct sw_rules *rules);
+/* Is anything compressed? */
+bool sw_rules_compress(const struct sw_rules *rules);
 /* Does any rule let clients publish of whom the node says no? */
 bool sw_rules_grant_publish(const struct sw_rules *rules);
 /* May a client publish to topics of this rule? `allowed`: what the node says of this client.

@@ -33,7 +33,8 @@ static bool same_rule(const struct sw_rule *a, const struct sw_rule *b)
            a->modes_allowed == b->modes_allowed && a->max_hz == b->max_hz &&
            a->client_publish == b->client_publish && a->max_message_bytes == b->max_message_bytes &&
            a->history_size == b->history_size && a->history_ttl_ms == b->history_ttl_ms &&
-           a->retain == b->retain && sw_slice_equal(a->retain_key, b->retain_key);
+           a->retain == b->retain && a->compress == b->compress &&
+           sw_slice_equal(a->retain_key, b->retain_key);
 }
 
 static bool same_rules(const struct sw_rules *a, const struct sw_rules *b)

@@ -277,6 +277,10 @@ static void append_settings(const struct sw_config *config, const struct sw_rule
     append_setting(out, SW_CONFIG_RULE_MAX_MESSAGE_BYTES, "%u%s", rule->max_message_bytes,
                    rule->max_message_bytes == config->max_message_bytes ? " (the node's)" : "");
     append_setting(out, SW_CONFIG_RULE_CLIENT_PUBLISH, "%s", publish[rule->client_publish + 1]);
+    if (rule->compress) {
+        append_setting(out, SW_CONFIG_RULE_COMPRESS, "true, frames of %llu bytes and more",
+                       (unsigned long long)config->compress_min_bytes);
+    }
     append_kept(config, rule, out);
 }
 

@@ -44,6 +44,12 @@ const struct sw_config_rule_row sw_config_rule_rows[] = {
         {"retain_key", "a key of Redis with {topic}", "",
          "Where the last message of a topic is looked for that this node has not read yet; whoever "
          "publishes sets it. Stands as it is, without --prefix. Comes with retain."},
+    [SW_CONFIG_RULE_COMPRESS] =
+        {"compress", "true, false", "false",
+         "Messages of --compress-min-bytes and more are compressed, once for all WebSocket clients "
+         "that take permessage-deflate (browsers do). Not for topics where a secret stands beside "
+         "what a stranger may choose: the length tells of it. With such a rule clients may "
+         "compress what they send, too."},
     [SW_CONFIG_RULE_COUNT] = {0},
 };
 
@@ -294,6 +300,15 @@ static bool read_retain_key(struct entry *entry, struct sw_json_value value)
     return true;
 }
 
+static bool read_compress(struct entry *entry, struct sw_json_value value)
+{
+    if (value.type != SW_JSON_TRUE && value.type != SW_JSON_FALSE) {
+        return fail(entry, value.raw.data, "\"compress\" must be true or false");
+    }
+    entry->rule.compress = value.type == SW_JSON_TRUE;
+    return true;
+}
+
 /* What the keys say together of what is kept. */
 static bool check_kept(const struct entry *entry)
 {
@@ -349,6 +364,7 @@ static bool read_values(struct entry *entry)
         [SW_CONFIG_RULE_HISTORY] = read_history,
         [SW_CONFIG_RULE_RETAIN] = read_retain,
         [SW_CONFIG_RULE_RETAIN_KEY] = read_retain_key,
+        [SW_CONFIG_RULE_COMPRESS] = read_compress,
     };
     for (int i = 0; i < SW_CONFIG_RULE_COUNT; i++) {
         if (given(entry, (enum sw_config_rule_key)i) && !read[i](entry, entry->values[i])) {

@@ -40,6 +40,7 @@ enum sw_config_rule_key {
     SW_CONFIG_RULE_HISTORY,
     SW_CONFIG_RULE_RETAIN,
     SW_CONFIG_RULE_RETAIN_KEY,
+    SW_CONFIG_RULE_COMPRESS,
     SW_CONFIG_RULE_COUNT
 };
 struct sw_config_rule_row {

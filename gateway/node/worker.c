@@ -566,6 +566,11 @@ static void init_sessions(struct sw_worker *worker)
         (struct sw_encoding){.language = &sw_native_language, .framing = &worker->framing};
     worker->encodings[SW_ENCODING_SSE] =
         (struct sw_encoding){.language = &sw_native_language, .framing = &sw_sse_framing};
+    sw_ws_packer_init(&worker->packer, worker->codec, config->compress_min_bytes,
+                      &worker->counters);
+    worker->packed_framing = sw_ws_packed_framing(&worker->packer);
+    worker->encodings[SW_ENCODING_WS_DEFLATE] =
+        (struct sw_encoding){.language = &sw_native_language, .framing = &worker->packed_framing};
     sw_sessions_init(&worker->sessions, &sessions, worker->loop, worker->bus, &worker->inbox,
                      worker->encodings, &worker->counters);
     sw_purse_init(&worker->purse, worker->config.budget, worker->counters.budget_used_bytes);
@@ -625,5 +630,6 @@ void sw_worker_deinit(struct sw_worker *worker)
     }
     sw_sessions_deinit(&worker->sessions);
     sw_tls_destroy(&worker->tls);
+    sw_ws_packer_deinit(&worker->packer);
     sw_ws_codec_destroy(&worker->codec);
 }

@@ -14,6 +14,7 @@
 #include "node/config.h"
 #include "node/listen.h"
 #include "node/refusals.h"
+#include "transport/ws_packed.h"
 #include "transport/ws_upgrade.h"
 
 /* Posts between main and the loops. */
@@ -99,7 +100,9 @@ struct sw_worker {
     struct sw_sessions sessions;
     struct sw_verifier verifier; /* where tokens are asked for */
     struct sw_ws_codec *codec;
+    struct sw_ws_packer packer;
     struct sw_framing framing;
+    struct sw_framing packed_framing;
     struct sw_encoding encodings[SW_ENCODINGS];
     struct sw_door door;
     struct sw_publisher publisher;

@@ -244,18 +244,19 @@ static const char *string_end(const char *at)
 }
 
 /* Topic, pattern and key stand one behind another, and before the offset, as written by
- * write_message. */
+ * write_message; with the quote that closes them. */
 static struct sw_slice native_identity(struct sw_slice text)
 {
+    const char *limit = text.data + text.size;
     const char *begin = text.data + LENGTH(MSG_HEAD);
     const char *end = string_end(begin);
-    if (memcmp(end, MSG_SUB, LENGTH(MSG_SUB)) == 0) {
+    if (sw_slice_starts_with(sw_slice(end, (size_t)(limit - end)), SW_SLICE(MSG_SUB))) {
         end = string_end(end + LENGTH(MSG_SUB));
     }
-    if (memcmp(end, MSG_KEY, LENGTH(MSG_KEY)) == 0) {
+    if (sw_slice_starts_with(sw_slice(end, (size_t)(limit - end)), SW_SLICE(MSG_KEY))) {
         end = string_end(end + LENGTH(MSG_KEY));
     }
-    return sw_slice(begin, (size_t)(end - begin));
+    return sw_slice(begin, (size_t)(end + 1 - begin));
 }
 
 const struct sw_language sw_native_language = {.name = "spillway.v1.json",

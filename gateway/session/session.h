@@ -88,12 +88,12 @@ struct sw_session {
     uint32_t joins_until; /* its joins are forgotten one by one until then; in 64ths of a second */
     uint32_t host;        /* of the peer; an IPv6 one is kept by the recorder */
     uint16_t port;
-    uint16_t capacity;  /* of the list; 0: `one` */
-    uint16_t publishes; /* that wait for the bus */
-    uint8_t bad_count;
+    uint16_t capacity;      /* of the list; 0: `one` */
+    uint16_t publishes;     /* that wait for the bus */
     uint8_t reason;         /* enum sw_reason */
     uint8_t ended_at;       /* CLOSING: its place in the flight recorder */
     uint8_t feed;           /* the change of the bus that it was told of last */
+    uint8_t bad_count : 4;  /* of a minute; the last of SW_BAD_REQUESTS ends it */
     uint8_t paused : 2;     /* enum sw_pause, or'ed: not read while there is a reason */
     bool ping_strict : 1;   /* the ping is due after pong_ms: nothing stood before it */
     bool ping_followed : 1; /* something was sent behind it */
@@ -103,7 +103,9 @@ struct sw_session {
     bool close_heard : 1; /* the peer's close frame has come */
     bool hb_sent : 1;
     bool drain_said : 1;
-    bool echo : 1; /* on the echo path */
+    bool echo : 1;           /* on the echo path */
+    bool deflate : 1;        /* takes compressed messages, and may send them */
+    bool deflate_narrow : 1; /* but none that refer back as far as ours do */
     bool ipv4 : 1;
     bool ipv6 : 1;
     bool deaf : 1;    /* nothing more is read: after a close frame or a fault, or as ever (SSE) */
@@ -134,6 +136,7 @@ struct sw_slab {
     uint32_t fresh;     /* cells from here on were never used */
     uint32_t free_head; /* index + 1 */
 };
+_Static_assert(SW_BAD_REQUESTS < 16, "they fit into bad_count");
 #ifndef SW_LAW
 _Static_assert((SW_SLAB_CELLS * sizeof(struct sw_session) + 4095) / 4096 * 4096 <
                    (SW_SLAB_CELLS + 1) * sizeof(struct sw_session),

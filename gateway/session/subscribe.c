@@ -123,6 +123,15 @@ static struct sw_want want_of(const struct sw_command_sub *sub)
     return want;
 }
 
+/* Of the tapes that it reads under this rule. */
+static enum sw_encoding_index encoding_under(const struct sw_session *session,
+                                             const struct sw_rule *rule)
+{
+    enum sw_encoding_index plain = session->transport->encoding;
+    bool packed = plain == SW_ENCODING_WS && session->deflate && rule->compress;
+    return packed ? SW_ENCODING_WS_DEFLATE : plain;
+}
+
 /* The topic may be subscribed: now, when the bus has it, or when it is known where to begin. */
 static void subscribe_topic(struct subscribing *at, const struct sw_rule *rule, bool pattern,
                             struct sw_want want)
@@ -130,7 +139,8 @@ static void subscribe_topic(struct subscribing *at, const struct sw_rule *rule, 
     struct sw_session *session = at->session;
     struct sw_sessions *all = session->all;
     struct sw_slice topic = sw_buf_slice(&at->topic);
-    struct sw_tape *tape = sw_tape_find(&all->fanout, session->transport->encoding, topic, pattern);
+    enum sw_encoding_index encoding = encoding_under(session, rule);
+    struct sw_tape *tape = sw_tape_find(&all->fanout, encoding, topic, pattern);
     bool known = tape && sw_session_find(session, tape);
     uint32_t held = sw_session_reader(session)->subscriptions + sw_pending_count(session);
     if (!known && held >= SW_SESSION_TOPICS) {
@@ -148,7 +158,7 @@ static void subscribe_topic(struct subscribing *at, const struct sw_rule *rule, 
         return;
     }
     if (!tape) {
-        tape = sw_tape_create(&all->fanout, session->transport->encoding, topic, pattern);
+        tape = sw_tape_create(&all->fanout, encoding, topic, pattern);
         tape->rule = (uint8_t)sw_rule_index(all->config.rules, rule);
         tape->retain = rule->retain && !tape->pattern;
         sw_bus_join(all->bus, all->config.worker, tape->id, tape->generation, topic, pattern);
@@ -260,8 +270,10 @@ static void unsubscribe_one(struct sw_session *session, struct sw_slice topic)
     if (kind == SW_TOPIC_BAD) {
         return; /* what cannot be subscribed is not */
     }
+    bool pattern = kind == SW_TOPIC_PATTERN;
+    const struct sw_rule *rule = sw_rules_find(all->config.rules, topic, pattern);
     struct sw_tape *tape =
-        sw_tape_find(&all->fanout, session->transport->encoding, topic, kind == SW_TOPIC_PATTERN);
+        sw_tape_find(&all->fanout, encoding_under(session, rule), topic, pattern);
     if (!tape) {
         return;
     }

@@ -34,9 +34,17 @@ static void state_drop(struct sw_session *session)
 
 static void echo(struct sw_session *session, const struct sw_ws_message *message)
 {
+    struct sw_ws_codec *codec = session->all->codecs;
+    enum sw_ws_opcode opcode = message->text ? SW_WS_TEXT : SW_WS_BINARY;
     struct sw_buf frame = {0};
-    sw_ws_append(session->all->codecs, &frame, message->text ? SW_WS_TEXT : SW_WS_BINARY,
-                 message->payload);
+    if (message->compressed) {
+        struct sw_slice packed =
+            sw_ws_deflate(message->deflate, message->payload, 0,
+                          session->deflate_narrow ? SW_WS_DEFLATE_NARROW : SW_WS_DEFLATE_WIDE);
+        sw_ws_append_deflated(codec, &frame, opcode, packed);
+    } else {
+        sw_ws_append(codec, &frame, opcode, message->payload);
+    }
     sw_session_say_raw(session, frame.data, frame.size);
     sw_buf_deinit(&frame);
 }
@@ -140,7 +148,8 @@ static void hold(struct sw_session *session, struct ws_state *state, struct sw_w
 static void take(struct sw_session *session, struct sw_slice bytes)
 {
     struct sw_ws_codec *codec = session->all->codecs;
-    struct ws_state fresh = {0};
+    struct ws_state fresh = {
+        .message = {.deflate = session->deflate ? sw_ws_codec_deflate(codec) : NULL}};
     struct ws_state *state = session->codec ? session->codec : &fresh;
     struct sw_ws_rx *rx = state->rx ? state->rx : sw_ws_rx_take(codec);
     sw_ws_rx_feed(rx, bytes);

@@ -27,6 +27,7 @@ struct sw_ws_codec {
     bool head_only;
     struct sw_ws_rx *pool;
     unsigned pooled;
+    struct sw_ws_deflate *deflate;
 };
 
 /* ---- out ---- */
@@ -55,10 +56,11 @@ static int never_mask(uint8_t *data, size_t size, void *user)
     return -1;
 }
 
-static char *write_head(struct sw_ws_codec *codec, enum sw_ws_opcode opcode, size_t size, char *out)
+static char *write_head(struct sw_ws_codec *codec, enum sw_ws_opcode opcode, uint8_t rsv,
+                        size_t size, char *out)
 {
     struct wslay_frame_iocb frame = {
-        .fin = 1, .opcode = (uint8_t)opcode, .payload_length = size, .data_length = 0};
+        .fin = 1, .rsv = rsv, .opcode = (uint8_t)opcode, .payload_length = size, .data_length = 0};
     codec->head = out;
     codec->head_only = true;
     ssize_t n = wslay_frame_send(codec->out, &frame);
@@ -73,42 +75,64 @@ static char *write_head(struct sw_ws_codec *codec, enum sw_ws_opcode opcode, siz
     return codec->head;
 }
 
-static size_t head_size(size_t size)
+size_t sw_ws_head_size(size_t size)
 {
     return size < 126 ? 2 : size < 65536 ? 4 : 10;
 }
 
-static struct sw_slice frame_text(struct sw_slice frame)
+struct sw_slice sw_ws_frame_payload(struct sw_slice frame)
 {
     unsigned char length = (unsigned char)frame.data[1];
     size_t head = length < 126 ? 2 : length == 126 ? 4 : 10;
     return sw_slice(frame.data + head, frame.size - head);
 }
 
-static char *write_text_head(void *context, size_t size, char *out)
+char *sw_ws_write_text_head(void *codec, size_t size, char *out)
 {
-    return write_head(context, SW_WS_TEXT, size, out);
+    return write_head(codec, SW_WS_TEXT, 0, size, out);
+}
+
+char *sw_ws_write_deflated_head(struct sw_ws_codec *codec, size_t size, char *out)
+{
+    return write_head(codec, SW_WS_TEXT, SW_WS_RSV1, size, out);
 }
 
 struct sw_framing sw_ws_framing(struct sw_ws_codec *codec)
 {
     return (struct sw_framing){.name = "ws",
-                               .head_size = head_size,
-                               .write_head = write_text_head,
-                               .text = frame_text,
+                               .head_size = sw_ws_head_size,
+                               .write_head = sw_ws_write_text_head,
+                               .text = sw_ws_frame_payload,
                                .context = codec};
+}
+
+static void append(struct sw_ws_codec *codec, struct sw_buf *out, enum sw_ws_opcode opcode,
+                   uint8_t rsv, struct sw_slice payload)
+{
+    size_t whole = sw_ws_head_size(payload.size) + payload.size;
+    char *at = sw_buf_reserve(out, whole);
+    at = write_head(codec, opcode, rsv, payload.size, at);
+    if (payload.size) {
+        memcpy(at, payload.data, payload.size);
+    }
+    out->size += whole;
 }
 
 void sw_ws_append(struct sw_ws_codec *codec, struct sw_buf *out, enum sw_ws_opcode opcode,
                   struct sw_slice payload)
 {
-    size_t whole = head_size(payload.size) + payload.size;
-    char *at = sw_buf_reserve(out, whole);
-    at = write_head(codec, opcode, payload.size, at);
-    if (payload.size) {
-        memcpy(at, payload.data, payload.size);
-    }
-    out->size += whole;
+    append(codec, out, opcode, 0, payload);
+}
+
+void sw_ws_append_deflated(struct sw_ws_codec *codec, struct sw_buf *out, enum sw_ws_opcode opcode,
+                           struct sw_slice payload)
+{
+    append(codec, out, opcode, SW_WS_RSV1, payload);
+}
+
+struct sw_ws_deflate *sw_ws_codec_deflate(const struct sw_ws_codec *codec)
+{
+    return codec->deflate;
 }
 
 /* ---- in ---- */
@@ -234,6 +258,7 @@ struct sw_ws_codec *sw_ws_codec_create(void)
     struct sw_ws_codec *codec = sw_zalloc(sizeof(*codec));
     int error = wslay_frame_context_init(&codec->out, &callbacks, codec);
     SW_ASSERT(error == 0);
+    codec->deflate = sw_ws_deflate_create();
     return codec;
 }
 
@@ -244,6 +269,7 @@ void sw_ws_codec_destroy(struct sw_ws_codec **codec)
         (*codec)->pool = rx->next;
         rx_destroy(rx);
     }
+    sw_ws_deflate_destroy(&(*codec)->deflate);
     wslay_frame_context_free((*codec)->out);
     sw_free(*codec);
     *codec = NULL;

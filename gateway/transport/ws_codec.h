@@ -8,6 +8,7 @@
 #define SW_TRANSPORT_WS_CODEC_H
 
 #include "core/encoding.h"
+#include "transport/ws_deflate.h"
 
 enum sw_ws_opcode {
     SW_WS_CONTINUATION = 0,
@@ -17,6 +18,9 @@ enum sw_ws_opcode {
     SW_WS_PING = 9,
     SW_WS_PONG = 10,
 };
+
+/* The reserved bit of a message that is compressed, among the three of a head. */
+#define SW_WS_RSV1 4
 
 /* What arrived of a frame. `first` and `last` say whether its head and its end are in this piece.
  */
@@ -38,9 +42,21 @@ struct sw_ws_codec *sw_ws_codec_create(void);
 void sw_ws_codec_destroy(struct sw_ws_codec **codec);
 /* The framing of text frames for tapes, with the codec as its context. */
 struct sw_framing sw_ws_framing(struct sw_ws_codec *codec);
+/* The head of a text frame for so many bytes, as a framing writes it; and of one whose payload is
+ * compressed. */
+char *sw_ws_write_text_head(void *codec, size_t size, char *out);
+char *sw_ws_write_deflated_head(struct sw_ws_codec *codec, size_t size, char *out);
 /* Appends a whole unfragmented, unmasked frame. */
 void sw_ws_append(struct sw_ws_codec *codec, struct sw_buf *out, enum sw_ws_opcode opcode,
                   struct sw_slice payload);
+/* The same, of a message whose `payload` is compressed. */
+void sw_ws_append_deflated(struct sw_ws_codec *codec, struct sw_buf *out, enum sw_ws_opcode opcode,
+                           struct sw_slice payload);
+/* Of an unmasked frame with a payload of so many bytes; and the payload of such a frame. */
+size_t sw_ws_head_size(size_t size);
+struct sw_slice sw_ws_frame_payload(struct sw_slice frame);
+/* What compresses for all on this loop; the codec's. */
+struct sw_ws_deflate *sw_ws_codec_deflate(const struct sw_ws_codec *codec);
 
 enum sw_ws_read {
     SW_WS_PIECE,

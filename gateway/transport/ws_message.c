@@ -9,11 +9,24 @@ static enum sw_ws_event fault(struct sw_ws_message *message, enum sw_reason reas
     return SW_WS_FAULT;
 }
 
+/* RSV1 stands on the first frame of a compressed message alone (RFC 7692, section 6). */
+static bool rsv_valid(const struct sw_ws_message *message, const struct sw_ws_piece *piece)
+{
+    bool first = piece->opcode == SW_WS_TEXT || piece->opcode == SW_WS_BINARY;
+    return piece->rsv == 0 || (piece->rsv == SW_WS_RSV1 && first && message->deflate);
+}
+
+/* As compressed, a message may be a little longer than it is. */
+static size_t most_collected(const struct sw_ws_message *message, size_t max_bytes)
+{
+    return message->compressed ? max_bytes + max_bytes / 8 + 64 : max_bytes;
+}
+
 /* What a frame's head alone decides. */
 static enum sw_ws_event check_head(struct sw_ws_message *message, const struct sw_ws_piece *piece,
                                    size_t max_bytes)
 {
-    if (!piece->masked || piece->rsv) {
+    if (!piece->masked || !rsv_valid(message, piece)) {
         return fault(message, SW_REASON_PROTOCOL);
     }
     switch (piece->opcode) {
@@ -31,6 +44,7 @@ static enum sw_ws_event check_head(struct sw_ws_message *message, const struct s
         }
         message->under_way = true;
         message->text = piece->opcode == SW_WS_TEXT;
+        message->compressed = piece->rsv == SW_WS_RSV1;
         message->utf8 = 0;
         break;
     case SW_WS_CONTINUATION:
@@ -41,8 +55,8 @@ static enum sw_ws_event check_head(struct sw_ws_message *message, const struct s
     default:
         return fault(message, SW_REASON_PROTOCOL);
     }
-    if (piece->frame_size > max_bytes ||
-        message->collected.size > max_bytes - (size_t)piece->frame_size) {
+    size_t most = most_collected(message, max_bytes);
+    if (piece->frame_size > most || message->collected.size > most - (size_t)piece->frame_size) {
         return fault(message, SW_REASON_TOO_BIG);
     }
     return SW_WS_NOTHING;
@@ -94,25 +108,43 @@ static enum sw_ws_event take_control(struct sw_ws_message *message, const struct
     }
 }
 
-static enum sw_ws_event take_data(struct sw_ws_message *message, const struct sw_ws_piece *piece)
+/* A compressed message is whole: the payload becomes what it was. */
+static enum sw_ws_event inflate_payload(struct sw_ws_message *message, size_t max_bytes)
+{
+    switch (sw_ws_inflate(message->deflate, message->payload, max_bytes, &message->payload)) {
+    case SW_WS_INFLATED:
+        break;
+    case SW_WS_INFLATE_TOO_BIG:
+        return fault(message, SW_REASON_TOO_BIG);
+    case SW_WS_INFLATE_BAD:
+        return fault(message, SW_REASON_DEFLATE);
+    }
+    if (message->text && !sw_utf8_valid(message->payload.data, message->payload.size)) {
+        return fault(message, SW_REASON_UTF8);
+    }
+    return SW_WS_MESSAGE;
+}
+
+static enum sw_ws_event take_data(struct sw_ws_message *message, const struct sw_ws_piece *piece,
+                                  size_t max_bytes)
 {
     bool end = piece->last && piece->fin;
-    if (message->text && (!sw_utf8_feed(&message->utf8, piece->data.data, piece->data.size) ||
-                          (end && message->utf8 != 0))) {
+    if (message->text && !message->compressed &&
+        (!sw_utf8_feed(&message->utf8, piece->data.data, piece->data.size) ||
+         (end && message->utf8 != 0))) {
         return fault(message, SW_REASON_UTF8);
     }
     if (end && message->collected.size == 0) {
         message->payload = piece->data;
-        message->under_way = false;
-        return SW_WS_MESSAGE;
+    } else {
+        sw_buf_append_slice(&message->collected, piece->data);
+        message->payload = sw_buf_slice(&message->collected);
     }
-    sw_buf_append_slice(&message->collected, piece->data);
     if (!end) {
         return SW_WS_NOTHING;
     }
-    message->payload = sw_buf_slice(&message->collected);
     message->under_way = false;
-    return SW_WS_MESSAGE;
+    return message->compressed ? inflate_payload(message, max_bytes) : SW_WS_MESSAGE;
 }
 
 enum sw_ws_event sw_ws_message_take(struct sw_ws_message *message, const struct sw_ws_piece *piece,
@@ -127,7 +159,8 @@ enum sw_ws_event sw_ws_message_take(struct sw_ws_message *message, const struct 
             return event;
         }
     }
-    return piece->opcode >= SW_WS_CLOSE ? take_control(message, piece) : take_data(message, piece);
+    return piece->opcode >= SW_WS_CLOSE ? take_control(message, piece)
+                                        : take_data(message, piece, max_bytes);
 }
 
 bool sw_ws_message_clean(const struct sw_ws_message *message)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Messages out of frames (RFC 6455 sections 5.4 to 5.6 and 7.4): masks, reserved bits, opcodes, the
- * order of fragments, UTF-8 that fails as soon as it can, sizes counted by what has arrived, close
- * codes. Sans-I/O.
+/* Messages out of frames (RFC 6455 sections 5.4 to 5.6 and 7.4, RFC 7692 section 6.2): masks,
+ * reserved bits, opcodes, the order of fragments, UTF-8 that fails as soon as it can, sizes counted
+ * by what has arrived and by what comes out of it, close codes. Sans-I/O.
  *
  * A message in one frame and one piece is handed on where it lies; only fragments and long frames
  * are collected, in a buffer that grows by what came and never by what was announced. */
@@ -25,9 +25,11 @@ enum sw_ws_event {
 };
 
 struct sw_ws_message {
+    struct sw_ws_deflate *deflate; /* borrowed; NULL: messages may not be compressed */
     /* a message under way */
     bool under_way;
     bool text;
+    bool compressed;
     sw_utf8_state utf8;
     struct sw_buf collected;
     /* a control frame under way */
@@ -39,7 +41,8 @@ struct sw_ws_message {
     enum sw_reason reason;
 };
 
-/* {0} is a fresh one. `max_bytes`: of a message. */
+/* {0} is a fresh one, or one with `deflate`. `max_bytes`: of a message, as it is without
+ * compression. */
 enum sw_ws_event sw_ws_message_take(struct sw_ws_message *message, const struct sw_ws_piece *piece,
                                     size_t max_bytes);
 /* Nothing is under way. */

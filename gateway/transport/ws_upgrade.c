@@ -5,6 +5,7 @@
 #include "common/base64.h"
 #include "net/digest.h"
 #include "transport/ws.h"
+#include "transport/ws_extensions.h"
 #include "transport/ws_query.h"
 
 #define GUID        "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -96,7 +97,17 @@ static bool check(const struct sw_door *door, struct sw_http *http,
     return false;
 }
 
-static void write_accept(struct sw_buf *out, struct sw_slice key, bool subprotocol)
+/* Compression is offered to who can get something compressed, or sends it to be echoed. */
+static struct sw_ws_extensions choose_extensions(const struct sw_session *session,
+                                                 const struct sw_request *request, bool echo)
+{
+    return echo || sw_rules_compress(session->all->config.rules)
+               ? sw_ws_extensions_choose(request, echo)
+               : (struct sw_ws_extensions){0};
+}
+
+static void write_accept(struct sw_buf *out, struct sw_slice key, bool subprotocol,
+                         const struct sw_ws_extensions *extensions)
 {
     struct sw_buf text = {0};
     unsigned char digest[SW_SHA1_BYTES];
@@ -111,8 +122,10 @@ static void write_accept(struct sw_buf *out, struct sw_slice key, bool subprotoc
                                       "Sec-WebSocket-Accept: "));
     sw_buf_append(out, accept, (size_t)(end - accept));
     sw_buf_append_slice(out, subprotocol
-                                 ? SW_SLICE("\r\nSec-WebSocket-Protocol: " SUBPROTOCOL "\r\n\r\n")
-                                 : SW_SLICE("\r\n\r\n"));
+                                 ? SW_SLICE("\r\nSec-WebSocket-Protocol: " SUBPROTOCOL "\r\n")
+                                 : SW_SLICE("\r\n"));
+    sw_ws_extensions_append(extensions, out);
+    sw_buf_append_slice(out, SW_SLICE("\r\n"));
 }
 
 void sw_ws_upgrade(const struct sw_door *door, struct sw_http *http,
@@ -139,9 +152,13 @@ void sw_ws_upgrade(const struct sw_door *door, struct sw_http *http,
     struct sw_buf reply = {0};
     struct sw_buf shown = {0}; /* the request's bytes go with its HTTP side */
     struct sw_buf early = {0};
-    write_accept(&reply, sw_request_header(request, "Sec-WebSocket-Key"), subprotocol && !echo);
+    struct sw_ws_extensions extensions = choose_extensions(session, request, echo);
+    write_accept(&reply, sw_request_header(request, "Sec-WebSocket-Key"), subprotocol && !echo,
+                 &extensions);
     session->may_publish = sw_door_may_publish(door, &session->conn, request);
     session->echo = echo;
+    session->deflate = extensions.deflate;
+    session->deflate_narrow = sw_ws_extensions_narrow(&extensions);
     sw_buf_append_slice(&shown, token);
     struct sw_http_client client = sw_http_client(&session->conn);
     bool room = sw_session_admit(session, &client.peer);

@@ -121,6 +121,7 @@ static const struct {
     {"{\"match\": \"a\", \"history\": {\"ttl_ms\": 2678400001}}", "1 to 2678400000"},
     {"{\"match\": \"a\", \"history\": {\"ttl_ms\": 1.5}}", "1 to 2678400000"},
     {"{\"match\": \"a\", \"retain\": 1}", "\"retain\" must be true or false"},
+    {"{\"match\": \"a\", \"compress\": 1}", "\"compress\" must be true or false"},
     {"{\"match\": \"a\", \"history\": {}, \"retain\": true}",
      "\"retain\" is for topics without \"history\""},
     {"{\"match\": \"a\", \"retain\": true, \"retain_key\": 7}", "\"retain_key\" must be a string"},
