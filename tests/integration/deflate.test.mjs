@@ -20,6 +20,7 @@ const OFFER = { 'Sec-WebSocket-Extensions': 'permessage-deflate' };
 const RULES = [
   { match: 'c.h.*', compress: true, history: { size: 100 } },
   { match: 'c.slow.>', compress: true, mode: 'latest' },
+  { match: 'c.kept', compress: true, retain: true },
   { match: 'c.>', compress: true },
 ];
 
@@ -125,6 +126,17 @@ describe('deliveries', () => {
     await gateway.publish('c.a', JSON.stringify(long(8)));
     assert.equal((await on.received('c.*', payloads.length + 1)).at(-1).data.n, 8);
     assert.equal(on.of('c.a').length, payloads.length);
+  });
+
+  test('the last message that is kept comes compressed, and no further message is compressed for it', async (t) => {
+    const gateway = await start(t);
+    const first = await subscribed(t, gateway, 'c.kept');
+    await gateway.publish('c.kept', JSON.stringify(long(1)));
+    const frame = await first.frame();
+    assert.equal(frame.rsv, RSV1);
+    const late = await subscribed(t, gateway, 'c.kept&last=1');
+    assert.deepEqual(await late.frame(), frame);
+    assert.equal((await gateway.metrics()).sum('spillway_compressed_total'), 1);
   });
 
   test('a frame under the threshold, a topic without the rule, and replies are plain', async (t) => {
