@@ -9,7 +9,8 @@
 static const char *const labels_CONNECTIONS[] = {
     "transport=\"http\",state=\"open\"",   "transport=\"ws\",state=\"open\"",
     "transport=\"ws\",state=\"closing\"",  "transport=\"sse\",state=\"open\"",
-    "transport=\"sse\",state=\"closing\"",
+    "transport=\"sse\",state=\"closing\"", "transport=\"raw\",state=\"open\"",
+    "transport=\"raw\",state=\"closing\"",
 };
 static const char *const labels_REASONS[] = {
 #define SW_REASON(NAME, word, ...) "reason=\"" #word "\"",

@@ -19,6 +19,8 @@ enum sw_connection_kind {
     SW_CONNECTION_WS_CLOSING, /* transport="ws",state="closing" */
     SW_CONNECTION_SSE_OPEN,
     SW_CONNECTION_SSE_CLOSING,
+    SW_CONNECTION_RAW_OPEN,
+    SW_CONNECTION_RAW_CLOSING,
     SW_CONNECTION_KIND_COUNT
 };
 enum sw_bus_kind { SW_BUS_MEMORY, SW_BUS_REDIS, SW_BUS_KIND_COUNT };

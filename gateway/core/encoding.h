@@ -36,23 +36,25 @@ struct sw_push {
 /* A client language: text without framing. */
 struct sw_language {
     const char *name;
+    bool silent; /* it has no words but messages: of a gap or a reset the reader's owner hears */
     /* The exact bytes that write() will make. */
     size_t (*size)(const struct sw_push *push);
     /* Writes them; returns the end. */
     char *(*write)(const struct sw_push *push, char *out);
     /* The part of a message's text that is the same, and nowhere else found, for all messages of
      * its topic and key: newer ones replace older ones with the same. Never empty, and found as
-     * well where the text is cut off behind it. */
+     * well where the text is cut off behind it. NULL where nobody reads it in mode `latest` or with a
+     * pace. */
     struct sw_slice (*identity)(struct sw_slice text);
 };
 
-/* A framing: what stands before `size` bytes of text, and behind them. `context` is its own, one
- * for each worker. */
+/* A framing: what stands before the `size` bytes that a language made of a push, and behind them.
+ * `context` is its own, one for each worker. */
 struct sw_framing {
     const char *name;
     struct sw_slice tail; /* the same behind every text; may be empty */
     size_t (*head_size)(size_t size);
-    char *(*write_head)(void *context, size_t size, char *out);
+    char *(*write_head)(void *context, const struct sw_push *push, size_t size, char *out);
     /* The text within a frame; of one that was packed, at least up to the end of its identity. */
     struct sw_slice (*text)(struct sw_slice frame);
     /* NULL, or what makes a message smaller than its text of `size` bytes: renders it into a frame
@@ -69,6 +71,7 @@ enum sw_encoding_index {
     SW_ENCODING_WS,
     SW_ENCODING_SSE,
     SW_ENCODING_WS_DEFLATE, /* of topics whose rule says `compress`, for who can read it */
+    SW_ENCODING_RAW,
     SW_ENCODINGS
 };
 
@@ -105,7 +108,7 @@ static inline char *sw_encoding_write(const struct sw_encoding *encoding,
     if (text_size == SW_TEXT_PACKED) {
         return framing->unpack(framing->context, out);
     }
-    out = framing->write_head(framing->context, text_size, out);
+    out = framing->write_head(framing->context, push, text_size, out);
     out = encoding->language->write(push, out);
     if (framing->tail.size) {
         memcpy(out, framing->tail.data, framing->tail.size);

@@ -228,6 +228,10 @@
  * 20 turns of 3 ms. */
 #define SW_FEED_SESSIONS 1024
 
+/* Raw sessions that missed something are closed each at its own moment within 5 s: what a turn and
+ * the wheel add is left out. */
+#define SW_RAW_SPREAD_MS 4500
+
 /* Sessions that a worker remembers after their end: an incident's worth, in 90 KB. */
 #define SW_ENDED_SESSIONS 256
 /* Rows of one report (sessions and their cursors, topics) that a worker looks at in one turn: about

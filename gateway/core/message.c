@@ -43,15 +43,12 @@ struct sw_message *sw_message_create(struct sw_slice topic, struct sw_slice key,
         .payload = (uint8_t)kind,
         .key_size = (uint8_t)key.size,
         .topic_size = (uint8_t)topic.size,
+        .breaks = kind == SW_PAYLOAD_JSON && breaks > 0,
         .size = (uint32_t)payload.size,
         .arrived_ns = arrived_ns,
         .time_ms = time_ms,
     };
-    char *data = put(put(message->bytes, topic), key);
-    put(data, payload);
-    if (kind == SW_PAYLOAD_JSON && breaks > 0) {
-        sw_json_flatten(data, payload.size);
-    }
+    put(put(put(message->bytes, topic), key), payload);
     return message;
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* A message: one payload as it came from the bus, once per node. The bus owns it and counts its
  * references in a plain integer; workers borrow it inside a batch and hand the batch back.
- * Invariant: the payload of a SW_PAYLOAD_JSON message is valid JSON without CR and LF. */
+ * Invariant: the payload is byte for byte what was published; that of a SW_PAYLOAD_JSON message is
+ * valid JSON, in which CR and LF stand only where `breaks` says so, and between tokens. */
 #ifndef SW_CORE_MESSAGE_H
 #define SW_CORE_MESSAGE_H
 
@@ -18,6 +19,7 @@ struct sw_message {
     uint8_t payload; /* enum sw_payload */
     uint8_t key_size;
     uint8_t topic_size;
+    bool breaks;         /* JSON with a CR or LF: whoever splices it makes spaces of them */
     uint32_t size;       /* of the payload */
     uint64_t arrived_ns; /* monotonic, when the bus read it */
     uint64_t time_ms;    /* the publisher's clock, 0 where it did not say */

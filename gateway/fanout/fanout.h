@@ -80,6 +80,9 @@ struct sw_fanout_events {
      * look which begins only now; nor here. */
     void (*on_ask)(void *owner, struct sw_tape *tape, uint64_t run);
     void (*on_check)(void *owner, struct sw_tape *tape, uint32_t number);
+    /* Something is missing for the slot, or its stream was reset, on a tape whose language has no
+     * words for it; nor here. */
+    void (*on_gap)(void *owner, uint32_t slot);
     /* Appends the frame that tells the slot where it is (sw_hub_position), or nothing; nor here. */
     void (*bookmark)(void *owner, uint32_t slot, struct sw_buf *frame);
 };

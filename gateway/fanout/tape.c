@@ -268,6 +268,11 @@ static void append_gap(struct sw_fanout *fanout, struct sw_tape *tape, const str
     block->shed = (uint8_t)gap->reason;
     tape->turn.gaps += gap->count;
     tape->top += gap->count;
+    if (fanout->encodings[tape->encoding].language->silent) {
+        for (uint32_t place = 0; place < tape->readers; place++) {
+            fanout->events->on_gap(fanout->owner, tape->hub[place].slot);
+        }
+    }
 }
 
 void sw_tape_append_name(struct sw_fanout *fanout, struct sw_tape *tape,

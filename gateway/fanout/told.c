@@ -24,6 +24,9 @@ static void put_told(struct sw_fanout *fanout, struct sw_collecting *to, struct 
     piece.block = sw_told_block(fanout, size);
     sw_encoding_write(encoding, push, text_size, sw_block_data(piece.block));
     piece.frames = 1;
+    if (encoding->language->silent && push->kind != SW_PUSH_EPOCH) {
+        fanout->events->on_gap(fanout->owner, fanout->cursors[piece.cursor].slot);
+    }
     sw_put(to, piece);
 }
 

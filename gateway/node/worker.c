@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "protocol/encode.h"
+#include "protocol/raw.h"
 #include "session/guest.h"
 #include "session/report.h"
 #include "transport/sse_codec.h"
@@ -564,6 +565,9 @@ static void init_sessions(struct sw_worker *worker)
     worker->framing = sw_ws_framing(worker->codec);
     worker->encodings[SW_ENCODING_WS] =
         (struct sw_encoding){.language = &sw_native_language, .framing = &worker->framing};
+    worker->raw_framing = sw_ws_raw_framing(worker->codec);
+    worker->encodings[SW_ENCODING_RAW] =
+        (struct sw_encoding){.language = &sw_raw_language, .framing = &worker->raw_framing};
     worker->encodings[SW_ENCODING_SSE] =
         (struct sw_encoding){.language = &sw_native_language, .framing = &sw_sse_framing};
     sw_ws_packer_init(&worker->packer, worker->codec, config->compress_min_bytes,

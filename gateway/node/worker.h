@@ -103,6 +103,7 @@ struct sw_worker {
     struct sw_ws_packer packer;
     struct sw_framing framing;
     struct sw_framing packed_framing;
+    struct sw_framing raw_framing;
     struct sw_encoding encodings[SW_ENCODINGS];
     struct sw_door door;
     struct sw_publisher publisher;

@@ -105,8 +105,10 @@ static char *write_payload(const struct sw_message *message, char *out)
     struct sw_slice payload = sw_message_payload(message);
     switch ((enum sw_payload)message->payload) {
     case SW_PAYLOAD_JSON:
-        out = PUT(out, MSG_DATA);
-        out = put(out, payload.data, payload.size);
+        out = put(PUT(out, MSG_DATA), payload.data, payload.size);
+        if (message->breaks) {
+            sw_json_flatten(out - payload.size, payload.size);
+        }
         return PUT(out, "}");
     case SW_PAYLOAD_TEXT:
         out = PUT(out, MSG_TEXT);

@@ -93,10 +93,11 @@ struct sw_permit sw_session_permit(const struct sw_session *session)
     return (struct sw_permit){.node = session->may_publish, .grant = sw_session_grant(session)};
 }
 
-static enum sw_error judge_publish(const struct sw_session *session, struct sw_slice topic,
-                                   struct sw_slice key, struct sw_slice data, const char **why)
+static enum sw_error judge_publish(const struct sw_session *session,
+                                   const struct sw_publishing *publishing, const char **why)
 {
     const struct sw_sessions *all = session->all;
+    struct sw_slice topic = publishing->topic;
     switch (sw_topic_kind(topic, all->config.separator, why)) {
     case SW_TOPIC_BAD:
         return SW_ERROR_BAD_TOPIC;
@@ -111,11 +112,11 @@ static enum sw_error judge_publish(const struct sw_session *session, struct sw_s
     if (!sw_permit_publish(&permit, all->config.rules, rule, topic, why)) {
         return SW_ERROR_FORBIDDEN;
     }
-    if (key.data && !sw_envelope_key_valid(key)) {
+    if (publishing->key.data && !sw_envelope_key_valid(publishing->key)) {
         *why = "\"key\" is 1 to 64 of '!' to '~' without ';'";
         return SW_ERROR_BAD_REQUEST;
     }
-    if (data.size > rule->max_message_bytes) {
+    if (publishing->data.size > rule->max_message_bytes) {
         *why = "the payload is above the topic's max_message_bytes";
         return SW_ERROR_TOO_LARGE;
     }
@@ -142,36 +143,47 @@ static void on_published(void *context, struct sw_publish *publish)
             sw_buf_deinit(&text);
         }
     }
+    if (session) {
+        sw_session_unpause(session, SW_PAUSE_PUBLISHES);
+    }
     sw_publish_destroy(publish);
+}
+
+enum sw_error sw_session_publish(struct sw_session *session, const struct sw_publishing *publishing,
+                                 const char **why)
+{
+    enum sw_error error = judge_publish(session, publishing, why);
+    if (error == SW_ERROR_NONE) {
+        struct sw_publish *item = sw_publish_create(publishing->topic, publishing->key,
+                                                    sw_slice("", 0), publishing->data);
+        item->owner = sw_session_name(session);
+        item->id = publishing->id;
+        item->done = on_published;
+        item->context = session->all;
+        session->publishes++;
+        sw_bus_publish(session->all->bus, session->all->inbox, item);
+    }
+    return error;
 }
 
 static void publish(struct sw_session *session, const struct sw_command *command)
 {
     struct sw_buf topic = {0};
     struct sw_buf key = {0};
+    struct sw_publishing publishing = {.id = command->id, .data = command->data};
     sw_json_unescape(&topic, command->topic);
-    struct sw_slice key_slice = {0};
+    publishing.topic = sw_buf_slice(&topic);
     if (command->key.data) {
         sw_json_unescape(&key, command->key);
-        key_slice = sw_slice(sw_buf_text(&key), key.size);
+        publishing.key = sw_slice(sw_buf_text(&key), key.size);
     }
     const char *why = NULL;
-    enum sw_error error =
-        judge_publish(session, sw_buf_slice(&topic), key_slice, command->data, &why);
+    enum sw_error error = sw_session_publish(session, &publishing, &why);
     if (error != SW_ERROR_NONE) {
         uint64_t retry_ms = error == SW_ERROR_RATE_LIMITED ? 100 : 0;
         sw_session_error(
             session, &(struct sw_encode_error){
                          .error = error, .id = command->id, .message = why, .retry_ms = retry_ms});
-    } else {
-        struct sw_publish *item =
-            sw_publish_create(sw_buf_slice(&topic), key_slice, sw_slice("", 0), command->data);
-        item->owner = sw_session_name(session);
-        item->id = command->id;
-        item->done = on_published;
-        item->context = session->all;
-        session->publishes++;
-        sw_bus_publish(session->all->bus, session->all->inbox, item);
     }
     sw_buf_deinit(&topic);
     sw_buf_deinit(&key);

@@ -55,6 +55,9 @@ static void tell(struct sw_session *session, const struct words *words)
     session->feed = feed->number;
     bool gap = !feed->stale && lost_something(session);
     sw_session_say(session, sw_buf_slice(gap ? &words->gap : &words->plain));
+    if (gap) {
+        sw_raw_gap(session);
+    }
 }
 
 void sw_session_say_feed(struct sw_session *session)

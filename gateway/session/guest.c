@@ -154,7 +154,9 @@ static void admit(struct sw_session *session, struct sw_identity *identity)
         return;
     }
     sw_session_welcome(session, guest->id);
-    subscribe_automatic(session);
+    if (!session->transport->raw) {
+        subscribe_automatic(session);
+    }
     subscribe_url(session);
 }
 
@@ -288,7 +290,7 @@ void sw_guest_arrive(struct sw_session *session, const struct sw_arrival *arriva
         admit(session, arrival->identity);
     } else if (arrival->token.data) {
         verify(session, arrival->token, ARRIVAL, 0);
-    } else if (session->echo) {
+    } else if (session->echo || session->transport->raw) {
         sw_session_close(session, SW_REASON_UNAUTHORIZED); /* no hello is heard there */
     } else {
         sw_loop_timer_start(session->all->loop, &guest->timer, SW_HELLO_MS);

@@ -30,6 +30,8 @@ void sw_sessions_flush(struct sw_sessions *all);
 /* ---- silence.c ---- */
 
 void sw_silence_start(struct sw_session *session);
+/* The time of its next look is reckoned anew. */
+void sw_silence_again(struct sw_session *session);
 
 /* ---- subscribe.c ---- */
 
@@ -139,5 +141,28 @@ void sw_session_error(struct sw_session *session, const struct sw_encode_error *
 void sw_session_count_bad(struct sw_session *session);
 /* What the node, and its grant, say of its publishing. */
 struct sw_permit sw_session_permit(const struct sw_session *session);
+
+struct sw_publishing {
+    uint64_t id; /* of the request; 0: nobody waits for its answer */
+    struct sw_slice topic;
+    struct sw_slice key; /* data == NULL: none */
+    struct sw_slice data;
+};
+/* Gives it to the bus, or says why not. */
+enum sw_error sw_session_publish(struct sw_session *session, const struct sw_publishing *publishing,
+                                 const char **why);
+
+/* ---- raw.c: harmless where the session is not raw ---- */
+
+/* It missed something, or its stream is another one. */
+void sw_raw_gap(struct sw_session *session);
+/* Its topic cannot be read, or not any more. */
+void sw_raw_refused(struct sw_session *session);
+/* The node leaves; what is left of the times. */
+void sw_raw_drain(struct sw_session *session, const struct sw_farewell *farewell);
+/* How long it may stay; UINT64_MAX: for ever. */
+uint64_t sw_raw_stays_ms(const struct sw_session *session);
+/* Its moment has come, and it is CLOSING now. */
+bool sw_raw_leave(struct sw_session *session);
 
 #endif

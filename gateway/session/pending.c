@@ -82,6 +82,7 @@ static void refuse(struct sw_pending *pending, enum sw_error error, const char *
     sw_encode_subscribed_error(&pending->request->entries, sw_tape_name(pending->tape), error,
                                message, retry_ms);
     has_news(pending->request);
+    sw_raw_refused(pending->request->session);
     pending_destroy(pending);
 }
 

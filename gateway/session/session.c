@@ -81,6 +81,11 @@ static void on_check(void *owner, struct sw_tape *tape, uint32_t number)
                  number);
 }
 
+static void on_gap(void *owner, uint32_t slot)
+{
+    sw_raw_gap(sw_session_at(owner, slot));
+}
+
 static void bookmark(void *owner, uint32_t slot, struct sw_buf *frame)
 {
     struct sw_session *session = sw_session_at(owner, slot);
@@ -94,6 +99,7 @@ static const struct sw_fanout_events fanout_events = {.conn = conn_at,
                                                       .on_pressure = on_pressure,
                                                       .on_ask = on_ask,
                                                       .on_check = on_check,
+                                                      .on_gap = on_gap,
                                                       .bookmark = bookmark};
 
 void sw_sessions_init(struct sw_sessions *all, const struct sw_sessions_config *config,
@@ -386,7 +392,7 @@ static bool may_speak(const struct sw_session *session)
 
 void sw_session_say(struct sw_session *session, struct sw_slice text)
 {
-    if (!may_speak(session)) {
+    if (!may_speak(session) || session->transport->raw) {
         return;
     }
     session->transport->frame(session, text);
@@ -483,6 +489,7 @@ void sw_session_say_drain(struct sw_session *session, uint64_t late_ms)
     }
     sw_session_say(session, sw_buf_slice(&text));
     sw_buf_deinit(&text);
+    sw_raw_drain(session, &left);
 }
 
 /* How a session left a node that leaves, too. */

@@ -30,14 +30,16 @@ struct sw_sessions;
  * from a client that is paused, also of what was read already. */
 struct sw_transport {
     const char *name;
+    bool raw; /* payloads alone: nothing else is said to its clients, nor heard from them */
     enum sw_connection_kind open;
     enum sw_connection_kind closing;
     enum sw_encoding_index encoding; /* of the tapes that its sessions read */
     uint16_t topics;                 /* `limits.topics` of `welcome` */
     struct sw_slice idle;            /* bytes that say nothing, in place of `hb`; may be empty */
-    /* These append to session->lane: one text as a frame; a ping (NULL: it has none, and who is
-     * dead is found by TCP); the last frame, with its code (0: none) and words; when its client
-     * shall come back that knows no more than the framing (NULL: there is none such). */
+    /* These append to session->lane: one text as a frame (NULL where it is raw); a ping (NULL: it
+     * has none, and who is dead is found by TCP); the last frame, with its code (0: none) and
+     * words; when its client shall come back that knows no more than the framing (NULL: there is
+     * none such). */
     void (*frame)(struct sw_session *session, struct sw_slice text);
     void (*ping)(struct sw_session *session);
     void (*close)(struct sw_session *session, uint16_t code, struct sw_slice words);
@@ -57,9 +59,10 @@ struct sw_verifier; /* auth/verifier */
 
 /* Why nothing is taken from a client for a while. */
 enum sw_pause {
-    SW_PAUSE_LANE = 1,    /* it does not take its replies */
-    SW_PAUSE_VERDICT = 2, /* its token is being verified */
-    SW_PAUSES = 3
+    SW_PAUSE_LANE = 1,      /* it does not take its replies */
+    SW_PAUSE_VERDICT = 2,   /* its token is being verified */
+    SW_PAUSE_PUBLISHES = 4, /* raw: as many as may be wait for the bus, and no error can be told */
+    SW_PAUSES = SW_PAUSE_LANE | SW_PAUSE_VERDICT | SW_PAUSE_PUBLISHES
 };
 
 struct sw_session {
@@ -83,7 +86,8 @@ struct sw_session {
     uint32_t next;        /* CLOSING: of those, slot + 1; FREE: of its slab, index + 1 */
     union {
         uint32_t bad_since;
-        uint32_t code; /* CLOSING: of the close frame, where it is not the reason's own */
+        uint32_t leaves_at; /* raw: `leaves`, then */
+        uint32_t code;      /* CLOSING: of the close frame, where it is not the reason's own */
     };
     uint32_t joins_until; /* its joins are forgotten one by one until then; in 64ths of a second */
     uint32_t host;        /* of the peer; an IPv6 one is kept by the recorder */
@@ -94,7 +98,7 @@ struct sw_session {
     uint8_t ended_at;       /* CLOSING: its place in the flight recorder */
     uint8_t feed;           /* the change of the bus that it was told of last */
     uint8_t bad_count : 4;  /* of a minute; the last of SW_BAD_REQUESTS ends it */
-    uint8_t paused : 2;     /* enum sw_pause, or'ed: not read while there is a reason */
+    uint8_t paused : 3;     /* enum sw_pause, or'ed: not read while there is a reason */
     bool ping_strict : 1;   /* the ping is due after pong_ms: nothing stood before it */
     bool ping_followed : 1; /* something was sent behind it */
     bool may_publish : 1;
@@ -110,6 +114,8 @@ struct sw_session {
     bool ipv6 : 1;
     bool deaf : 1;    /* nothing more is read: after a close frame or a fault, or as ever (SSE) */
     bool counted : 1; /* in all->quota, under its peer */
+    bool leaves : 1;  /* raw: it is to be closed for `reason` */
+    bool ignored : 1; /* raw: something it said was, and the log has it */
 };
 
 struct sw_sessions_config {
@@ -240,6 +246,8 @@ void sw_session_refuse(struct sw_session *session, const struct sw_transport *tr
                        enum sw_reason reason);
 /* A whole text message came from the client. */
 void sw_session_receive(struct sw_session *session, struct sw_slice text);
+/* The same of a raw client: a payload for its topic. */
+void sw_session_receive_payload(struct sw_session *session, struct sw_slice payload);
 /* Any bytes came from the client: it lives. */
 void sw_session_heard(struct sw_session *session);
 /* Queues one text for the control lane. */

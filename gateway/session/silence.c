@@ -88,7 +88,13 @@ static uint64_t next_look(struct sw_session *session)
     if (session->pinged && limit < delay) {
         delay = limit;
     }
-    return delay + SW_WHEEL_TICK_MS;
+    uint64_t stays = sw_raw_stays_ms(session);
+    return (stays < delay ? stays : delay) + SW_WHEEL_TICK_MS;
+}
+
+void sw_silence_again(struct sw_session *session)
+{
+    sw_loop_timer_start(session->all->loop, &session->timer, next_look(session));
 }
 
 static void look(struct sw_session *session)
@@ -96,6 +102,9 @@ static void look(struct sw_session *session)
     struct sw_sessions *all = session->all;
     uint32_t now = sw_sessions_tick(all);
     uint32_t sent = sw_session_reader(session)->sent;
+    if (sw_raw_leave(session)) {
+        return;
+    }
     if (stalled(session, now)) {
         sw_session_close(session, SW_REASON_STALLED);
         return;
@@ -119,7 +128,7 @@ static void look(struct sw_session *session)
         session->hb_sent = idle && !session->hb_sent;
     }
     session->seen_sent = sent;
-    sw_loop_timer_start(all->loop, &session->timer, next_look(session));
+    sw_silence_again(session);
 }
 
 static void on_timer(struct sw_timer *timer)

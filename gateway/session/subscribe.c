@@ -73,6 +73,7 @@ void sw_tape_refused(struct sw_sessions *all, struct sw_tape *tape, enum sw_erro
             sw_hub_unsubscribe(&all->fanout, session->slot, sw_entry_index(&tape->hub[place]));
         say_untold(session, tape, &untold);
         sw_session_say(session, sw_buf_slice(&text));
+        sw_raw_refused(session);
     }
     sw_buf_deinit(&text);
     sw_tape_destroy(&all->fanout, tape);
@@ -194,6 +195,10 @@ static void subscribe_one(struct subscribing *at, const struct sw_command_sub *s
     char forbidden[SW_RULE_WHY_BYTES];
     enum sw_error error =
         sw_rule_choose(rule, &sub->wish, &want.choice, forbidden, sizeof(forbidden));
+    if (at->session->transport->raw) { /* nothing can be told of what is left out */
+        want.choice = (struct sw_choice){.mode = SW_MODE_DISCONNECT};
+        error = SW_ERROR_NONE;
+    }
     if (error != SW_ERROR_NONE) {
         refuse(at, error, forbidden, 0);
         return;

@@ -56,6 +56,8 @@ static void on_message(struct sw_session *session, const struct sw_ws_message *m
     }
     if (session->echo) {
         echo(session, message);
+    } else if (session->transport->raw) {
+        sw_session_receive_payload(session, message->payload);
     } else if (message->text) {
         sw_session_receive(session, message->payload);
     } else {
@@ -228,16 +230,18 @@ static void on_closed(struct sw_conn *conn)
 static const struct sw_conn_events events = {
     .on_read = on_read, .on_end = on_end, .end_waits = true, .on_closed = on_closed};
 
-void sw_ws_open(struct sw_session *session, const struct sw_arrival *arrival)
+void sw_ws_open(struct sw_session *session, const struct sw_transport *transport,
+                const struct sw_arrival *arrival)
 {
     sw_conn_adopt(&session->conn, &events);
-    sw_session_open(session, &sw_ws_transport, arrival);
+    sw_session_open(session, transport, arrival);
 }
 
-void sw_ws_refuse(struct sw_session *session, enum sw_reason reason)
+void sw_ws_refuse(struct sw_session *session, const struct sw_transport *transport,
+                  enum sw_reason reason)
 {
     sw_conn_adopt(&session->conn, &events);
-    sw_session_refuse(session, &sw_ws_transport, reason);
+    sw_session_refuse(session, transport, reason);
 }
 
 /* ---- the session's words ---- */
@@ -276,3 +280,13 @@ const struct sw_transport sw_ws_transport = {.name = "ws",
                                              .ping = say_ping,
                                              .close = say_close,
                                              .resume = resume};
+
+const struct sw_transport sw_raw_transport = {.name = "raw",
+                                              .raw = true,
+                                              .open = SW_CONNECTION_RAW_OPEN,
+                                              .closing = SW_CONNECTION_RAW_CLOSING,
+                                              .encoding = SW_ENCODING_RAW,
+                                              .topics = 1,
+                                              .ping = say_ping,
+                                              .close = say_close,
+                                              .resume = resume};

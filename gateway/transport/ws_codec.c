@@ -87,8 +87,9 @@ struct sw_slice sw_ws_frame_payload(struct sw_slice frame)
     return sw_slice(frame.data + head, frame.size - head);
 }
 
-char *sw_ws_write_text_head(void *codec, size_t size, char *out)
+char *sw_ws_write_text_head(void *codec, const struct sw_push *push, size_t size, char *out)
 {
+    (void)push;
     return write_head(codec, SW_WS_TEXT, 0, size, out);
 }
 
@@ -97,11 +98,30 @@ char *sw_ws_write_deflated_head(struct sw_ws_codec *codec, size_t size, char *ou
     return write_head(codec, SW_WS_TEXT, SW_WS_RSV1, size, out);
 }
 
+/* A pong that nobody asked for is heard by nobody (RFC 6455, section 5.5.3). */
+static char *write_raw_head(void *context, const struct sw_push *push, size_t size, char *out)
+{
+    if (push->kind != SW_PUSH_MESSAGE) {
+        return write_head(context, SW_WS_PONG, 0, size, out);
+    }
+    bool binary = push->message->payload == SW_PAYLOAD_BINARY;
+    return write_head(context, binary ? SW_WS_BINARY : SW_WS_TEXT, 0, size, out);
+}
+
 struct sw_framing sw_ws_framing(struct sw_ws_codec *codec)
 {
     return (struct sw_framing){.name = "ws",
                                .head_size = sw_ws_head_size,
                                .write_head = sw_ws_write_text_head,
+                               .text = sw_ws_frame_payload,
+                               .context = codec};
+}
+
+struct sw_framing sw_ws_raw_framing(struct sw_ws_codec *codec)
+{
+    return (struct sw_framing){.name = "raw",
+                               .head_size = sw_ws_head_size,
+                               .write_head = write_raw_head,
                                .text = sw_ws_frame_payload,
                                .context = codec};
 }

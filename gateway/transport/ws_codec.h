@@ -44,8 +44,11 @@ void sw_ws_codec_destroy(struct sw_ws_codec **codec);
 struct sw_framing sw_ws_framing(struct sw_ws_codec *codec);
 /* The head of a text frame for so many bytes, as a framing writes it; and of one whose payload is
  * compressed. */
-char *sw_ws_write_text_head(void *codec, size_t size, char *out);
+char *sw_ws_write_text_head(void *codec, const struct sw_push *push, size_t size, char *out);
 char *sw_ws_write_deflated_head(struct sw_ws_codec *codec, size_t size, char *out);
+/* The same for payloads alone: text or binary, as the payload was judged; what is no message is a
+ * frame without words, which no client shows. */
+struct sw_framing sw_ws_raw_framing(struct sw_ws_codec *codec);
 /* Appends a whole unfragmented, unmasked frame. */
 void sw_ws_append(struct sw_ws_codec *codec, struct sw_buf *out, enum sw_ws_opcode opcode,
                   struct sw_slice payload);

@@ -9,10 +9,10 @@
 /* Of a frame's first byte. */
 #define RSV1_BIT (SW_WS_RSV1 << 4)
 
-static char *write_head(void *context, size_t size, char *out)
+static char *write_head(void *context, const struct sw_push *push, size_t size, char *out)
 {
     const struct sw_ws_packer *packer = context;
-    return sw_ws_write_text_head(packer->codec, size, out);
+    return sw_ws_write_text_head(packer->codec, push, size, out);
 }
 
 static struct sw_slice frame_text(struct sw_slice frame)

@@ -82,9 +82,7 @@ static const char *read_froms(struct sw_slice query, struct asked *asked)
     return why;
 }
 
-/* Appends the first value of a parameter, decoded; nothing of one that cannot be. False: there is
- * none. */
-static bool take_parameter(struct sw_slice query, struct sw_slice wanted, struct sw_buf *text)
+bool sw_ws_query_take(struct sw_slice query, struct sw_slice wanted, struct sw_buf *text)
 {
     struct sw_slice value;
     if (!sw_ws_query_find(query, wanted, &value)) {
@@ -100,7 +98,7 @@ void sw_ws_query_number(struct sw_slice query, const char *name, struct sw_buf *
 {
     struct sw_buf text = {0};
     uint64_t number = 0; /* what is none is as wrong as this */
-    if (take_parameter(query, sw_slice_of(name), &text)) {
+    if (sw_ws_query_take(query, sw_slice_of(name), &text)) {
         (void)sw_slice_to_u64(sw_buf_slice(&text), UINT32_MAX, &number);
         sw_buf_printf(members, ",\"%s\":%llu", name, (unsigned long long)number);
     }
@@ -110,7 +108,7 @@ void sw_ws_query_number(struct sw_slice query, const char *name, struct sw_buf *
 void sw_ws_query_wish(struct sw_slice query, struct sw_buf *members)
 {
     struct sw_buf text = {0};
-    if (take_parameter(query, SW_SLICE("mode"), &text)) {
+    if (sw_ws_query_take(query, SW_SLICE("mode"), &text)) {
         size_t size = text.size < MODE_BYTES ? text.size : MODE_BYTES;
         sw_buf_append_slice(members, SW_SLICE(",\"mode\":"));
         sw_json_append_string(members, sw_slice(sw_buf_text(&text), size));

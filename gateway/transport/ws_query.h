@@ -11,6 +11,8 @@
 unsigned sw_ws_query_count(struct sw_slice query, struct sw_slice wanted);
 /* The first of them, still encoded. False: there is none. */
 bool sw_ws_query_find(struct sw_slice query, struct sw_slice wanted, struct sw_slice *value);
+/* Appends it decoded; nothing of one that cannot be. False: there is none. */
+bool sw_ws_query_take(struct sw_slice query, struct sw_slice wanted, struct sw_buf *text);
 /* Appends `mode` and `max_hz`, or a parameter that is a number, as members of each entry of a
  * subscribe: what is wrong with them is told in each topic's own. */
 void sw_ws_query_wish(struct sw_slice query, struct sw_buf *members);

@@ -4,13 +4,15 @@
 #include "auth/verifier.h"
 #include "common/base64.h"
 #include "net/digest.h"
+#include "transport/raw_query.h"
 #include "transport/ws.h"
 #include "transport/ws_extensions.h"
 #include "transport/ws_query.h"
 
-#define GUID        "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-#define SUBPROTOCOL "spillway.v1.json"
-#define KEY_BYTES   24
+#define GUID      "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+#define NATIVE    "spillway.v1.json"
+#define RAW       "spillway.v1.raw"
+#define KEY_BYTES 24
 /* Who finds the verifier full: half of what it is busy with is done by then. */
 #define BUSY_RETRY_MS 1000
 
@@ -30,28 +32,47 @@ static bool key_valid(struct sw_slice key)
     return true;
 }
 
-/* Is any subprotocol offered? One that is a token asks for none. */
-static bool offers_subprotocol(const struct sw_request *request)
+/* What the upgrade chose. */
+struct choice {
+    bool offered;            /* a subprotocol; one that is a token asks for none */
+    const char *subprotocol; /* the first that is known, and to be named in the answer; or NULL */
+    bool raw;
+};
+
+static void choose_of(struct sw_slice list, struct choice *choice)
 {
-    for (size_t i = 0; i < request->header_count; i++) {
-        struct sw_slice list = request->headers[i].value;
-        bool names =
-            sw_slice_equal_nocase(request->headers[i].name, SW_SLICE("Sec-WebSocket-Protocol"));
-        while (names && list.data) {
-            struct sw_slice offered = sw_slice_trim(sw_slice_split(&list, ','));
-            if (!sw_slice_starts_with(offered, SW_SLICE(SW_DOOR_BEARER))) {
-                return true;
-            }
+    while (list.data) {
+        struct sw_slice offered = sw_slice_trim(sw_slice_split(&list, ','));
+        bool raw = sw_slice_equal_nocase(offered, SW_SLICE(RAW));
+        if (sw_slice_starts_with(offered, SW_SLICE(SW_DOOR_BEARER))) {
+            continue;
+        }
+        choice->offered = true;
+        if (!choice->subprotocol && (raw || sw_slice_equal_nocase(offered, SW_SLICE(NATIVE)))) {
+            choice->subprotocol = raw ? RAW : NATIVE;
         }
     }
-    return false;
 }
 
-/* False: something was offered, and nothing that we know. */
-static bool choose_subprotocol(const struct sw_request *request, bool *chosen)
+/* By the subprotocols in their order, or by raw=1 of the URL, which must not say otherwise. NULL,
+ * or what is wrong. */
+static const char *choose(const struct sw_request *request, struct choice *choice)
 {
-    *chosen = sw_request_header_has(request, "Sec-WebSocket-Protocol", SUBPROTOCOL);
-    return *chosen || !offers_subprotocol(request);
+    const char *why = NULL;
+    for (size_t i = 0; i < request->header_count; i++) {
+        if (sw_slice_equal_nocase(request->headers[i].name, SW_SLICE("Sec-WebSocket-Protocol"))) {
+            choose_of(request->headers[i].value, choice);
+        }
+    }
+    choice->raw = choice->subprotocol && strcmp(choice->subprotocol, RAW) == 0;
+    if (choice->offered && !choice->subprotocol) {
+        return "none of the offered subprotocols is known; there is " NATIVE ", and " RAW;
+    }
+    if (sw_raw_query_asks(request->query, &why) && !choice->raw) {
+        why = choice->subprotocol ? "raw=1 is " RAW ", and " NATIVE " is offered first" : NULL;
+        choice->raw = true;
+    }
+    return why;
 }
 
 /* 426 with the headers that say what to upgrade to. */
@@ -67,8 +88,9 @@ static void reply_upgrade(struct sw_http *http, const char *message, const char 
 
 /* Replies and returns false where it is no handshake that we can answer. */
 static bool check(const struct sw_door *door, struct sw_http *http,
-                  const struct sw_request *request, bool *subprotocol)
+                  const struct sw_request *request, struct choice *choice)
 {
+    const char *why;
     struct sw_slice version = sw_request_header(request, "Sec-WebSocket-Version");
     struct sw_slice key = sw_request_header(request, "Sec-WebSocket-Key");
     if (!request->upgrade || !sw_request_header_has(request, "Upgrade", "websocket")) {
@@ -83,12 +105,8 @@ static bool check(const struct sw_door *door, struct sw_http *http,
         sw_http_reply_error(http, SW_ERROR_FORBIDDEN, "this origin may not connect", 0, NULL);
     } else if (!sw_door_takes_token(door, http, request)) {
         return false;
-    } else if (!choose_subprotocol(request, subprotocol)) {
-        sw_http_reply_error(http, SW_ERROR_BAD_REQUEST,
-                            "none of the offered subprotocols is known; there is " SUBPROTOCOL, 0,
-                            NULL);
-    } else if (sw_ws_query_count(request->query, SW_SLICE("raw")) > 0) {
-        sw_http_reply_error(http, SW_ERROR_UNSUPPORTED, "raw is not supported", 0, NULL);
+    } else if ((why = choose(request, choice))) {
+        sw_http_reply_error(http, SW_ERROR_BAD_REQUEST, why, 0, NULL);
     } else if (sw_ws_query_count(request->query, SW_SLICE("topic")) > SW_SESSION_TOPICS) {
         sw_http_reply_error(http, SW_ERROR_TOO_MANY_TOPICS, NULL, 0, NULL);
     } else {
@@ -106,7 +124,7 @@ static struct sw_ws_extensions choose_extensions(const struct sw_session *sessio
                : (struct sw_ws_extensions){0};
 }
 
-static void write_accept(struct sw_buf *out, struct sw_slice key, bool subprotocol,
+static void write_accept(struct sw_buf *out, struct sw_slice key, const char *subprotocol,
                          const struct sw_ws_extensions *extensions)
 {
     struct sw_buf text = {0};
@@ -121,9 +139,10 @@ static void write_accept(struct sw_buf *out, struct sw_slice key, bool subprotoc
                                       "Upgrade: websocket\r\nConnection: Upgrade\r\n"
                                       "Sec-WebSocket-Accept: "));
     sw_buf_append(out, accept, (size_t)(end - accept));
-    sw_buf_append_slice(out, subprotocol
-                                 ? SW_SLICE("\r\nSec-WebSocket-Protocol: " SUBPROTOCOL "\r\n")
-                                 : SW_SLICE("\r\n"));
+    if (subprotocol) {
+        sw_buf_printf(out, "\r\nSec-WebSocket-Protocol: %s", subprotocol);
+    }
+    sw_buf_append_slice(out, SW_SLICE("\r\n"));
     sw_ws_extensions_append(extensions, out);
     sw_buf_append_slice(out, SW_SLICE("\r\n"));
 }
@@ -131,11 +150,14 @@ static void write_accept(struct sw_buf *out, struct sw_slice key, bool subprotoc
 void sw_ws_upgrade(const struct sw_door *door, struct sw_http *http,
                    const struct sw_request *request, bool echo)
 {
-    bool subprotocol;
+    struct choice choice = {0};
     struct sw_session *session = sw_session_of(sw_http_conn(http));
     struct sw_slice token = sw_door_token(request);
-    if (!check(door, http, request, &subprotocol)) {
+    if (!check(door, http, request, &choice)) {
         return;
+    }
+    if (echo) {
+        choice = (struct choice){0};
     }
     if (token.data && sw_verifier_full(session->all->verifier)) {
         sw_http_reply_error(http, SW_ERROR_OVERLOADED, "too many tokens are being verified",
@@ -143,7 +165,13 @@ void sw_ws_upgrade(const struct sw_door *door, struct sw_http *http,
         return;
     }
     struct sw_buf subscribe = {0};
-    const char *why = echo ? NULL : sw_ws_query_subscribe(request->query, &subscribe);
+    const char *why = NULL;
+    if (choice.raw) {
+        why = sw_raw_query_problem(request->query, session->all->config.separator);
+    }
+    if (!why && !echo) {
+        why = sw_ws_query_subscribe(request->query, &subscribe);
+    }
     if (why) {
         sw_http_reply_error(http, SW_ERROR_BAD_REQUEST, why, 0, NULL);
         sw_buf_deinit(&subscribe);
@@ -152,8 +180,11 @@ void sw_ws_upgrade(const struct sw_door *door, struct sw_http *http,
     struct sw_buf reply = {0};
     struct sw_buf shown = {0}; /* the request's bytes go with its HTTP side */
     struct sw_buf early = {0};
-    struct sw_ws_extensions extensions = choose_extensions(session, request, echo);
-    write_accept(&reply, sw_request_header(request, "Sec-WebSocket-Key"), subprotocol && !echo,
+    struct sw_ws_extensions extensions = {0};
+    if (!choice.raw) {
+        extensions = choose_extensions(session, request, echo);
+    }
+    write_accept(&reply, sw_request_header(request, "Sec-WebSocket-Key"), choice.subprotocol,
                  &extensions);
     session->may_publish = sw_door_may_publish(door, &session->conn, request);
     session->echo = echo;
@@ -165,13 +196,15 @@ void sw_ws_upgrade(const struct sw_door *door, struct sw_http *http,
     struct sw_conn *conn = sw_http_detach(http, &early);
     sw_buf_append_slice(&session->lane, sw_buf_slice(&reply));
     (void)conn;
+    const struct sw_transport *transport = choice.raw ? &sw_raw_transport : &sw_ws_transport;
     if (room) {
-        sw_ws_open(session, &(struct sw_arrival){
-                                .token = token.data ? sw_slice(sw_buf_text(&shown), token.size)
-                                                    : sw_slice(NULL, 0),
-                                .subscribe = sw_buf_slice(&subscribe)});
+        sw_ws_open(session, transport,
+                   &(struct sw_arrival){.token = token.data
+                                                     ? sw_slice(sw_buf_text(&shown), token.size)
+                                                     : sw_slice(NULL, 0),
+                                        .subscribe = sw_buf_slice(&subscribe)});
     } else {
-        sw_ws_refuse(session, SW_REASON_ADDRESS);
+        sw_ws_refuse(session, transport, SW_REASON_ADDRESS);
     }
     sw_fanout_due(&session->all->fanout, session->slot);
     if (early.size) {

@@ -62,16 +62,27 @@ static void payload_is_judged_once(void **state)
     }
 }
 
-static void json_is_flattened_and_text_is_not(void **state)
+static void payload_stays_as_it_was_and_breaks_within_json_are_known(void **state)
 {
     (void)state;
-    struct sw_message *message = create(SW_SLICE("{\r\n \"a\\n\": 1\n}"));
-    assert_int_equal(message->payload, SW_PAYLOAD_JSON);
-    unit_assert_slice(sw_message_payload(message), "{   \"a\\n\": 1 }");
-    sw_message_unref(message);
-    message = create(SW_SLICE("two\nlines"));
-    unit_assert_slice(sw_message_payload(message), "two\nlines");
-    sw_message_unref(message);
+    static const struct {
+        const char *payload;
+        enum sw_payload kind;
+        bool breaks;
+    } rows[] = {
+        {"{\r\n \"a\\n\": 1\n}", SW_PAYLOAD_JSON, true},
+        {"1\n", SW_PAYLOAD_JSON, true},
+        {"{\t\"a\\n\": 1 }", SW_PAYLOAD_JSON, false},
+        {"two\nlines", SW_PAYLOAD_TEXT, false},
+        {"\xff\n", SW_PAYLOAD_BINARY, false},
+    };
+    for (size_t i = 0; i < SW_ARRAY_SIZE(rows); i++) {
+        struct sw_message *message = create(sw_slice_of(rows[i].payload));
+        assert_int_equal(message->payload, rows[i].kind);
+        assert_int_equal(message->breaks, rows[i].breaks);
+        unit_assert_slice(sw_message_payload(message), rows[i].payload);
+        sw_message_unref(message);
+    }
 }
 
 static void json_nested_too_deep_is_text(void **state)
@@ -120,7 +131,7 @@ int main(void)
         cmocka_unit_test(message_holds_copies_of_everything),
         cmocka_unit_test(longest_topic_and_key_fit),
         cmocka_unit_test(payload_is_judged_once),
-        cmocka_unit_test(json_is_flattened_and_text_is_not),
+        cmocka_unit_test(payload_stays_as_it_was_and_breaks_within_json_are_known),
         cmocka_unit_test(json_nested_too_deep_is_text),
         cmocka_unit_test(last_reference_frees),
         cmocka_unit_test(sixteen_megabytes_fit),

@@ -115,9 +115,10 @@ static inline size_t rig_head_size(size_t size)
     return RIG_HEAD;
 }
 
-static inline char *rig_write_head(void *context, size_t size, char *out)
+static inline char *rig_write_head(void *context, const struct sw_push *push, size_t size,
+                                   char *out)
 {
-    (void)context;
+    (void)context, (void)push;
     uint32_t head = (uint32_t)size;
     memcpy(out, &head, RIG_HEAD);
     return out + RIG_HEAD;
@@ -202,6 +203,12 @@ static inline void rig_check(void *owner, struct sw_tape *tape, uint32_t number)
     sw_buf_printf(&((struct rig *)owner)->asked, "check %u ", number);
 }
 
+/* Noted beside it as "gap <slot> ". */
+static inline void rig_on_gap(void *owner, uint32_t slot)
+{
+    sw_buf_printf(&((struct rig *)owner)->asked, "gap %u ", slot);
+}
+
 /* "bookmark <position>...", of the subscriptions that have one. */
 static inline void rig_bookmark(void *owner, uint32_t slot, struct sw_buf *frame)
 {
@@ -228,6 +235,7 @@ static const struct sw_fanout_events rig_events = {.conn = rig_conn,
                                                    .on_pressure = rig_pressure,
                                                    .on_ask = rig_ask,
                                                    .on_check = rig_check,
+                                                   .on_gap = rig_on_gap,
                                                    .bookmark = rig_bookmark};
 
 /* ---- connections ---- */

@@ -332,6 +332,37 @@ static void gap_of_unknown_count_is_told_once_before_the_next_frame(void **state
     rig_deinit(&rig);
 }
 
+static void gap_without_words_is_heard_by_the_owner_where_it_would_be_told(void **state)
+{
+    (void)state;
+    struct sw_language silent = rig_language;
+    silent.silent = true;
+    struct rig rig;
+    rig_init(&rig, 3, QUEUE);
+    struct sw_tape *tape = rig_tape(&rig, "a");
+    for (uint32_t slot = 0; slot < 2; slot++) {
+        rig_open(&rig, slot, 0);
+        rig_subscribe(&rig, slot, tape);
+    }
+    rig_gap(&rig, tape, 3, SW_SHED_NODE);
+    assert_int_equal(rig.asked.size, 0); /* they were told */
+    rig.encoding.language = &silent;
+    rig_send(&rig, tape, "1");
+    rig_gap(&rig, tape, 0, SW_SHED_FEED);
+    assert_int_equal(rig.asked.size, 0);
+    rig_send(&rig, tape, "2");
+    assert_string_equal(sw_buf_text(&rig.asked), "gap 0 gap 1 ");
+    sw_buf_clear(&rig.asked);
+    rig_gap(&rig, tape, 2, SW_SHED_TOO_LARGE);
+    rig_open(&rig, 2, 0);
+    rig_subscribe(&rig, 2, tape); /* behind it */
+    rig_turn(&rig);
+    assert_string_equal(sw_buf_text(&rig.asked), "gap 0 gap 1 ");
+    assert_int_equal(RIG_SHED(&rig, TOO_LARGE), 4);
+    assert_int_equal(RIG_COUNT(&rig, behind), 0);
+    rig_deinit(&rig);
+}
+
 static void turn_of_more_gaps_than_a_system_call_takes_is_told_whole(void **state)
 {
     (void)state;
@@ -479,6 +510,7 @@ int main(void)
         cmocka_unit_test(who_becomes_due_while_others_are_flushed_waits_for_the_next_turn),
         cmocka_unit_test(gap_is_told_in_its_place_and_counted_as_shed),
         cmocka_unit_test(gap_of_unknown_count_is_told_once_before_the_next_frame),
+        cmocka_unit_test(gap_without_words_is_heard_by_the_owner_where_it_would_be_told),
         cmocka_unit_test(turn_of_more_gaps_than_a_system_call_takes_is_told_whole),
         cmocka_unit_test(tape_that_fills_the_turn_is_walked_before_its_end),
         cmocka_unit_test(who_comes_in_the_middle_gets_what_follows),

@@ -107,9 +107,9 @@ static size_t head_size(size_t size)
     return 3;
 }
 
-static char *write_head(void *context, size_t size, char *out)
+static char *write_head(void *context, const struct sw_push *push, size_t size, char *out)
 {
-    (void)context, (void)size;
+    (void)context, (void)push, (void)size;
     return mempcpy(out, "\n< ", 3);
 }
 

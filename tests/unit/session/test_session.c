@@ -37,9 +37,9 @@ static size_t no_head(size_t size)
     return 0;
 }
 
-static char *write_no_head(void *context, size_t size, char *out)
+static char *write_no_head(void *context, const struct sw_push *push, size_t size, char *out)
 {
-    (void)context, (void)size;
+    (void)context, (void)push, (void)size;
     return out;
 }
 

@@ -408,9 +408,10 @@ static inline size_t truth_head_size(size_t size)
     return 4;
 }
 
-static inline char *truth_write_head(void *context, size_t size, char *out)
+static inline char *truth_write_head(void *context, const struct sw_push *push, size_t size,
+                                     char *out)
 {
-    (void)context;
+    (void)context, (void)push;
     uint32_t head = (uint32_t)size;
     memcpy(out, &head, 4);
     return out + 4;

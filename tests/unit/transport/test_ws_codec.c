@@ -41,7 +41,7 @@ static void frames_begin_with_the_shortest_head(void **state)
 
         char *head = malloc(rows[i].head_size);
         assert_int_equal(framing.head_size(rows[i].size), rows[i].head_size);
-        assert_ptr_equal(framing.write_head(framing.context, rows[i].size, head),
+        assert_ptr_equal(framing.write_head(framing.context, NULL, rows[i].size, head),
                          head + rows[i].head_size);
         assert_memory_equal(head, rows[i].head, rows[i].head_size);
         free(head);
@@ -184,11 +184,42 @@ static void reading_may_stop_between_two_frames(void **state)
     sw_ws_codec_destroy(&codec);
 }
 
+static void raw_frames_are_text_or_binary_and_else_a_pong(void **state)
+{
+    (void)state;
+    struct sw_ws_codec *codec = sw_ws_codec_create();
+    struct sw_framing framing = sw_ws_raw_framing(codec);
+    static const struct {
+        struct sw_slice payload;
+        unsigned char head;
+    } rows[] = {{{"{}", 2}, 0x81}, {{"", 0}, 0x81}, {{"x", 1}, 0x81}, {{"\xff", 1}, 0x82}};
+    char head[2];
+    for (size_t i = 0; i < SW_ARRAY_SIZE(rows); i++) {
+        struct sw_push push = {
+            .kind = SW_PUSH_MESSAGE,
+            .message = sw_message_create(SW_SLICE("a"), SW_SLICE(""), rows[i].payload, 0, 0)};
+        size_t size = rows[i].payload.size;
+        assert_int_equal(framing.head_size(size), 2);
+        assert_ptr_equal(framing.write_head(framing.context, &push, size, head), head + 2);
+        assert_int_equal((unsigned char)head[0], rows[i].head);
+        assert_int_equal(head[1], size);
+        sw_message_unref((struct sw_message *)(uintptr_t)push.message);
+    }
+    static const enum sw_push_kind others[] = {SW_PUSH_DROPPED, SW_PUSH_EPOCH, SW_PUSH_RESET};
+    for (size_t i = 0; i < SW_ARRAY_SIZE(others); i++) {
+        struct sw_push push = {.kind = others[i]};
+        assert_ptr_equal(framing.write_head(framing.context, &push, 0, head), head + 2);
+        assert_memory_equal(head, "\x8a\x00", 2);
+    }
+    sw_ws_codec_destroy(&codec);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(frames_begin_with_the_shortest_head),
         cmocka_unit_test(frames_carry_their_opcode),
+        cmocka_unit_test(raw_frames_are_text_or_binary_and_else_a_pong),
         cmocka_unit_test(context_is_clean_between_two_frames_only),
         cmocka_unit_test(clean_context_is_lent_again_and_a_broken_one_is_not),
         cmocka_unit_test(pool_keeps_a_few),
