@@ -515,8 +515,11 @@ static void send_request(const struct client *client)
         at += (size_t)snprintf(text + at, room - at, "%s" TOPIC_FORM,
                                i ? opt.dialect->next : opt.dialect->first, topic_of(client, i));
     }
-    at += (size_t)snprintf(text + at, room - at, " HTTP/1.1\r\nHost: %s\r\n%s%s\r\n", opt.host,
-                           wanted, token);
+    const char *packed = opt.compress && !client->publishes
+                             ? "Sec-WebSocket-Extensions: permessage-deflate\r\n"
+                             : "";
+    at += (size_t)snprintf(text + at, room - at, " HTTP/1.1\r\nHost: %s\r\n%s%s%s\r\n", opt.host,
+                           wanted, packed, token);
     client_write(client, text, at);
     free(text);
 }
@@ -637,51 +640,4 @@ void clients_init(void)
     times_ns = allocate((size_t)opt.topics * TIMES, sizeof(*times_ns));
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     tls = SSL_CTX_new(TLS_client_method());
-}
-
-/* ---- publishing ---- */
-
-static size_t put_payload(char *out, unsigned number)
-{
-    size_t n = (size_t)snprintf(out, opt.bytes, PAYLOAD_HEAD "%u,\"pad\":\"", number);
-    memset(out + n, 'x', opt.bytes - 2 - n);
-    memcpy(out + opt.bytes - 2, "\"}", 2);
-    return opt.bytes;
-}
-
-/* A message between `head` and `tail`, as they stand in the dialect. */
-static size_t put_text(char *out, unsigned topic, const char *head, const char *middle,
-                       const char *tail)
-{
-    size_t n = (size_t)snprintf(out, 256, "%s%04u%s", head, topic, middle);
-    n += put_payload(out + n, numbers[topic]);
-    memcpy(out + n, tail, strlen(tail));
-    return n + strlen(tail);
-}
-
-size_t put_publish(char *out, unsigned topic)
-{
-    static char text[1u << 20];
-    const struct dialect *d = opt.dialect;
-    size_t head, size;
-    uint32_t number = ++numbers[topic];
-    times_ns[topic * TIMES + number % TIMES] = now_ns();
-    if (strcmp(opt.publish, "ws") == 0) {
-        size = put_text(text, topic, d->publish_head, d->publish_middle, d->publish_tail);
-        head = framing_put_head(out, 1, size);
-    } else if (strcmp(opt.publish, "http") == 0) {
-        size = put_text(text, topic, d->head, d->middle, d->tail);
-        head = (size_t)snprintf(out, 256,
-                                "POST /pub?ids=" TOPIC_FORM " HTTP/1.1\r\nHost: bench\r\n"
-                                "Content-Length: %zu\r\n\r\n",
-                                topic, size);
-    } else {
-        size = put_payload(text, number);
-        text[size++] = '\r';
-        text[size++] = '\n';
-        head = (size_t)snprintf(
-            out, 256, "*3\r\n$7\r\nPUBLISH\r\n$10\r\n" TOPIC_FORM "\r\n$%zu\r\n", topic, size - 2);
-    }
-    memcpy(out + head, text, size);
-    return head + size;
 }

@@ -32,6 +32,8 @@ struct options {
     unsigned room;     /* connections that `handshakes` may add */
     unsigned patience; /* seconds without any delivery */
     unsigned tls;      /* 1: subscribers speak it; the publisher does not */
+    unsigned rows;     /* 1: payloads are rows of a table, not a padding of one letter */
+    unsigned compress; /* 1: subscribers take compressed messages */
     unsigned history;  /* 1: the topics have one, so each message says its position and its time */
 };
 
@@ -58,7 +60,8 @@ struct run {
     uint64_t deliveries;
     uint64_t bytes;
     uint64_t errors;
-    uint64_t bookmarks; /* ids of events */
+    uint64_t bookmarks;  /* ids of events */
+    uint64_t compressed; /* frames */
 };
 
 extern struct options opt;

@@ -2,8 +2,12 @@
 #include "framing.h"
 
 #include "client.h"
+#include "inflate.h"
 
 #include <string.h>
+
+/* Of a frame's first byte: it is compressed. */
+#define RSV1 0x40
 
 size_t framing_put_head(char *out, unsigned opcode, size_t size)
 {
@@ -20,6 +24,15 @@ size_t framing_put_head(char *out, unsigned opcode, size_t size)
     }
     memset(out + at, 0, 4);
     return at + 4;
+}
+
+static void hear_frame(struct client *client, unsigned first, const char *payload, size_t size)
+{
+    if (first & RSV1) {
+        now.compressed++;
+        payload = inflate_payload(payload, size, &size);
+    }
+    client_hear(client, first & 15, payload, size);
 }
 
 size_t framing_take_frames(struct client *client, const char *data, size_t size)
@@ -42,7 +55,7 @@ size_t framing_take_frames(struct client *client, const char *data, size_t size)
         if (size - at - head < length) {
             break;
         }
-        client_hear(client, bytes[at] & 15, data + at + head, length);
+        hear_frame(client, bytes[at], data + at + head, length);
         at += head + length;
     }
     return at;

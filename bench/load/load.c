@@ -78,8 +78,9 @@ static void answer(const char *what, uint64_t count)
     double wall = (double)(now_ns() - begun_ns) / 1e9;
     double busy = busy_seconds() - begun_busy;
     printf("{\"%s\":%" PRIu64 ",\"deliveries\":%" PRIu64 ",\"errors\":%" PRIu64
-           ",\"bytes\":%" PRIu64 ",\"bookmarks\":%" PRIu64 ",\"seconds\":%.6f,\"idle\":%.3f",
-           what, count, now.deliveries, now.errors, now.bytes, now.bookmarks, wall,
+           ",\"bytes\":%" PRIu64 ",\"bookmarks\":%" PRIu64 ",\"compressed\":%" PRIu64
+           ",\"seconds\":%.6f,\"idle\":%.3f",
+           what, count, now.deliveries, now.errors, now.bytes, now.bookmarks, now.compressed, wall,
            wall > 0 ? 1 - busy / wall : 0);
     if (now.deliveries) {
         printf(",\"p50\":%.4f,\"p99\":%.4f,\"p999\":%.4f", latency_ms(0.5), latency_ms(0.99),
@@ -313,6 +314,8 @@ static const struct {
     {"--room", offsetof(struct options, room), "connections that `handshakes` may add (0)"},
     {"--patience", offsetof(struct options, patience), "seconds without any delivery (60)"},
     {"--tls", offsetof(struct options, tls), "1: subscribers speak TLS, --publish-port is plain"},
+    {"--rows", offsetof(struct options, rows), "1: payloads are rows of a table, not padding"},
+    {"--compress", offsetof(struct options, compress), "1: subscribers take permessage-deflate"},
     {"--history", offsetof(struct options, history), "1: the topics have a history"},
 };
 #define FLAGS (sizeof(flags) / sizeof(flags[0]))
