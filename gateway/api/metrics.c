@@ -26,8 +26,9 @@ static const char *const labels_REFUSALS[] = {"reason=\"full\"",      "reason=\"
                                               "reason=\"untrusted\"", "reason=\"proxy_header\""};
 static const char *const labels_DEPARTURES[] = {"how=\"left\"", "how=\"closed\"", "how=\"reset\"",
                                                 "how=\"other\""};
-static const char *const labels_PARTS[] = {"part=\"blocks\"", "part=\"messages\"",
-                                           "part=\"history\"", "part=\"kernel\"", "part=\"tls\""};
+static const char *const labels_PARTS[] = {"part=\"blocks\"",  "part=\"messages\"",
+                                           "part=\"history\"", "part=\"kernel\"",
+                                           "part=\"tls\"",     "part=\"clients\""};
 static const char *const labels_OUTCOMES[] = {
     "outcome=\"good\"",      "outcome=\"too_large\"",     "outcome=\"malformed\"",
     "outcome=\"no_key\"",    "outcome=\"bad_signature\"", "outcome=\"expired\"",

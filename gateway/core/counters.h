@@ -60,6 +60,7 @@ enum sw_budget_part {
     SW_PART_HISTORY,  /* the bus's, kept */
     SW_PART_KERNEL,   /* what the kernel holds for sessions under pressure, heads left out */
     SW_PART_TLS,      /* TLS connections, and records that wait for their sockets */
+    SW_PART_CLIENTS,  /* what clients sent of messages that are not whole yet, or not taken yet */
     SW_PART_COUNT
 };
 

@@ -56,6 +56,16 @@
 #define SW_FRAME_BYTES 65536
 /* What the echo path takes. */
 #define SW_ECHO_BYTES (16u << 20)
+/* Fragments of one message: at 64 bytes each the largest that is taken; empty ones cost nothing
+ * that the limits of bytes could see. */
+#define SW_MESSAGE_FRAGMENTS 1024
+#define SW_ECHO_FRAGMENTS    (SW_ECHO_BYTES / 64)
+/* What a client sends is counted over so long: ten seconds' worth may come at once. */
+#define SW_INTAKE_WINDOW_MS 10000
+/* The most that client_messages and client_bytes can say: ten seconds of them fit into the eight
+ * bytes in which they are counted. */
+#define SW_CLIENT_MESSAGES 100000
+#define SW_CLIENT_BYTES    268435456
 /* Subscriptions of one session (`limits.topics`). */
 #define SW_SESSION_TOPICS 256
 /* Topics in the URL of a stream (PROTOCOL.md, section 9): its cursor is sent again and again, and
@@ -75,8 +85,6 @@
 #define SW_SESSION_JOINS_PER_S 64
 /* Bad requests within a minute before the connection is closed. */
 #define SW_BAD_REQUESTS 10
-/* Publishes of one session that wait for the bus. */
-#define SW_SESSION_PUBLISHES 256
 /* A session's control lane above this: that client is not heard until it drains. So who asks and
  * never reads costs this twice (once with the socket), one answer, and the one read (16 KB) that
  * was under way. */

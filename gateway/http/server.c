@@ -450,6 +450,7 @@ static void on_timer(struct sw_timer *timer)
     if (http->conn->closing) {
         return;
     }
+    sw_count(&http->site->counters->http_timeouts_total, http->phase != LINGER);
     switch (http->phase) {
     case HEAD:
     case BODY:

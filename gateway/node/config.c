@@ -4,6 +4,7 @@
 #include "bus/bus.h"
 #include "common/assert.h"
 #include "common/mem.h"
+#include "core/limits.h"
 #include "node/config_table.h"
 #include "node/listen.h"
 

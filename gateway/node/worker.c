@@ -558,6 +558,12 @@ static void init_sessions(struct sw_worker *worker)
         .pong_ms = (uint32_t)config->pong_ms,
         .stall_ms = (uint32_t)config->stall_ms,
         .linger_ms = (uint32_t)config->linger_ms,
+        .client_messages = (uint32_t)config->client_messages,
+        .client_bytes = (uint32_t)config->client_bytes,
+        .max_patterns = (uint32_t)config->max_patterns,
+        .pending_replies = (uint32_t)config->pending_replies,
+        .message_ms = (uint32_t)config->message_ms,
+        .unfinished_messages = (uint32_t)config->unfinished_messages,
         .separator = config->topic_separator[0],
         .node = worker->config.node,
     };

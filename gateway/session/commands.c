@@ -120,7 +120,23 @@ static enum sw_error judge_publish(const struct sw_session *session,
         *why = "the payload is above the topic's max_message_bytes";
         return SW_ERROR_TOO_LARGE;
     }
-    return session->publishes < SW_SESSION_PUBLISHES ? SW_ERROR_NONE : SW_ERROR_RATE_LIMITED;
+    return SW_ERROR_NONE;
+}
+
+/* Who waits for so many replies is not read from, so that neither they nor what it sends pile up.
+ */
+static void publish_begun(struct sw_session *session)
+{
+    if (++session->publishes >= session->all->config.pending_replies) {
+        sw_session_pause(session, SW_PAUSE_REPLIES);
+        sw_count(&session->all->counters->reply_pauses_total, 1);
+    }
+}
+
+static void publish_answered(struct sw_session *session)
+{
+    session->publishes--;
+    sw_session_unpause(session, SW_PAUSE_REPLIES);
 }
 
 /* It has come back from the bus. */
@@ -128,8 +144,10 @@ static void on_published(void *context, struct sw_publish *publish)
 {
     struct sw_sessions *all = context;
     struct sw_session *session = sw_session_named(all, publish->owner);
+    if (session) {
+        publish_answered(session);
+    }
     if (session && sw_session_state(session) == SW_OPEN) {
-        session->publishes--;
         if (publish->error != SW_ERROR_NONE) {
             sw_session_error(
                 session, &(struct sw_encode_error){.error = publish->error,
@@ -142,9 +160,6 @@ static void on_published(void *context, struct sw_publish *publish)
             sw_session_say(session, sw_buf_slice(&text));
             sw_buf_deinit(&text);
         }
-    }
-    if (session) {
-        sw_session_unpause(session, SW_PAUSE_PUBLISHES);
     }
     sw_publish_destroy(publish);
 }
@@ -160,7 +175,7 @@ enum sw_error sw_session_publish(struct sw_session *session, const struct sw_pub
         item->id = publishing->id;
         item->done = on_published;
         item->context = session->all;
-        session->publishes++;
+        publish_begun(session);
         sw_bus_publish(session->all->bus, session->all->inbox, item);
     }
     return error;
@@ -180,10 +195,8 @@ static void publish(struct sw_session *session, const struct sw_command *command
     const char *why = NULL;
     enum sw_error error = sw_session_publish(session, &publishing, &why);
     if (error != SW_ERROR_NONE) {
-        uint64_t retry_ms = error == SW_ERROR_RATE_LIMITED ? 100 : 0;
         sw_session_error(
-            session, &(struct sw_encode_error){
-                         .error = error, .id = command->id, .message = why, .retry_ms = retry_ms});
+            session, &(struct sw_encode_error){.error = error, .id = command->id, .message = why});
     }
     sw_buf_deinit(&topic);
     sw_buf_deinit(&key);

@@ -105,6 +105,8 @@ void sw_pending_cancel(struct sw_session *session, struct sw_tape *tape);
 void sw_pending_revoke(struct sw_session *session);
 /* Topics that the session waits for. */
 uint32_t sw_pending_count(const struct sw_session *session);
+/* Of those, patterns. */
+uint32_t sw_pending_patterns(const struct sw_session *session);
 /* The session ends: nothing is answered. */
 void sw_pending_drop(struct sw_session *session);
 /* What became known in this turn goes to the lanes. */

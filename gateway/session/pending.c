@@ -251,6 +251,18 @@ uint32_t sw_pending_count(const struct sw_session *session)
     return count;
 }
 
+uint32_t sw_pending_patterns(const struct sw_session *session)
+{
+    uint32_t count = 0;
+    for (const struct sw_request *request = session->requests; request; request = request->next) {
+        for (const struct sw_list *link = request->pending.next; link != &request->pending;
+             link = link->next) {
+            count += SW_CONTAINER_OF(link, struct sw_pending, of_request)->tape->pattern;
+        }
+    }
+    return count;
+}
+
 void sw_pending_drop(struct sw_session *session)
 {
     while (session->requests) {

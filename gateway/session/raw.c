@@ -102,7 +102,4 @@ void sw_session_receive_payload(struct sw_session *session, struct sw_slice payl
                            &why) != SW_ERROR_NONE) {
         ignore(session, why);
     }
-    if (session->publishes == SW_SESSION_PUBLISHES) {
-        sw_session_pause(session, SW_PAUSE_PUBLISHES);
-    }
 }

@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "session/guest.h"
+#include "session/intake.h"
 #include "session/internal.h"
 #include "session/report.h"
 
@@ -114,6 +115,7 @@ void sw_sessions_init(struct sw_sessions *all, const struct sw_sessions_config *
     all->recorder = sw_recorder_create(slabs * SW_SLAB_CELLS);
     all->slab_count = slabs;
     all->slabs = sw_zalloc(slabs * sizeof(struct sw_slab));
+    all->intakes = sw_intakes_create(all);
     sw_fanout_init(&all->fanout, loop, slabs * SW_SLAB_CELLS, &config->marks, encodings,
                    &fanout_events, all, counters);
 }
@@ -122,6 +124,7 @@ void sw_sessions_deinit(struct sw_sessions *all)
 {
     SW_ASSERT(all->count == 0);
     sw_recorder_destroy(&all->recorder);
+    sw_intakes_destroy(&all->intakes);
     sw_fanout_deinit(&all->fanout);
     sw_free(all->slabs);
 }
@@ -321,6 +324,7 @@ static void begin(struct sw_session *session, const struct sw_transport *transpo
     reader->fd = session->conn.fd;
     reader->flags |= session->conn.tls ? SW_NEVER_DIRECT : 0;
     reader->list = &session->one;
+    sw_intake_begin(session);
     sw_feed_begin(session);
     sw_session_enter(session, SW_OPEN);
     sw_silence_start(session);

@@ -53,16 +53,17 @@ struct sw_transport {
 
 struct sw_request;  /* session/pending */
 struct sw_recorder; /* session/report */
+struct sw_intakes;  /* session/intake */
 struct sw_guest;    /* session/guest */
 struct sw_identity; /* auth/token */
 struct sw_verifier; /* auth/verifier */
 
 /* Why nothing is taken from a client for a while. */
 enum sw_pause {
-    SW_PAUSE_LANE = 1,      /* it does not take its replies */
-    SW_PAUSE_VERDICT = 2,   /* its token is being verified */
-    SW_PAUSE_PUBLISHES = 4, /* raw: as many as may be wait for the bus, and no error can be told */
-    SW_PAUSES = SW_PAUSE_LANE | SW_PAUSE_VERDICT | SW_PAUSE_PUBLISHES
+    SW_PAUSE_LANE = 1,    /* it does not take its replies */
+    SW_PAUSE_VERDICT = 2, /* its token is being verified */
+    SW_PAUSE_REPLIES = 4, /* the bus owes it as many replies as may be pending */
+    SW_PAUSES = SW_PAUSE_LANE | SW_PAUSE_VERDICT | SW_PAUSE_REPLIES
 };
 
 struct sw_session {
@@ -128,6 +129,12 @@ struct sw_sessions_config {
     uint32_t pong_ms;
     uint32_t stall_ms;
     uint32_t linger_ms;
+    uint32_t client_messages; /* a second; 0: no limit, as at client_bytes */
+    uint32_t client_bytes;
+    uint32_t max_patterns;    /* of one session */
+    uint32_t pending_replies; /* likewise */
+    uint32_t message_ms;
+    uint32_t unfinished_messages; /* of this worker */
     char separator;
     const char *node;
 };
@@ -171,6 +178,7 @@ struct sw_sessions {
     struct sw_counters *counters;
     struct sw_random random;
     struct sw_recorder *recorder;
+    struct sw_intakes *intakes;
     struct sw_slab *slabs;
     uint32_t slab_count;
     uint32_t slab_hint;     /* no slab below it has room */

@@ -47,6 +47,9 @@ static bool paused(const struct sw_session *session, uint32_t now)
 static bool pong_missing(struct sw_session *session, uint32_t now)
 {
     const struct sw_sessions_config *config = &session->all->config;
+    if (session->paused & SW_PAUSE_REPLIES) {
+        return false; /* its pong may stand in what is not read */
+    }
     if (session->pinged && session->ping_strict && paused(session, now)) {
         session->ping_strict = false;
     }

@@ -133,6 +133,17 @@ static enum sw_encoding_index encoding_under(const struct sw_session *session,
     return packed ? SW_ENCODING_WS_DEFLATE : plain;
 }
 
+/* Patterns that it reads or waits for. */
+static uint32_t patterns_held(const struct sw_session *session)
+{
+    const struct sw_reader *reader = sw_session_reader(session);
+    uint32_t count = sw_pending_patterns(session);
+    for (uint32_t i = 0; i < reader->subscriptions; i++) {
+        count += session->all->fanout.tapes[reader->list[i].tape]->pattern;
+    }
+    return count;
+}
+
 /* The topic may be subscribed: now, when the bus has it, or when it is known where to begin. */
 static void subscribe_topic(struct subscribing *at, const struct sw_rule *rule, bool pattern,
                             struct sw_want want)
@@ -145,7 +156,13 @@ static void subscribe_topic(struct subscribing *at, const struct sw_rule *rule, 
     bool known = tape && sw_session_find(session, tape);
     uint32_t held = sw_session_reader(session)->subscriptions + sw_pending_count(session);
     if (!known && held >= SW_SESSION_TOPICS) {
+        sw_count(&all->counters->topics_refused_total, 1);
         refuse(at, SW_ERROR_TOO_MANY_TOPICS, NULL, 0);
+        return;
+    }
+    if (!known && pattern && patterns_held(session) >= all->config.max_patterns) {
+        sw_count(&all->counters->patterns_refused_total, 1);
+        refuse(at, SW_ERROR_TOO_MANY_TOPICS, "too many patterns: max_patterns of one client", 0);
         return;
     }
     bool looks = want.claim.kind != SW_CLAIM_NOW && rule->history_size > 0;

@@ -2,6 +2,7 @@
 #include "transport/ws.h"
 
 #include "common/mem.h"
+#include "session/intake.h"
 #include "transport/ws_message.h"
 
 /* What a session holds while a frame or a message is incomplete, or while it is paused before the
@@ -14,6 +15,7 @@ struct ws_state {
     struct sw_task go_on; /* not from inside a flush: requests move what it walks over */
     struct sw_buf held;   /* read and not yet taken */
     bool stopped;         /* something is left to take, in `held` or in the rx */
+    struct sw_half half;  /* the message under way */
 };
 
 static void state_drop(struct sw_session *session)
@@ -28,6 +30,7 @@ static void state_drop(struct sw_session *session)
     sw_ws_message_deinit(&state->message);
     sw_task_cancel(&state->go_on);
     sw_buf_deinit(&state->held);
+    sw_half_release(&state->half, session);
     sw_free(state);
     session->codec = NULL;
 }
@@ -77,6 +80,10 @@ static void on_ping(struct sw_session *session, struct sw_slice payload)
 static bool on_event(struct sw_session *session, enum sw_ws_event event,
                      const struct sw_ws_message *message)
 {
+    bool whole = event == SW_WS_MESSAGE || event == SW_WS_PINGED || event == SW_WS_PONGED;
+    if (whole && !sw_intake_message(session)) {
+        return false;
+    }
     switch (event) {
     case SW_WS_NOTHING:
     case SW_WS_PONGED:
@@ -97,11 +104,17 @@ static bool on_event(struct sw_session *session, enum sw_ws_event event,
     return false;
 }
 
-/* Reads what was fed until the session is paused. False: nothing more is read from this peer. */
-static bool read_pieces(struct sw_session *session, struct sw_ws_rx *rx,
-                        struct sw_ws_message *message)
+static struct sw_ws_limits limits_of(const struct sw_session *session)
 {
-    size_t max_bytes = session->echo ? SW_ECHO_BYTES : SW_FRAME_BYTES;
+    return session->echo ? (struct sw_ws_limits){SW_ECHO_BYTES, SW_ECHO_FRAGMENTS}
+                         : (struct sw_ws_limits){SW_FRAME_BYTES, SW_MESSAGE_FRAGMENTS};
+}
+
+/* Reads what was fed until the session is paused. False: nothing more is read from this peer. */
+static bool read_pieces(struct sw_session *session, struct sw_ws_rx *rx, struct ws_state *state)
+{
+    struct sw_ws_limits limits = limits_of(session);
+    struct sw_ws_message *message = &state->message;
     struct sw_ws_piece piece;
     while (!session->paused) {
         switch (sw_ws_rx_read(rx, &piece)) {
@@ -111,8 +124,11 @@ static bool read_pieces(struct sw_session *session, struct sw_ws_rx *rx,
             sw_session_close(session, SW_REASON_PROTOCOL);
             return false;
         case SW_WS_PIECE:
-            if (!on_event(session, sw_ws_message_take(message, &piece, max_bytes), message)) {
+            if (!on_event(session, sw_ws_message_take(message, &piece, &limits), message)) {
                 return false;
+            }
+            if (piece.last && sw_ws_message_clean(message)) {
+                sw_half_end(&state->half); /* what follows begins anew */
             }
         }
     }
@@ -146,6 +162,21 @@ static void hold(struct sw_session *session, struct ws_state *state, struct sw_w
     }
 }
 
+/* What is kept counts, and half of a message has its time. May end the session. */
+static void account(struct sw_session *session)
+{
+    struct ws_state *state = session->codec;
+    bool half = state->rx || !sw_ws_message_clean(&state->message);
+    if (!half) {
+        sw_half_end(&state->half);
+    } else if (!state->half.session) {
+        sw_half_begin(&state->half, session, state_drop);
+    }
+    sw_half_hold(&state->half, session,
+                 sizeof(*state) + state->message.collected.capacity + state->held.capacity +
+                     (state->rx ? SW_WS_RX_BYTES : 0));
+}
+
 /* Takes bytes that came from the peer, as far as the session is not paused. */
 static void take(struct sw_session *session, struct sw_slice bytes)
 {
@@ -156,8 +187,8 @@ static void take(struct sw_session *session, struct sw_slice bytes)
     struct sw_ws_rx *rx = state->rx ? state->rx : sw_ws_rx_take(codec);
     sw_ws_rx_feed(rx, bytes);
     state->rx = NULL;
-    bool go_on = read_pieces(session, rx, &state->message);
-    session->deaf = !go_on;
+    bool go_on = read_pieces(session, rx, state);
+    session->deaf |= !go_on;
     if (go_on) {
         hold(session, state, rx);
     }
@@ -168,6 +199,7 @@ static void take(struct sw_session *session, struct sw_slice bytes)
     }
     if (go_on && (state->rx || state->stopped || !sw_ws_message_clean(&state->message))) {
         state_keep(session, state);
+        account(session);
     } else if (state == &fresh) {
         sw_ws_message_deinit(&fresh.message);
     } else {
@@ -192,6 +224,10 @@ static void on_go_on(struct sw_task *task)
 void sw_ws_receive(struct sw_session *session, struct sw_slice bytes)
 {
     sw_session_heard(session);
+    if (!session->deaf && !sw_intake_bytes(session, bytes.size)) {
+        session->deaf = true;
+        state_drop(session);
+    }
     if (!session->deaf) {
         take(session, bytes);
     }

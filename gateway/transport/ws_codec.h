@@ -38,6 +38,9 @@ struct sw_ws_piece {
 struct sw_ws_codec;
 struct sw_ws_rx;
 
+/* What an rx costs, wslay's context with it. */
+#define SW_WS_RX_BYTES 4352
+
 struct sw_ws_codec *sw_ws_codec_create(void);
 void sw_ws_codec_destroy(struct sw_ws_codec **codec);
 /* The framing of text frames for tapes, with the codec as its context. */

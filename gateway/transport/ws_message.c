@@ -24,7 +24,7 @@ static size_t most_collected(const struct sw_ws_message *message, size_t max_byt
 
 /* What a frame's head alone decides. */
 static enum sw_ws_event check_head(struct sw_ws_message *message, const struct sw_ws_piece *piece,
-                                   size_t max_bytes)
+                                   const struct sw_ws_limits *limits)
 {
     if (!piece->masked || !rsv_valid(message, piece)) {
         return fault(message, SW_REASON_PROTOCOL);
@@ -46,6 +46,7 @@ static enum sw_ws_event check_head(struct sw_ws_message *message, const struct s
         message->text = piece->opcode == SW_WS_TEXT;
         message->compressed = piece->rsv == SW_WS_RSV1;
         message->utf8 = 0;
+        message->fragments = 0;
         break;
     case SW_WS_CONTINUATION:
         if (!message->under_way) {
@@ -55,7 +56,10 @@ static enum sw_ws_event check_head(struct sw_ws_message *message, const struct s
     default:
         return fault(message, SW_REASON_PROTOCOL);
     }
-    size_t most = most_collected(message, max_bytes);
+    if (++message->fragments > limits->fragments) {
+        return fault(message, SW_REASON_FRAGMENTS);
+    }
+    size_t most = most_collected(message, limits->bytes);
     if (piece->frame_size > most || message->collected.size > most - (size_t)piece->frame_size) {
         return fault(message, SW_REASON_TOO_BIG);
     }
@@ -148,19 +152,19 @@ static enum sw_ws_event take_data(struct sw_ws_message *message, const struct sw
 }
 
 enum sw_ws_event sw_ws_message_take(struct sw_ws_message *message, const struct sw_ws_piece *piece,
-                                    size_t max_bytes)
+                                    const struct sw_ws_limits *limits)
 {
     if (!message->under_way) {
         sw_buf_clear(&message->collected);
     }
     if (piece->first) {
-        enum sw_ws_event event = check_head(message, piece, max_bytes);
+        enum sw_ws_event event = check_head(message, piece, limits);
         if (event != SW_WS_NOTHING) {
             return event;
         }
     }
     return piece->opcode >= SW_WS_CLOSE ? take_control(message, piece)
-                                        : take_data(message, piece, max_bytes);
+                                        : take_data(message, piece, limits->bytes);
 }
 
 bool sw_ws_message_clean(const struct sw_ws_message *message)

@@ -31,6 +31,7 @@ struct sw_ws_message {
     bool text;
     bool compressed;
     sw_utf8_state utf8;
+    uint32_t fragments;
     struct sw_buf collected;
     /* a control frame under way */
     uint8_t control_size;
@@ -41,10 +42,15 @@ struct sw_ws_message {
     enum sw_reason reason;
 };
 
-/* {0} is a fresh one, or one with `deflate`. `max_bytes`: of a message, as it is without
- * compression. */
+/* Of one message; `bytes` as it is without compression. */
+struct sw_ws_limits {
+    size_t bytes;
+    uint32_t fragments;
+};
+
+/* {0} is a fresh one, or one with `deflate`. */
 enum sw_ws_event sw_ws_message_take(struct sw_ws_message *message, const struct sw_ws_piece *piece,
-                                    size_t max_bytes);
+                                    const struct sw_ws_limits *limits);
 /* Nothing is under way. */
 bool sw_ws_message_clean(const struct sw_ws_message *message);
 void sw_ws_message_deinit(struct sw_ws_message *message);

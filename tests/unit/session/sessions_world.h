@@ -86,6 +86,8 @@ static inline int setup(void **state)
                                                             .high_bytes = 196608,
                                                             .high_messages = 1000,
                                                             .max_bytes = 1u << 20},
+                                                  .max_patterns = 256,
+                                                  .pending_replies = 256,
                                                   .separator = '.',
                                                   .node = "n1"},
                      world->loop, world->bus, &world->inbox, &world->encoding, &world->counters);

@@ -164,6 +164,8 @@ static int setup(void **state)
                                                   .pong_ms = 10000,
                                                   .stall_ms = 120000,
                                                   .linger_ms = 3000,
+                                                  .max_patterns = 256,
+                                                  .pending_replies = 256,
                                                   .separator = '.',
                                                   .node = "n1"},
                      world->loop, NULL, NULL, &world->encoding, &world->counters);

@@ -99,6 +99,8 @@ static void init(struct world *world)
                                                   .pong_ms = 10000,
                                                   .stall_ms = 120000,
                                                   .linger_ms = 3000,
+                                                  .max_patterns = 256,
+                                                  .pending_replies = 256,
                                                   .separator = '.',
                                                   .node = "n1"},
                      world->loop, world->bus, &world->inbox, &world->encoding, &world->counters);

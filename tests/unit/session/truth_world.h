@@ -75,6 +75,8 @@ static inline void node_init(struct world *world, int at)
                                                       .pong_ms = 1u << 30,
                                                       .stall_ms = 1u << 30,
                                                       .linger_ms = 100,
+                                                      .max_patterns = 256,
+                                                      .pending_replies = 256,
                                                       .separator = '.',
                                                       .node = "n"},
                          world->loop, node->bus, &worker->inbox, world->encodings, &node->counters);

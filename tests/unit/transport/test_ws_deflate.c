@@ -180,10 +180,11 @@ struct peer {
 
 static void feed(struct peer *peer, struct sw_slice bytes)
 {
+    static const struct sw_ws_limits limits = {.bytes = MAX_BYTES, .fragments = UINT32_MAX};
     struct sw_ws_piece piece;
     sw_ws_rx_feed(peer->rx, bytes);
     while (!peer->fault && sw_ws_rx_read(peer->rx, &piece) == SW_WS_PIECE) {
-        enum sw_ws_event event = sw_ws_message_take(&peer->message, &piece, MAX_BYTES);
+        enum sw_ws_event event = sw_ws_message_take(&peer->message, &piece, &limits);
         if (event == SW_WS_MESSAGE) {
             assert_non_null(peer->expected.data);
             assert_int_equal(peer->message.payload.size, peer->expected.size);

@@ -8,7 +8,8 @@
 
 #include <stdio.h>
 
-#define MAX_BYTES 70000
+#define MAX_BYTES     70000
+#define MAX_FRAGMENTS 40
 
 struct frame {
     unsigned head;       /* the first byte: fin, rsv, opcode */
@@ -105,6 +106,7 @@ struct peer {
 /* As transport/ws does it: the rx is given back between two frames. */
 static void feed(struct peer *peer, const char *data, size_t size)
 {
+    static const struct sw_ws_limits limits = {MAX_BYTES, MAX_FRAGMENTS};
     struct sw_ws_piece piece;
     if (peer->deaf) {
         return;
@@ -121,9 +123,8 @@ static void feed(struct peer *peer, const char *data, size_t size)
             sw_buf_printf(&peer->events, "fault(protocol) ");
             peer->deaf = true;
         } else if (read == SW_WS_PIECE) {
-            peer->deaf =
-                !note_event(&peer->events, sw_ws_message_take(&peer->message, &piece, MAX_BYTES),
-                            &peer->message);
+            peer->deaf = !note_event(
+                &peer->events, sw_ws_message_take(&peer->message, &piece, &limits), &peer->message);
         }
     }
     if (peer->deaf || sw_ws_rx_clean(peer->rx)) {
@@ -333,6 +334,27 @@ static void close_codes_are_those_that_may_stand_on_the_wire(void **state)
     sw_ws_codec_destroy(&codec);
 }
 
+/* Empty ones, too, and those of the message before do not count. */
+static void fragments_of_a_message_are_counted(void **state)
+{
+    (void)state;
+    struct sw_ws_codec *codec = sw_ws_codec_create();
+    struct sw_buf bytes = {0};
+    append_frame(&bytes, &(struct frame){SW_WS_TEXT, "a", 0, false});
+    for (int i = 2; i < MAX_FRAGMENTS; i++) {
+        append_frame(&bytes, &(struct frame){MORE, "", 0, false});
+    }
+    append_frame(&bytes, &(struct frame){LAST, "b", 0, false});
+    append_frame(&bytes, &(struct frame){SW_WS_TEXT, "c", 0, false});
+    for (int i = 2; i <= MAX_FRAGMENTS; i++) {
+        append_frame(&bytes, &(struct frame){MORE, "", 0, false});
+    }
+    append_frame(&bytes, &(struct frame){LAST, "", 0, false});
+    assert_events(codec, sw_buf_slice(&bytes), "text(ab) fault(fragments)");
+    sw_buf_deinit(&bytes);
+    sw_ws_codec_destroy(&codec);
+}
+
 /* wslay's own checks: a length that is longer than it need be, or negative. */
 static void lengths_must_be_the_shortest(void **state)
 {
@@ -418,6 +440,7 @@ int main(void)
         cmocka_unit_test(messages_come_whole),
         cmocka_unit_test(control_frames_come_between_fragments),
         cmocka_unit_test(frames_against_the_rules_are_faults),
+        cmocka_unit_test(fragments_of_a_message_are_counted),
         cmocka_unit_test(text_must_be_utf8_across_all_cuts),
         cmocka_unit_test(close_codes_are_those_that_may_stand_on_the_wire),
         cmocka_unit_test(lengths_must_be_the_shortest),
