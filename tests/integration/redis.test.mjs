@@ -383,7 +383,7 @@ describe('what nobody reads any more', () => {
     const server = await Redis.start(t);
     const redis = await server.client(t);
     const numpat = () => redis.command('PUBSUB', 'NUMPAT');
-    const node = await Gateway.start(t, ['--bus', server.url, '--workers', '1', '--unsubscribe-delay-ms', '60000']);
+    const node = await Gateway.start(t, ['--bus', server.url, '--workers', '1', '--unsubscribe-delay-ms', '60000', '--max-patterns', '256']);
     const neighbour = await Client.connect(t, node.url);
     await neighbour.subscribe('r.calm.*');
     for (let n = 0; n < 4; n++) {
