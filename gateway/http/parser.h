@@ -74,6 +74,8 @@ enum sw_parser_step sw_parser_step(struct sw_parser *parser);
 /* Forgets the request that is done, or whose head is whole and no body follows; what came behind
  * it is the start of the next. */
 void sw_parser_next(struct sw_parser *parser);
+/* Its value; negative: it is none. */
+int sw_hex_digit(char c);
 /* What came and was not parsed. */
 struct sw_slice sw_parser_rest(const struct sw_parser *parser);
 

@@ -54,52 +54,6 @@ bool sw_request_header_has(const struct sw_request *request, const char *name, c
     return false;
 }
 
-bool sw_query_next(struct sw_slice *rest, struct sw_slice *name, struct sw_slice *value)
-{
-    while (rest->data && rest->size > 0) {
-        struct sw_slice pair = sw_slice_split(rest, '&');
-        if (pair.size == 0) {
-            continue;
-        }
-        *name = sw_slice_split(&pair, '=');
-        *value = pair.data ? pair : sw_slice("", 0);
-        return true;
-    }
-    return false;
-}
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    char lower = (char)(c | 0x20);
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
-bool sw_percent_decode(struct sw_buf *out, struct sw_slice text, bool plus)
-{
-    for (size_t i = 0; i < text.size; i++) {
-        char c = text.data[i];
-        if (c == '%') {
-            int high = i + 2 < text.size ? hex_digit(text.data[i + 1]) : -1;
-            int low = high >= 0 ? hex_digit(text.data[i + 2]) : -1;
-            if (low < 0) {
-                return false;
-            }
-            c = (char)(high << 4 | low);
-            i += 2;
-        } else if (c == '+' && plus) {
-            c = ' ';
-        }
-        if (c == 0) {
-            return false;
-        }
-        sw_buf_append_byte(out, c);
-    }
-    return true;
-}
-
 static bool refuse(struct sw_parser *parser, unsigned status, const char *why)
 {
     parser->status = status;
@@ -307,11 +261,15 @@ static void take_headers(struct sw_parser *parser)
     request->body = sw_slice("", 0);
 }
 
-/* What follows the target: llhttp takes RTSP, and requests without a version, too. */
+/* What stands around the target: llhttp takes several spaces, RTSP, and requests without a version,
+ * too. */
 static bool check_version(struct sw_parser *parser)
 {
     size_t at = parser->url.at + parser->url.size;
     struct sw_slice rest = sw_slice(parser->head.data + at, parser->head.size - at);
+    if (parser->url.at < 2 || parser->head.data[parser->url.at - 2] == ' ') {
+        return false;
+    }
     parser->http10 = sw_slice_starts_with(rest, SW_SLICE(" HTTP/1.0\r\n"));
     return parser->http10 || sw_slice_starts_with(rest, SW_SLICE(" HTTP/1.1\r\n"));
 }
@@ -597,7 +555,7 @@ static bool skip_text(struct sw_parser *parser, char c, enum sw_chunk next)
 /* One byte of the framing. */
 static bool chunk_byte(struct sw_parser *parser, char c)
 {
-    int digit = hex_digit(c);
+    int digit = sw_hex_digit(c);
     switch (parser->chunk) {
     case SW_CHUNK_SIZE:
         return digit >= 0 ? chunk_digit(parser, digit) : chunk_size_end(parser, c);

@@ -267,6 +267,7 @@ static void bad_request_lines_and_hosts_are_refused(void **state)
         SW_SLICE("GET / HTTP/1.1\r\nHost: a, b\r\n\r\n"),
         SW_SLICE("GET / HTTP/1.1\r\nHost: user@a\r\n\r\n"),
         SW_SLICE("GET / HTTP/1.1\r\nHost: a/b\r\n\r\n"),
+        SW_SLICE("GET  / HTTP/1.1\r\nHost: a\r\n\r\n"),
         SW_SLICE("GET / HTTP/2.0\r\nHost: a\r\n\r\n"),
         SW_SLICE("GET / HTTP/0.9\r\nHost: a\r\n\r\n"),
         SW_SLICE("GET / HTTP/1.2\r\nHost: a\r\n\r\n"),
