@@ -3,6 +3,7 @@
  * byte, and in two pieces at every place. What it read is written down as text and compared. */
 #include "tests/unit/net/turning.h"
 
+#include "../common/mutate.h"
 #include "http/parser.h"
 
 #include <stdio.h>
@@ -437,6 +438,25 @@ static void continue_is_wanted_only_where_a_body_comes(void **state)
     }
 }
 
+static void any_bytes_are_read_alike_however_they_are_cut(void **state)
+{
+    (void)state;
+    static const char *const streams[] = {
+        GET_HOST "X: y\r\n\r\n" POST_HOST "Content-Length: 5\r\n\r\nhello" GET_HOST "\r\n",
+        CHUNKED "5;a=b\r\nhello\r\n0a\r\n0123456789\r\n0\r\nT: u\r\n\r\n" GET_HOST "\r\n",
+        "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\nGET http://a/b?c HTTP/1.0\r\nHost: a\r\n\r\n",
+        GET_HOST "Upgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n\r\n\x81\x80",
+    };
+    struct sw_random random = unit_seeded(9112);
+    for (unsigned run = 0; run < 1000; run++) {
+        struct sw_buf stream = {0};
+        sw_buf_append_slice(&stream, sw_slice_of(streams[run % SW_ARRAY_SIZE(streams)]));
+        unit_mutate(&random, &stream);
+        free(read_all_ways(sw_buf_slice(&stream)));
+        sw_buf_deinit(&stream);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -452,6 +472,7 @@ int main(void)
         cmocka_unit_test(head_size_has_a_limit),
         cmocka_unit_test(endless_framing_is_refused),
         cmocka_unit_test(continue_is_wanted_only_where_a_body_comes),
+        cmocka_unit_test(any_bytes_are_read_alike_however_they_are_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

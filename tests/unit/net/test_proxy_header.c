@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "../common/unit.h"
+#include "../common/mutate.h"
 
 #include "common/buf.h"
 #include "common/mem.h"
@@ -279,6 +279,54 @@ static void no_byte_leads_it_astray(void **state)
     sw_buf_deinit(&bytes);
 }
 
+/* Feeds it in pieces of `step` until it is judged. */
+static enum sw_proxy_step judged(struct sw_proxy_header *header, struct sw_slice bytes, size_t step)
+{
+    enum sw_proxy_step answer = SW_PROXY_MORE;
+    *header = (struct sw_proxy_header){.size = 0};
+    for (size_t at = 0; at < bytes.size && answer == SW_PROXY_MORE; at += step) {
+        size_t taken;
+        size_t size = step < bytes.size - at ? step : bytes.size - at;
+        char *exact = unit_exact_copy(bytes.data + at, size);
+        answer = sw_proxy_header_take(header, sw_slice(exact, size), &taken);
+        free(exact);
+    }
+    return answer;
+}
+
+static void any_bytes_are_judged_alike_however_they_are_cut(void **state)
+{
+    (void)state;
+    struct sw_random random = unit_seeded(1080);
+    for (unsigned run = 0; run < 20000; run++) {
+        struct sw_buf bytes = {0};
+        if (run % 3 == 0) {
+            sw_buf_append_slice(&bytes,
+                                SW_SLICE("PROXY TCP4 192.0.2.1 198.51.100.7 56324 443\r\n"));
+        } else if (run % 3 == 1) {
+            put_binary(&bytes, 0x21, 0x11, 12, SW_SLICE(IPV4_BLOCK));
+        } else {
+            put_binary(&bytes, 0x21, 0x21, 42, SW_SLICE(IPV6_BLOCK TLV));
+        }
+        sw_buf_append_slice(&bytes, SW_SLICE(BEHIND));
+        unit_mutate(&random, &bytes);
+        struct sw_proxy_header whole;
+        struct sw_proxy_header cut;
+        enum sw_proxy_step step = judged(&whole, sw_buf_slice(&bytes), bytes.size);
+        assert_int_equal(judged(&cut, sw_buf_slice(&bytes), 1 + run % 7), step);
+        assert_int_equal(cut.size, whole.size);
+        if (step == SW_PROXY_BAD) {
+            assert_string_equal(cut.why, whole.why);
+        } else if (step == SW_PROXY_DONE) {
+            char one[SW_ADDRESS_TEXT];
+            char other[SW_ADDRESS_TEXT];
+            assert_int_equal(cut.named, whole.named);
+            assert_string_equal(sw_peer_text(&cut.client, one), sw_peer_text(&whole.client, other));
+        }
+        sw_buf_deinit(&bytes);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -288,6 +336,7 @@ int main(void)
         cmocka_unit_test(bad_binary_headers_are_refused),
         cmocka_unit_test(no_line_is_longer_than_the_longest),
         cmocka_unit_test(no_byte_leads_it_astray),
+        cmocka_unit_test(any_bytes_are_judged_alike_however_they_are_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

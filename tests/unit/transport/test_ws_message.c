@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What a peer's bytes come to, by RFC 6455. Each row is a list of frames and the events that they
  * must make, however the network cuts them. */
-#include "../common/unit.h"
+#include "../common/mutate.h"
 
 #include "common/mem.h"
 #include "transport/ws_message.h"
@@ -434,6 +434,64 @@ static void cuts_at_random_make_the_same_events(void **state)
     sw_ws_codec_destroy(&codec);
 }
 
+/* What the bytes come to in pieces of at most `most` bytes; the caller frees it. */
+static struct sw_buf events_of(struct sw_ws_codec *codec, struct sw_slice bytes,
+                               struct sw_random *random, size_t most)
+{
+    struct peer peer = {.codec = codec};
+    for (size_t at = 0; at < bytes.size;) {
+        size_t n = random ? 1 + sw_random_below(random, most) : most;
+        n = n < bytes.size - at ? n : bytes.size - at;
+        feed(&peer, bytes.data + at, n);
+        at += n;
+    }
+    struct sw_buf events = peer.events;
+    peer.events = (struct sw_buf){0};
+    finish(&peer, "");
+    sw_buf_deinit(&peer.events);
+    return events;
+}
+
+static void assert_same(struct sw_buf *one, const struct sw_buf *other)
+{
+    assert_int_equal(one->size, other->size);
+    if (one->size) {
+        assert_memory_equal(one->data, other->data, one->size);
+    }
+    sw_buf_deinit(one);
+}
+
+static void any_bytes_make_the_same_events_however_they_are_cut(void **state)
+{
+    (void)state;
+    static const struct frame frames[] = {{SW_WS_TEXT, "\xf0\x9f", 0, false},
+                                          {PING, "p", 7, false},
+                                          {LAST, "\x98\x80", 0, false},
+                                          {TEXT, "x", 130, false},
+                                          {PONG, "", 0, false},
+                                          {SW_WS_BINARY, "b", 30, false},
+                                          {LAST, "b", 20, false},
+                                          {CLOSE, "\x03\xe8", 0, false}};
+    struct sw_random random = unit_seeded(64551);
+    struct sw_ws_codec *codec = sw_ws_codec_create();
+    for (unsigned run = 0; run < 5000; run++) {
+        struct sw_buf bytes = {0};
+        for (size_t i = 0; i < SW_ARRAY_SIZE(frames); i++) {
+            append_frame(&bytes, &frames[i]);
+        }
+        unit_mutate(&random, &bytes);
+        struct sw_slice slice = sw_buf_slice(&bytes);
+        struct sw_buf whole = events_of(codec, slice, NULL, slice.size);
+        struct sw_buf bytewise = events_of(codec, slice, NULL, 1);
+        assert_same(&bytewise, &whole);
+        struct sw_buf cut = events_of(codec, slice, &random, 1 + run % 50);
+        assert_same(&cut, &whole);
+        sw_buf_deinit(&whole);
+        sw_buf_deinit(&bytes);
+    }
+    sw_ws_codec_destroy(&codec);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -446,6 +504,7 @@ int main(void)
         cmocka_unit_test(lengths_must_be_the_shortest),
         cmocka_unit_test(announced_size_costs_nothing),
         cmocka_unit_test(cuts_at_random_make_the_same_events),
+        cmocka_unit_test(any_bytes_make_the_same_events_however_they_are_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What the reader tells must not depend on how the bytes came. */
-#include "bus/redis/reader.h"
+#include "../../common/mutate.h"
 
+#include "bus/redis/reader.h"
 #include "common/mem.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
-
-#include <cmocka.h>
 
 #define LIMIT 48
 
@@ -253,6 +249,45 @@ static void a_channel_longer_than_any_topic_is_cut(void **state)
     sw_buf_deinit(&bytes);
 }
 
+/* What is told of the bytes in pieces of `step`, and how it ended; the caller frees it. */
+static struct sw_buf told(struct sw_slice bytes, size_t step)
+{
+    struct sw_redis_reader reader;
+    struct ear ear = {.reader = &reader};
+    bool goes_on = true;
+    sw_redis_reader_init(&reader, LIMIT, on_event, &ear);
+    for (size_t at = 0; at < bytes.size && goes_on; at += step) {
+        goes_on = feed(&reader, bytes.data + at, step < bytes.size - at ? step : bytes.size - at);
+    }
+    sw_buf_printf(&ear.said, " %d %s", goes_on, reader.why);
+    sw_redis_reader_deinit(&reader);
+    return ear.said;
+}
+
+static void any_bytes_are_told_the_same_however_they_are_cut(void **state)
+{
+    (void)state;
+    struct sw_random random = unit_seeded(6379);
+    for (unsigned run = 0; run < 20000; run++) {
+        struct sw_buf bytes = {0};
+        for (int i = 0; i < 4; i++) {
+            const struct table *table = &tables[sw_random_below(&random, SW_ARRAY_SIZE(tables))];
+            sw_buf_append_slice(&bytes, sw_slice_of(table->bytes));
+        }
+        unit_mutate(&random, &bytes);
+        struct sw_slice slice = sw_buf_slice(&bytes);
+        struct sw_buf whole = told(slice, slice.size);
+        struct sw_buf cut = told(slice, 1 + run % 20);
+        if (whole.size != cut.size || memcmp(whole.data, cut.data, cut.size) != 0) {
+            fail_msg("%.*s\nwhole: %s\ncut by %u: %s", SW_SLICE_ARG(slice), sw_buf_text(&whole),
+                     1 + run % 20, sw_buf_text(&cut));
+        }
+        sw_buf_deinit(&whole);
+        sw_buf_deinit(&cut);
+        sw_buf_deinit(&bytes);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -262,6 +297,7 @@ int main(void)
         cmocka_unit_test(a_line_without_an_end_is_given_up),
         cmocka_unit_test(a_stopped_reader_says_nothing_more_until_it_is_reset),
         cmocka_unit_test(a_channel_longer_than_any_topic_is_cut),
+        cmocka_unit_test(any_bytes_are_told_the_same_however_they_are_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
