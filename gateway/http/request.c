@@ -484,8 +484,8 @@ static void split_head(struct sw_parser *parser)
 static enum sw_parser_step step_head(struct sw_parser *parser)
 {
     size_t left = SW_HTTP_HEAD_BYTES - parser->parsed;
-    size_t size = parser->in.size - parser->parsed;
-    if (execute(parser, size < left ? size : left)) {
+    size_t size = sw_parser_rest(parser).size;
+    if (size == 0 || execute(parser, size < left ? size : left)) {
         if (parser->parsed < SW_HTTP_HEAD_BYTES) {
             return SW_PARSER_MORE;
         }
@@ -614,10 +614,10 @@ static bool read_chunks(struct sw_parser *parser)
 
 static bool read_sized(struct sw_parser *parser)
 {
-    size_t size = parser->in.size - parser->parsed;
+    struct sw_slice rest = sw_parser_rest(parser);
     size_t missing = parser->body_size - parser->body.size;
-    size = size < missing ? size : missing;
-    if (!add_body(parser, parser->in.data + parser->parsed, size)) {
+    size_t size = rest.size < missing ? rest.size : missing;
+    if (!add_body(parser, rest.data, size)) {
         return false;
     }
     parser->parsed += size;

@@ -457,6 +457,27 @@ static void any_bytes_are_read_alike_however_they_are_cut(void **state)
     }
 }
 
+/* Asked before anything came, and again between the pieces. */
+static void who_asks_too_early_is_told_to_wait(void **state)
+{
+    (void)state;
+    static const char *const pieces[] = {"", POST_HOST, "Content-Length: 3\r\n\r\n", "ab"};
+    struct sw_parser *parser = sw_parser_create();
+    for (size_t i = 0; i < SW_ARRAY_SIZE(pieces); i++) {
+        sw_parser_push(parser, pieces[i], strlen(pieces[i]));
+        enum sw_parser_step step = sw_parser_step(parser);
+        assert_int_equal(step, i == 2 ? SW_PARSER_HEAD : SW_PARSER_MORE);
+        parser->max_body = MAX_BODY;
+        assert_int_equal(sw_parser_step(parser), SW_PARSER_MORE);
+    }
+    sw_parser_push(parser, "c", 1);
+    assert_int_equal(sw_parser_step(parser), SW_PARSER_DONE);
+    assert_int_equal(parser->request.body.size, 3);
+    sw_parser_next(parser);
+    assert_int_equal(sw_parser_step(parser), SW_PARSER_MORE);
+    sw_parser_destroy(&parser);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -473,6 +494,7 @@ int main(void)
         cmocka_unit_test(endless_framing_is_refused),
         cmocka_unit_test(continue_is_wanted_only_where_a_body_comes),
         cmocka_unit_test(any_bytes_are_read_alike_however_they_are_cut),
+        cmocka_unit_test(who_asks_too_early_is_told_to_wait),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

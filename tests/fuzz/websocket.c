@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Frames to messages: the same however the stream is cut, text is UTF-8, nothing is larger than it
+ * may be. What the inflated side of a message comes to belongs to a target of its own. */
+#include "fuzz.h"
+
+#include "transport/ws_message.h"
+
+#define MAX_BYTES 2000
+
+struct peer {
+    struct sw_ws_codec *codec;
+    struct sw_ws_rx *rx;
+    struct sw_ws_message message;
+    struct sw_buf *log;
+};
+
+static void note(struct sw_buf *log, const char *word, struct sw_slice payload)
+{
+    sw_buf_printf(log, "%s %zu:", word, payload.size);
+    sw_buf_append_slice(log, payload);
+    sw_buf_append_byte(log, ' ');
+}
+
+/* False: nothing more is read. */
+static bool note_event(struct peer *peer, enum sw_ws_event event)
+{
+    const struct sw_ws_message *message = &peer->message;
+    switch (event) {
+    case SW_WS_NOTHING:
+        return true;
+    case SW_WS_MESSAGE:
+        FUZZ_CHECK(message->payload.size <= MAX_BYTES);
+        FUZZ_CHECK(!message->text || sw_utf8_valid(message->payload.data, message->payload.size));
+        note(peer->log, message->text ? "text" : "binary", message->payload);
+        return true;
+    case SW_WS_PINGED:
+    case SW_WS_PONGED:
+        FUZZ_CHECK(message->payload.size <= SW_WS_CONTROL_BYTES);
+        note(peer->log, event == SW_WS_PINGED ? "ping" : "pong", message->payload);
+        return true;
+    case SW_WS_CLOSED:
+        FUZZ_CHECK(message->code == 0 || (message->code >= 1000 && message->code < 5000));
+        FUZZ_CHECK(message->code != 1005 && message->code != 1006 && message->code != 1015);
+        sw_buf_printf(peer->log, "close %u ", message->code);
+        return false;
+    case SW_WS_FAULT:
+        sw_buf_printf(peer->log, "fault %s ", sw_reason_row(message->reason)->word);
+        return false;
+    }
+    return false;
+}
+
+/* As transport/ws does it: the rx is given back between two frames. False: nothing more is read. */
+static bool feed(struct peer *peer, struct sw_slice bytes)
+{
+    static const struct sw_ws_limits limits = {.bytes = MAX_BYTES, .fragments = 64};
+    struct sw_ws_piece piece;
+    bool more = true;
+    enum sw_ws_read read = SW_WS_PIECE;
+    if (!peer->rx) {
+        peer->rx = sw_ws_rx_take(peer->codec);
+    }
+    sw_ws_rx_feed(peer->rx, bytes);
+    while (more && read == SW_WS_PIECE) {
+        read = sw_ws_rx_read(peer->rx, &piece);
+        if (read == SW_WS_BROKEN) {
+            sw_buf_printf(peer->log, "fault protocol ");
+            more = false;
+        } else if (read == SW_WS_PIECE) {
+            more = note_event(peer, sw_ws_message_take(&peer->message, &piece, &limits));
+            FUZZ_CHECK(peer->message.collected.size <= MAX_BYTES);
+        }
+    }
+    if (!more || sw_ws_rx_clean(peer->rx)) {
+        sw_ws_rx_give(peer->codec, peer->rx);
+        peer->rx = NULL;
+    }
+    return more;
+}
+
+static void read_stream(struct sw_slice stream, size_t first, size_t step, struct sw_buf *log)
+{
+    struct peer peer = {.codec = sw_ws_codec_create(), .log = log};
+    bool more = true;
+    for (size_t at = 0, size = first; more && at < stream.size; at += size, size = step) {
+        size = size < stream.size - at ? size : stream.size - at;
+        char *piece = fuzz_copy(sw_slice(stream.data + at, size));
+        more = feed(&peer, sw_slice(piece, size));
+        free(piece);
+    }
+    if (peer.rx) {
+        sw_ws_rx_give(peer.codec, peer.rx);
+    }
+    sw_ws_message_deinit(&peer.message);
+    sw_ws_codec_destroy(&peer.codec);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    fuzz_cut_everywhere(read_stream, fuzz_input(data, size));
+    return 0;
+}
