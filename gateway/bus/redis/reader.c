@@ -321,8 +321,10 @@ static void look_ahead(struct sw_redis_reader *reader)
     if (task->type == REDIS_REPLY_STRING) {
         struct sw_slice digits = sw_slice(rest.data, sw_slice_find(rest, '\r'));
         uint64_t size;
+        /* Only what hiredis will take for a size, too. */
         bool whole = digits.size + 1 < rest.size && rest.data[digits.size + 1] == '\n';
-        if (whole && sw_slice_to_u64(digits, INT64_MAX, &size) && size > reader->bulk_bytes) {
+        if (whole && rest.data[0] != '0' && sw_slice_to_u64(digits, INT64_MAX, &size) &&
+            size > reader->bulk_bytes) {
             refuse_bulk(reader, task, (long long)size);
             return;
         }

@@ -79,6 +79,8 @@ static const struct table tables[] = {
     {"*3\r\n$7\r\nmessage\r\n$99\r\n", "too_large (nil) 99;", true},
     {"*3\r\n$99\r\n", "too_large (nil) 99;", true},
     /* No RESP2. */
+    {"*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$049\r\n", "", true},
+    {"*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$49\r1\r\n", "", true},
     {"+OK\r\n%1\r\n", "status OK;", true},
     {"HTTP/1.1 400 Bad Request\r\n", "", true},
     {"$x\r\n", "", true},
