@@ -7,7 +7,7 @@
 build_packages=(build-essential cmake ninja-build pkg-config libuv1-dev libwslay-dev libhiredis-dev
     libcjson-dev node-llhttp libssl-dev zlib1g-dev)
 test_packages=(libcmocka-dev redis-server nginx-light libnginx-mod-stream haproxy openssl nodejs npm curl iproute2
-    clang-format-14 python3-websockets python3-aiohttp)
+    clang-format-14 python3-websockets python3-aiohttp libwebsockets-dev)
 
 die() {
     echo "${0##*/}: $*" >&2

@@ -35,19 +35,33 @@ const python = (module) => {
   return { skip: missing && `no ${module}: ${missing}`, words: () => [PYTHON, `${HERE}${module}_client.py`] };
 };
 
-// Built once, where Go and what it fetches are to be had.
+// Each test has a folder of its own for the program that it builds.
+function build(t, command, args, cwd) {
+  const directory = mkdtempSync(join(tmpdir(), 'spillway-client-'));
+  atEnd(t, () => rmSync(directory, { recursive: true }));
+  const program = join(directory, 'client');
+  const built = spawnSync(command, args(program), { cwd, encoding: 'utf8' });
+  assert.equal(built.status, 0, built.stderr);
+  return [program];
+}
+
+// Where Go and what it fetches are to be had.
 function gorilla() {
   const cwd = `${HERE}gorilla`;
   const missing = failure(spawnSync('go', ['mod', 'download'], { cwd, encoding: 'utf8', timeout: 30000 }));
   return {
     skip: missing && `no Go or no module: ${missing}`,
-    words: (t) => {
-      const directory = mkdtempSync(join(tmpdir(), 'spillway-gorilla-'));
-      atEnd(t, () => rmSync(directory, { recursive: true }));
-      const built = spawnSync('go', ['build', '-o', `${directory}/client`, '.'], { cwd, encoding: 'utf8' });
-      assert.equal(built.status, 0, built.stderr);
-      return [`${directory}/client`];
-    },
+    words: (t) => build(t, 'go', (program) => ['build', '-o', program, '.'], cwd),
+  };
+}
+
+function libwebsockets() {
+  const found = spawnSync('pkg-config', ['--cflags', '--libs', 'libwebsockets'], { encoding: 'utf8' });
+  const flags = found.status === 0 ? found.stdout.trim().split(/\s+/) : [];
+  return {
+    skip: failure(found) && 'no libwebsockets-dev',
+    code: '0', // what the node answers it does not tell
+    words: (t) => build(t, 'cc', (program) => ['-o', program, `${HERE}libwebsockets.c`, ...flags]),
   };
 }
 
@@ -105,7 +119,7 @@ describe('clients', () => {
     gateway = await Gateway.start(scope, ['--client-publish']);
   });
 
-  async function converse(client) {
+  async function converse(client, code = '1000') {
     const topic = `clients.${client.name}`;
     const before = await gateway.metrics();
     await client.hears('open');
@@ -129,7 +143,7 @@ describe('clients', () => {
     await client.hearsType('published');
     await client.hears('text', (text) => text.includes(`{"from":"${client.name}","text":"grüße 😀"}`));
     client.driver.close();
-    assert.equal(await client.hears('closed'), '1000');
+    assert.equal(await client.hears('closed'), code);
     const closed = (metrics) => metrics.sum('spillway_closed_total', { reason: 'client' });
     await gateway.counted((metrics) => closed(metrics) === closed(before) + 1, 'one closed by its client, as it should be');
     if (client.over) assert.equal(await client.over, 0, 'its exit status');
@@ -139,8 +153,8 @@ describe('clients', () => {
     test(`npm: ${name}`, (t) => converse(Client.inside(t, name, gateway.url)));
   }
 
-  const programs = { websockets: python('websockets'), aiohttp: python('aiohttp'), gorilla: gorilla() };
-  for (const [name, { skip, words }] of Object.entries(programs)) {
-    test(name, { skip: skip ?? false }, (t) => converse(Client.outside(t, name, words(t), gateway.url)));
+  const programs = { websockets: python('websockets'), aiohttp: python('aiohttp'), gorilla: gorilla(), libwebsockets: libwebsockets() };
+  for (const [name, { skip, words, code }] of Object.entries(programs)) {
+    test(name, { skip: skip ?? false }, (t) => converse(Client.outside(t, name, words(t), gateway.url), code));
   }
 });
