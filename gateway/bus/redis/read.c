@@ -114,7 +114,7 @@ uint8_t sw_redis_read_put_settings(struct sw_buf *out, struct sw_slice prefix,
 bool sw_redis_is_replica(struct sw_slice info)
 {
     static const char role[] = "role:slave";
-    return memmem(info.data, info.size, role, sizeof(role) - 1) != NULL;
+    return info.data && memmem(info.data, info.size, role, sizeof(role) - 1) != NULL;
 }
 
 static void fail(struct sw_history_read *read, struct sw_redis_seen *seen, enum sw_error error,

@@ -123,8 +123,8 @@ static const char *parse_port(struct sw_slice port, struct sw_redis_url *url)
 /* host, host:port, [ipv6] or [ipv6]:port */
 static const char *parse_place(struct sw_slice place, struct sw_redis_url *url)
 {
-    struct sw_slice host = place;
-    struct sw_slice behind = sw_slice(NULL, 0); /* ":port" */
+    struct sw_slice host;
+    struct sw_slice behind; /* ":port" */
     if (place.size > 0 && place.data[0] == '[') {
         size_t end = sw_slice_find(place, ']');
         if (end == place.size) {
