@@ -210,7 +210,6 @@ static bool check_target(struct sw_parser *parser, struct sw_slice url)
     }
     if (request->method == SW_OPTIONS && sw_slice_equal(url, SW_SLICE("*"))) {
         request->path = url;
-        request->query = sw_slice("", 0);
         return true;
     }
     if (parser->engine->method == HTTP_CONNECT) {
@@ -258,6 +257,7 @@ static void take_headers(struct sw_parser *parser)
     }
     request->header_count = parser->span_count;
     request->method = method_of(parser->engine);
+    request->query = sw_slice("", 0);
     request->body = sw_slice("", 0);
 }
 

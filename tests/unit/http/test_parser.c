@@ -194,6 +194,15 @@ static void pipelined_requests_are_read_one_after_another(void **state)
            "1 path=[/] query=[] body=[] headers=1 upgrade=0 keep=1\nclean");
 }
 
+/* CONNECT's target has no query, where a slice of the head before it once stayed. */
+static void nothing_of_a_request_stays_for_the_next(void **state)
+{
+    (void)state;
+    expect(SW_SLICE("GET /a?b HTTP/1.1\r\nHost: x\r\n\r\nCONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n"),
+           "1 path=[/a] query=[b] body=[] headers=1 upgrade=0 keep=1\n"
+           "16 path=[] query=[] body=[] headers=1 upgrade=0 keep=1\nclean");
+}
+
 static void chunks_are_joined(void **state)
 {
     (void)state;
@@ -484,6 +493,7 @@ int main(void)
         cmocka_unit_test(good_requests_are_read_alike_however_they_are_cut),
         cmocka_unit_test(upgrade_leaves_what_is_behind_it_alone),
         cmocka_unit_test(pipelined_requests_are_read_one_after_another),
+        cmocka_unit_test(nothing_of_a_request_stays_for_the_next),
         cmocka_unit_test(chunks_are_joined),
         cmocka_unit_test(framing_in_doubt_is_refused),
         cmocka_unit_test(bad_request_lines_and_hosts_are_refused),
