@@ -7,7 +7,8 @@
 build_packages=(build-essential cmake ninja-build pkg-config libuv1-dev libwslay-dev libhiredis-dev
     libcjson-dev node-llhttp libssl-dev zlib1g-dev)
 test_packages=(libcmocka-dev redis-server nginx-light libnginx-mod-stream haproxy openssl nodejs npm curl iproute2
-    clang-format-14 python3-websockets python3-aiohttp libwebsockets-dev)
+    clang-format-14 clang-tidy-14 clang-14 libclang-rt-14-dev llvm-14 python3-websockets python3-aiohttp
+    libwebsockets-dev)
 
 die() {
     echo "${0##*/}: $*" >&2
@@ -17,11 +18,13 @@ die() {
 # The command that a package is wanted for; nothing for a library.
 package_command() {
     case $1 in
-    cmake | npm | curl | haproxy | openssl | redis-server | clang-format-14 | chromium | pkg-config) echo "$1" ;;
+    cmake | npm | curl | haproxy | openssl | redis-server | chromium | pkg-config) echo "$1" ;;
+    clang-14 | clang-format-14 | clang-tidy-14) echo "$1" ;;
     ninja-build) echo ninja ;;
     nginx-light) echo nginx ;;
     nodejs) echo node ;;
     iproute2) echo ss ;;
+    llvm-14) echo llvm-cov-14 ;;
     esac
 }
 

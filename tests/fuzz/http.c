@@ -23,6 +23,22 @@ static void check_plain(struct sw_slice text)
     }
 }
 
+/* The query's pairs, decoded, and the path. */
+static void note_decoded(struct sw_buf *log, const struct sw_request *request)
+{
+    struct sw_slice rest = request->query;
+    struct sw_slice name, value;
+    struct sw_buf text = {0};
+    while (sw_query_next(&rest, &name, &value)) {
+        FUZZ_CHECK(fuzz_lies_in(name, request->query) && fuzz_lies_in(value, request->query));
+        note(log, sw_percent_decode(&text, value, true) ? "good" : "bad", sw_buf_slice(&text));
+        sw_buf_clear(&text);
+    }
+    FUZZ_CHECK(!sw_percent_decode(&text, request->path, false) || text.size <= request->path.size);
+    note(log, "decoded", sw_buf_slice(&text));
+    sw_buf_deinit(&text);
+}
+
 static void note_request(struct sw_buf *log, const struct sw_parser *parser)
 {
     const struct sw_request *request = &parser->request;
@@ -39,6 +55,7 @@ static void note_request(struct sw_buf *log, const struct sw_parser *parser)
                   request->keep_alive);
     note(log, "path", request->path);
     note(log, "query", request->query);
+    note_decoded(log, request);
     for (size_t i = 0; i < request->header_count; i++) {
         check_plain(request->headers[i].name);
         check_plain(request->headers[i].value);
