@@ -22,6 +22,7 @@ bench_build() {
     [ -x "$binary" ] || die "no binary at $binary"
     cc "${c_flags[@]}" -o "$out/load" bench/load/{load,client,publish,framing,inflate,dialect,tokens}.c -lssl -lcrypto -lz
     cc "${c_flags[@]}" -o "$out/crowd" bench/load/{crowd,tokens}.c
+    cc "${c_flags[@]}" -o "$out/intruders" bench/load/intruders.c
     cc "${c_flags[@]}" -o "$out/stuck" tests/harness/stuck.c
     cc "${c_flags[@]}" -o "$out/floor" bench/floor/floor.c -lssl -lcrypto
     cc "${c_flags[@]}" -shared -fPIC -o "$out/slow_clock.so" bench/load/slow_clock.c

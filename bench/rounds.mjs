@@ -14,6 +14,16 @@ export function quantile(values, part) {
 // [10 %, median, 90 %]
 export const interval = (values) => [0.1, 0.5, 0.9].map((part) => quantile(values, part));
 
+// Of what came between two readings of a histogram, the time that 99 % stayed below, as far as its buckets tell.
+export function p99Between(before, after) {
+  const counts = after.map(([bound, count], at) => [bound, count - before[at][1]]);
+  const most = counts.at(-1)[1] * 0.99;
+  const at = counts.findIndex(([, count]) => count >= most);
+  const [low, below] = at > 0 ? counts[at - 1] : [0, 0];
+  const [high, upTo] = counts[at];
+  return high === Infinity ? low : low + ((high - low) * (most - below)) / (upTo - below);
+}
+
 // Reaches the budget, or cannot be told from the floor itself.
 export function meets(ratio, aa, budget) {
   return ratio[0] <= budget || (ratio[0] >= aa[0] && ratio[2] <= aa[2]);

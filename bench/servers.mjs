@@ -418,6 +418,13 @@ export class Crowd extends Helper {
   }
 }
 
+// Those who are let in nowhere; as Crowd.
+export class Intruders extends Helper {
+  constructor(server, settings) {
+    super([...idly, `${out}/intruders`], { port: server.port, ...settings });
+  }
+}
+
 // Those who return with positions: they read nothing until they are told to. `path` may have a '%' that stands for a client's number.
 export class Stuck extends Helper {
   constructor(server, { address, count, path }) {

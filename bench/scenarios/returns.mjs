@@ -5,7 +5,7 @@
 // notice of such a storm on a second node, which is what the machine and the clients' CPU make of it, whatever their own node does.
 import { createPrivateKey, generateKeyPairSync, sign } from "node:crypto";
 import { writeFileSync } from "node:fs";
-import { quantile } from "../rounds.mjs";
+import { p99Between, quantile } from "../rounds.mjs";
 import { Crowd, Load, out, sleep, start } from "../servers.mjs";
 
 const clients = 200;
@@ -35,16 +35,6 @@ function makeTokens(count) {
 }
 
 const counted = ["tokens_total", "tokens_aside_total", "refused_total", "turns_total"];
-
-// Of what came between two readings of a histogram, the time that 99 % stayed below, as far as its buckets tell.
-function p99Between(before, after) {
-  const counts = after.map(([bound, count], at) => [bound, count - before[at][1]]);
-  const most = counts.at(-1)[1] * 0.99;
-  const at = counts.findIndex(([, count]) => count >= most);
-  const [low, below] = at > 0 ? counts[at - 1] : [0, 0];
-  const [high, upTo] = counts[at];
-  return high === Infinity ? low : low + ((high - low) * (most - below)) / (upTo - below);
-}
 
 const counters = async (server) => Object.fromEntries(await Promise.all(counted.map(async (name) => [name, await server.metric(name)])));
 
