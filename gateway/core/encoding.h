@@ -43,8 +43,8 @@ struct sw_language {
     char *(*write)(const struct sw_push *push, char *out);
     /* The part of a message's text that is the same, and nowhere else found, for all messages of
      * its topic and key: newer ones replace older ones with the same. Never empty, and found as
-     * well where the text is cut off behind it. NULL where nobody reads it in mode `latest` or with a
-     * pace. */
+     * well where the text is cut off behind it. NULL where nobody reads it in mode `latest` or with
+     * a pace. */
     struct sw_slice (*identity)(struct sw_slice text);
 };
 
