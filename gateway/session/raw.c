@@ -19,10 +19,12 @@ static void close_within(struct sw_session *session, enum sw_reason reason, uint
                          uint32_t to_ms)
 {
     struct sw_sessions *all = session->all;
+    if (!session->transport->raw || sw_session_state(session) != SW_OPEN) {
+        return;
+    }
     uint32_t ms = from_ms + (uint32_t)sw_random_below(&all->random, to_ms - from_ms + 1);
     uint32_t ticks = ms / SW_WHEEL_TICK_MS;
-    bool sooner = session->leaves && ticks_left(session) <= ticks;
-    if (!session->transport->raw || sooner || sw_session_state(session) != SW_OPEN) {
+    if (session->leaves && ticks_left(session) <= ticks) {
         return;
     }
     session->leaves = true;
