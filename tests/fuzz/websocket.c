@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Frames to messages: the same however the stream is cut, text is UTF-8, nothing is larger than it
- * may be. What the inflated side of a message comes to belongs to a target of its own. */
+ * may be. Once as it is where compression was agreed upon, once where it was not. */
 #include "fuzz.h"
 
+#include "transport/ws_deflate.h"
 #include "transport/ws_message.h"
 
 #define MAX_BYTES 2000
@@ -68,7 +69,7 @@ static bool feed(struct peer *peer, struct sw_slice bytes)
             more = false;
         } else if (read == SW_WS_PIECE) {
             more = note_event(peer, sw_ws_message_take(&peer->message, &piece, &limits));
-            FUZZ_CHECK(peer->message.collected.size <= MAX_BYTES);
+            FUZZ_CHECK(peer->message.collected.size <= 2 * MAX_BYTES); /* as compressed */
         }
     }
     if (!more || sw_ws_rx_clean(peer->rx)) {
@@ -78,9 +79,11 @@ static bool feed(struct peer *peer, struct sw_slice bytes)
     return more;
 }
 
-static void read_stream(struct sw_slice stream, size_t first, size_t step, struct sw_buf *log)
+/* `deflate` is NULL where it was not agreed upon. */
+static void read_with(struct sw_ws_deflate *deflate, struct sw_slice stream, size_t first,
+                      size_t step, struct sw_buf *log)
 {
-    struct peer peer = {.codec = sw_ws_codec_create(), .log = log};
+    struct peer peer = {.codec = sw_ws_codec_create(), .message = {.deflate = deflate}, .log = log};
     bool more = true;
     for (size_t at = 0, size = first; more && at < stream.size; at += size, size = step) {
         size = size < stream.size - at ? size : stream.size - at;
@@ -93,6 +96,18 @@ static void read_stream(struct sw_slice stream, size_t first, size_t step, struc
     }
     sw_ws_message_deinit(&peer.message);
     sw_ws_codec_destroy(&peer.codec);
+}
+
+static void read_plain(struct sw_slice stream, size_t first, size_t step, struct sw_buf *log)
+{
+    read_with(NULL, stream, first, step, log);
+}
+
+static void read_packed(struct sw_slice stream, size_t first, size_t step, struct sw_buf *log)
+{
+    struct sw_ws_deflate *deflate = sw_ws_deflate_create();
+    read_with(deflate, stream, first, step, log);
+    sw_ws_deflate_destroy(&deflate);
 }
 
 /* What is written is read as it was, by a codec that does not ask for a mask. */
@@ -131,7 +146,8 @@ static void check_writing(struct sw_slice payload)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    fuzz_cut_everywhere(read_stream, fuzz_input(data, size));
+    fuzz_cut_everywhere(read_plain, fuzz_input(data, size));
+    fuzz_cut_everywhere(read_packed, fuzz_input(data, size));
     check_writing(fuzz_input(data, size));
     return 0;
 }
