@@ -2,11 +2,42 @@
 #include "cli/admin.h"
 
 #include "common/json.h"
+#include "common/mem.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define LINE_BYTES 100
+#define LINE_BYTES      100
+#define LISTEN_VARIABLE "SPILLWAY_ADMIN_LISTEN"
+#define FILE_VARIABLE   "SPILLWAY_API_KEY_FILE"
+
+/* A variable of the environment; an empty one counts as not set. */
+static const char *variable(const char *name)
+{
+    const char *value = getenv(name);
+    return value && value[0] ? value : NULL;
+}
+
+const char *sw_cli_admin_url(struct sw_buf *room)
+{
+    static const char *const everywhere[][2] = {{"0.0.0.0:", "127.0.0.1:"}, {"[::]:", "[::1]:"}};
+    const char *listen = variable(LISTEN_VARIABLE);
+    if (!listen) {
+        return SW_CLI_ADMIN_URL;
+    }
+    const char *host = "";
+    for (size_t i = 0; i < SW_ARRAY_SIZE(everywhere); i++) {
+        size_t size = strlen(everywhere[i][0]);
+        if (strncmp(listen, everywhere[i][0], size) == 0) {
+            host = everywhere[i][1];
+            listen += size;
+            break;
+        }
+    }
+    sw_buf_clear(room);
+    sw_buf_printf(room, "http://%s%s", host, listen);
+    return sw_buf_text(room);
+}
 
 /* A line break in a header would begin another one. */
 static bool is_plain(struct sw_slice key)
@@ -43,6 +74,9 @@ static void take_from_environment(struct sw_buf *out)
 bool sw_cli_key(const char *key, const char *file, struct sw_buf *out, struct sw_buf *error)
 {
     const char *where = key ? "--key" : file ? "--key-file" : SW_API_KEY_VARIABLE;
+    if (!key && !file && !variable(SW_API_KEY_VARIABLE)) {
+        file = variable(FILE_VARIABLE);
+    }
     if (key) {
         sw_buf_append_slice(out, sw_slice_of(key));
     } else if (file) {

@@ -9,6 +9,7 @@ int sw_cli_pub(int argc, char **argv);
 int sw_cli_sub(int argc, char **argv);
 int sw_cli_token(int argc, char **argv);
 int sw_cli_drain(int argc, char **argv);
+int sw_cli_health(int argc, char **argv);
 int sw_cli_check(int argc, char **argv);
 int sw_cli_docs(int argc, char **argv);
 

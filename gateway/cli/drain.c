@@ -184,7 +184,8 @@ static bool write_request(struct draining *at, const char *key, const char *file
 
 int sw_cli_drain(int argc, char **argv)
 {
-    const char *admin_url = SW_CLI_ADMIN_URL;
+    struct sw_buf room = {0};
+    const char *admin_url = sw_cli_admin_url(&room);
     const char *key = NULL;
     const char *key_file = NULL;
     const char *timeout = NULL;
@@ -193,7 +194,7 @@ int sw_cli_drain(int argc, char **argv)
     bool no_wait = false;
     bool help = false;
     const struct sw_option options[] = {
-        {"--admin-url", "URL", "the admin listener; default " SW_CLI_ADMIN_URL, &admin_url, NULL},
+        {"--admin-url", "URL", "the admin listener; " SW_CLI_ADMIN_URL_HELP, &admin_url, NULL},
         {"--key", "KEY", "an API key of that node; default SPILLWAY_API_KEY", &key, NULL},
         {"--key-file", "FILE", "the first key in it", &key_file, NULL},
         {"--wait", NULL, "until the node has gone; so it is unless --no-wait says", NULL, &wait},
@@ -225,6 +226,7 @@ int sw_cli_drain(int argc, char **argv)
         code = drain(&at, !no_wait) ? 0 : 1;
     }
     sw_buf_deinit(&error);
+    sw_buf_deinit(&room);
     sw_buf_deinit(&at.request);
     sw_buf_deinit(&at.words);
     return code;

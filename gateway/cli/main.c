@@ -28,6 +28,7 @@ static const struct command commands[] = {
     {"sub", sw_cli_sub, "subscribe to topics and print what comes"},
     {"token", sw_cli_token, "make a token, for trying out"},
     {"drain", sw_cli_drain, "ask a node to leave, and wait until it has"},
+    {"health", sw_cli_health, "ask a node whether it is well, for probes"},
     {"check", sw_cli_check, "check a configuration"},
     {"version", version, "print the version"},
     {"help", help, "print this"},

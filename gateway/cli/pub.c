@@ -236,6 +236,7 @@ static int aim(struct publishing *at, const char *admin_url, const char *url, co
 {
     const char *why;
     struct sw_buf secret = {0};
+    struct sw_buf room = {0};
     if (at->token && (key || key_file)) {
         return fail_usage(key ? "--key" : "--key-file",
                           "is for the admin listener, --token for the public one");
@@ -245,7 +246,7 @@ static int aim(struct publishing *at, const char *admin_url, const char *url, co
         code = 2;
     } else if (!sw_client_url_parse(at->token   ? url
                                     : admin_url ? admin_url
-                                                : SW_CLI_ADMIN_URL,
+                                                : sw_cli_admin_url(&room),
                                     &at->url, &why)) {
         code = fail_usage(at->token ? "--url" : "--admin-url", why);
     } else if (!sw_client_is_plain(sw_buf_text(&secret))) {
@@ -254,6 +255,7 @@ static int aim(struct publishing *at, const char *admin_url, const char *url, co
     } else {
         write_head(at, sw_buf_slice(&secret));
     }
+    sw_buf_deinit(&room);
     sw_buf_deinit(&secret);
     return code;
 }
@@ -268,7 +270,7 @@ int sw_cli_pub(int argc, char **argv)
     bool help = false;
     struct publishing at = {.client = {.fd = -1}};
     const struct sw_option options[] = {
-        {"--admin-url", "URL", "the admin listener; default " SW_CLI_ADMIN_URL, &admin_url, NULL},
+        {"--admin-url", "URL", "the admin listener; " SW_CLI_ADMIN_URL_HELP, &admin_url, NULL},
         {"--key", "KEY", "an API key of that node; default SPILLWAY_API_KEY", &key, NULL},
         {"--key-file", "FILE", "the first key in it", &key_file, NULL},
         {"--ca", "FILE",
