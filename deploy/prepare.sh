@@ -9,6 +9,8 @@ build_packages=(build-essential cmake ninja-build pkg-config libuv1-dev libwslay
 test_packages=(libcmocka-dev redis-server nginx-light libnginx-mod-stream haproxy openssl nodejs npm curl iproute2
     clang-format-14 clang-tidy-14 clang-14 libclang-rt-14-dev llvm-14 python3-websockets python3-aiohttp
     libwebsockets-dev)
+# For tests/ship; where they cannot be had, the parts that need them are skipped.
+ship_packages=(buildah podman runc mmdebstrap systemd)
 
 die() {
     echo "${0##*/}: $*" >&2
@@ -19,12 +21,13 @@ die() {
 package_command() {
     case $1 in
     cmake | npm | curl | haproxy | openssl | redis-server | chromium | pkg-config) echo "$1" ;;
-    clang-14 | clang-format-14 | clang-tidy-14) echo "$1" ;;
+    clang-14 | clang-format-14 | clang-tidy-14 | buildah | podman | runc | mmdebstrap) echo "$1" ;;
     ninja-build) echo ninja ;;
     nginx-light) echo nginx ;;
     nodejs) echo node ;;
     iproute2) echo ss ;;
     llvm-14) echo llvm-cov-14 ;;
+    systemd) echo systemd-analyze ;;
     esac
 }
 

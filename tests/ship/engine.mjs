@@ -48,28 +48,23 @@ async function orLacking(what, step) {
 // `packages` on top of what `variant` brings; `user` as the image of that name has it.
 async function makeBase(name, { variant, packages, user }) {
   if (await buildah('images', '-q', '-f', `reference=${name}`)) return;
-  const tar = `${SHIP}/base.tar`;
-  // As the real images do: what is thrown away at a power cut need not be forced to the disk.
-  const options = ['--quiet', '--dpkgopt=force-unsafe-io', '--dpkgopt=path-exclude=/usr/share/man/*'];
-  const fetch = () => tool('mmdebstrap', [...options, `--variant=${variant}`, `--include=${packages.join(',')}`, 'bookworm', tar]);
-  await orLacking("Debian's packages cannot be fetched", fetch);
   const container = await buildah('from', 'scratch');
-  await buildah('add', '-q', container, tar, '/');
-  if (user) await buildah('config', '--user', user, container);
-  await buildah('commit', '-q', '--rm', container, name);
-  rmSync(tar);
+  // As the real images do: what is thrown away at a power cut need not be forced to the disk.
+  const options = ['--quiet', '--format=directory', '--dpkgopt=force-unsafe-io', '--dpkgopt=path-exclude=/usr/share/man/*'];
+  const words = [...options, `--variant=${variant}`, `--include=${packages.join(',')}`, 'bookworm', await buildah('mount', container)];
+  try {
+    await orLacking("Debian's packages cannot be fetched", () => tool('mmdebstrap', words));
+    if (user) await buildah('config', '--user', user, container);
+    await buildah('commit', '-q', container, name);
+  } finally {
+    await buildah('rm', container);
+  }
 }
-
-// The builder has the packages of deploy/prepare.sh already, so that the Dockerfile's own step fetches little.
-const buildPackages = () =>
-  execFileSync('bash', ['-c', `root=${ROOT}; . deploy/prepare.sh; echo "\${build_packages[@]}"`], { cwd: ROOT })
-    .toString()
-    .trim()
-    .split(' ');
 
 async function makeBases(dockerfile) {
   const [builder, runtime] = ['BUILDER', 'RUNTIME'].map((name) => new RegExp(`^ARG ${name}=(.+)$`, 'm').exec(dockerfile)[1]);
-  await makeBase(builder, { variant: 'minbase', packages: buildPackages() });
+  // With the packages that the Dockerfile asks for, so that its own step fetches little.
+  await makeBase(builder, { variant: 'minbase', packages: packagesOf(dockerfile) });
   await makeBase(runtime, {
     variant: 'extract',
     packages: ['base-files', 'libc6', 'libssl3', 'ca-certificates', 'tzdata', 'netbase'],
@@ -82,6 +77,9 @@ async function makeBases(dockerfile) {
     await buildah('rm', container);
   }
 }
+
+// What the builder installs.
+export const packagesOf = (dockerfile) => /--no-install-recommends \\\n +(.+) \\\n/.exec(dockerfile)[1].split(' ');
 
 // The store holds its own path: one of a tree that was moved or copied is made again.
 function placeStore() {
@@ -103,12 +101,15 @@ async function build(dockerfile) {
   await buildah('bud', ...how, ...words, '-t', IMAGE, '-f', 'docker/Dockerfile', '.');
   await buildah('rmi', '--prune'); // what had the name before
   try {
-    await podman('run', '--rm', '--network', 'none', ...BOUNDS, IMAGE, '--version');
+    await runOnce('--version');
   } catch (error) {
     if (error.code === 125 || error.code === 126) throw new Lacking(`podman cannot run a container: ${error.stderr.trim()}`);
     throw error;
   }
 }
+
+// What a command of the image prints.
+export const runOnce = (...words) => podman('run', '--rm', '--network', 'none', ...BOUNDS, IMAGE, ...words);
 
 let built;
 // The image, built once for all tests of a file. False: the test is skipped, and says why.

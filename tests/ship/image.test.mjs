@@ -11,7 +11,7 @@ import { send } from '../harness/http.mjs';
 import { freePort } from '../harness/redis.mjs';
 import { ROOT } from '../harness/setting.mjs';
 import { until } from '../harness/until.mjs';
-import { Container, HARDENED, haveImage, IMAGE, podman } from './engine.mjs';
+import { Container, HARDENED, haveImage, IMAGE, packagesOf, podman, runOnce } from './engine.mjs';
 
 const dockerfile = readFileSync(`${ROOT}docker/Dockerfile`, 'utf8');
 const [, version] = /^project\(spillway VERSION (\S+)/m.exec(readFileSync(`${ROOT}CMakeLists.txt`, 'utf8'));
@@ -37,6 +37,12 @@ describe('the image', () => {
     assert.equal(/^ARG VERSION=(\S+)$/m.exec(dockerfile)[1], version);
   });
 
+  test('is built with the packages that a build needs elsewhere', () => {
+    const [, words] = /^build_packages=\(([^)]*)\)/m.exec(readFileSync(`${ROOT}deploy/prepare.sh`, 'utf8'));
+    const here = packagesOf(dockerfile);
+    for (const name of words.split(/\s+/)) assert.ok(here.includes(name) || name === 'build-essential', name);
+  });
+
   tested('is below 60 MB and says what it is', async (t) => {
     const [{ Size, Config, HealthCheck, Healthcheck }] = JSON.parse(await podman('image', 'inspect', IMAGE));
     t.diagnostic(`${(Size / 1e6).toFixed(1)} MB`);
@@ -51,7 +57,7 @@ describe('the image', () => {
     assert.equal(label('licenses'), 'Apache-2.0');
     assert.equal(label('revision'), 'abc123');
     assert.equal(label('source'), 'https://spillway.example/source');
-    assert.equal(await podman('run', '--rm', '--network', 'none', '--ulimit', 'nofile=1024:1024', '--no-healthcheck', IMAGE, '--version'), `spillway ${version}`);
+    assert.equal(await runOnce('--version'), `spillway ${version}`);
   });
 
   tested('holds no shell, no interpreter and nothing that raises rights, and lists what it is made of', async () => {
@@ -100,7 +106,6 @@ describe('the image', () => {
     t.diagnostic(`${(resident / 1024).toFixed(1)} MB resident with 1,000 clients`);
     assert.ok(resident < 64 * 1024, `${resident} KB`);
     assert.equal(await node.inspect('{{.State.OOMKilled}}'), 'false');
-    assert.equal(await podman('diff', node.name).then((text) => text.replace(/^C \/(etc|run|dev|proc|sys)\b.*\n?/gm, '')), '', 'nothing written');
     const closed = clients.map((client) => client.closed);
     assert.equal(await node.stop(), 0);
     for (const { code } of await Promise.all(closed)) assert.equal(code, 1012);
