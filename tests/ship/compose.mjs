@@ -4,7 +4,7 @@
 // that stand there, on free loopback ports in place of the names and ports of its network. nginx and Redis are this machine's.
 
 import { execFile, spawn } from 'node:child_process';
-import { chmodSync, closeSync, cpSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, closeSync, cpSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
@@ -12,7 +12,7 @@ import { parse } from 'yaml';
 import { Gateway } from '../harness/gateway.mjs';
 import { freePort, Redis } from '../harness/redis.mjs';
 import { atEnd } from '../harness/scope.mjs';
-import { PRESET, ROOT } from '../harness/setting.mjs';
+import { ROOT } from '../harness/setting.mjs';
 import { until, within } from '../harness/until.mjs';
 
 const DOCKER = `${ROOT}docker/`;
@@ -60,10 +60,8 @@ class Nginx {
     nginx.directory = mkdtempSync(join(tmpdir(), 'spillway-compose-'));
     chmodSync(nginx.directory, 0o755);
     nginx.port = await freePort();
-    nginx.log = join(`${ROOT}build/${PRESET}/logs`, 'compose.nginx.log');
-    mkdirSync(`${ROOT}build/${PRESET}/logs`, { recursive: true });
     nginx.#place(service, where);
-    return nginx.#start(service.command);
+    return nginx.#start(service);
   }
 
   // Its files as they are mounted, all of which stand in /etc/nginx.
@@ -74,17 +72,22 @@ class Nginx {
       cpSync(join(DOCKER, source), path);
       let text = where(readFileSync(path, 'utf8'));
       if (basename(path) === 'spillway.listen') {
-        text = text.replace('listen 8000', `listen 127.0.0.1:${this.port}`).replace('/dev/stdout', this.log);
+        text = text.replace('listen 8000', `listen 127.0.0.1:${this.port}`).replace('/dev/stdout', `${this.directory}/access.log`);
         for (const name of ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']) text += `${name}_temp_path ${this.directory}/${name};\n`;
       }
       writeFileSync(path, text);
     }
   }
 
-  async #start([program, flag, globals]) {
+  // As the user that stands there, where that can be changed.
+  async #start({ user, command: [program, flag, globals] }) {
+    const [uid, gid] = process.getuid() === 0 ? user.split(':').map(Number) : [];
+    if (uid) chownSync(this.directory, uid, gid);
+    this.log = join(this.directory, 'error.log');
     const said = openSync(this.log, 'w');
     const args = ['-c', join(this.directory, 'nginx.conf'), '-e', 'stderr', flag, `${globals} pid ${this.directory}/pid; error_log stderr notice;`];
-    this.child = spawn(program, args, { env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` }, stdio: ['ignore', said, said] });
+    const env = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` };
+    this.child = spawn(program, args, { env, uid, gid, stdio: ['ignore', said, said] });
     closeSync(said);
     this.exited = new Promise((resolve) => this.child.on('close', resolve));
     await until(() => connects(this.port), 10000, () => `nginx: ${readFileSync(this.log, 'utf8').slice(-2000)}`);
