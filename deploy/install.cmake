@@ -18,11 +18,17 @@ install(FILES deploy/redis/spillway.lua DESTINATION ${share}/redis)
 install(DIRECTORY deploy/nginx deploy/haproxy DESTINATION ${share})
 install(FILES README.md gateway/CONFIG.md gateway/METRICS.md gateway/PROTOCOL.md DESTINATION ${doc})
 install(FILES deploy/debian/copyright DESTINATION ${doc})
+
+# As Debian wants it: compressed, without a name and a time.
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS deploy/debian/changelog)
+execute_process(COMMAND gzip -9nc ${CMAKE_SOURCE_DIR}/deploy/debian/changelog OUTPUT_FILE ${CMAKE_BINARY_DIR}/changelog.gz)
+install(FILES ${CMAKE_BINARY_DIR}/changelog.gz DESTINATION ${doc})
 install(FILES LICENSE DESTINATION ${doc} COMPONENT program)
 
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME spillway)
-set(CPACK_PACKAGE_CONTACT "Spillway's maintainers <spillway@localhost>")
+# Who builds packages for others gives an address that is read: -D CPACK_PACKAGE_CONTACT="NAME <ADDRESS>".
+set(CPACK_PACKAGE_CONTACT "Spillway maintainers <spillway@localhost>" CACHE STRING "the package's Maintainer")
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "real-time pub/sub fan-out gateway")
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_PACKAGE_DIRECTORY ${CMAKE_BINARY_DIR})
@@ -35,6 +41,7 @@ set(CPACK_DEBIAN_PACKAGE_DESCRIPTION
     "Carries messages from Redis Pub/Sub to browsers and other clients, over\nWebSockets or Server-Sent Events, in order and byte for byte. A client that\nis too slow costs the others nothing, and hears what it has missed.")
 set(CPACK_DEBIAN_PACKAGE_SECTION net)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_PACKAGE_DEPENDS "systemd | systemd-standalone-sysusers")
 set(CPACK_DEBIAN_PACKAGE_RECOMMENDS ca-certificates)
 set(CPACK_DEBIAN_PACKAGE_SUGGESTS "redis-server, nginx | haproxy")
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)

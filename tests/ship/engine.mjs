@@ -95,6 +95,9 @@ async function build(dockerfile) {
     if (!PATH.split(':').some((folder) => existsSync(`${folder}/${name}`))) throw new Lacking(`${name} is not installed`);
   }
   placeStore();
+  // What a run that was interrupted has left.
+  await podman('rm', '-f', '-a');
+  await buildah('rm', '-a');
   await makeBases(dockerfile);
   const how = ['--isolation', 'chroot', '--network', 'host', '--format', 'docker', '--pull-never'];
   const words = ['--build-arg', 'REVISION=abc123', '--build-arg', 'SOURCE=https://spillway.example/source'];

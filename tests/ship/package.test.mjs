@@ -37,6 +37,7 @@ async function good(...words) {
 
 const missing = async (program) => ((await call('sh', ['-c', `command -v ${program}`])).code === 0 ? false : `${program} is not installed`);
 const noSystemd = await missing('systemd-analyze');
+const noSysusers = await missing('systemd-sysusers');
 
 // Runs an installed binary until it is ready, and ends it.
 async function serves(binary, env) {
@@ -114,6 +115,8 @@ describe('what is shipped', () => {
 
       const root = join(directory, 'raw');
       await good('dpkg-deb', ['-R', deb, root]);
+      const changes = await good('zcat', [`${root}/usr/share/doc/spillway/changelog.gz`]);
+      assert.ok(changes.startsWith(`spillway (${version}) `), 'its newest entry is of this version');
       const control = readdirSync(`${root}/DEBIAN`).sort();
       assert.deepEqual(control, ['conffiles', 'control', 'md5sums', 'postinst', 'postrm', 'prerm']);
       assert.equal(readFileSync(`${root}/DEBIAN/conffiles`, 'utf8'), '/etc/spillway/config.json\n');
@@ -125,14 +128,14 @@ describe('what is shipped', () => {
       await good('md5sum', ['--quiet', '-c', 'DEBIAN/md5sums'], { cwd: root });
     });
 
-    const notRoot = process.getuid() === 0 ? false : 'dpkg unpacks as root alone';
-    test('is installed into an empty root, runs there, and is removed without a trace', { skip: notRoot }, async () => {
+    const skip = process.getuid() === 0 ? noSysusers : 'dpkg unpacks as root alone';
+    test('is installed into an empty root, runs there, and is removed without a trace', { skip }, async () => {
       const root = join(directory, 'root');
       for (const folder of ['var/lib/dpkg/info', 'var/lib/dpkg/updates', 'var/lib/dpkg/triggers', 'etc']) mkdirSync(join(root, folder), { recursive: true });
       writeFileSync(join(root, 'var/lib/dpkg/status'), '');
       const dpkg = (...words) => good('dpkg', [`--root=${root}`, `--log=${root}/log`, '--force-depends', '--force-script-chrootless', ...words]);
       await dpkg('-i', deb);
-      if (!(await missing('systemd-sysusers'))) assert.match(readFileSync(join(root, 'etc/passwd'), 'utf8'), /^spillway:/m);
+      assert.match(readFileSync(join(root, 'etc/passwd'), 'utf8'), /^spillway:/m);
       const binary = join(root, 'usr/bin/spillway');
       assert.equal((await good(binary, ['--version'])).trim(), `spillway ${version}`);
       const config = join(root, 'etc/spillway/config.json');
