@@ -40,11 +40,8 @@
 {{- define "spillway.checkKeys" -}}
 {{- $config := .Values.config -}}
 {{- $loopback := regexMatch "^(127\\.|\\[::1\\])" (include "spillway.adminListen" .) -}}
-{{- if and (not .Values.adminKeys.existingSecret) (ne (include "spillway.busKind" .) "memory") -}}
-{{- fail "a bus on Redis needs adminKeys.existingSecret: without keys the admin listener stays inside the pod, and Kubernetes cannot see whether a node is ready. Make one: kubectl create secret generic spillway-admin --from-literal=api-keys=$(openssl rand -hex 32)" -}}
-{{- end -}}
 {{- if and (not .Values.adminKeys.existingSecret) (not $loopback) -}}
-{{- fail "config.admin_listen is not on loopback: it needs adminKeys.existingSecret" -}}
+{{- fail "config.admin_listen is not on loopback: it needs adminKeys.existingSecret. Make one: kubectl create secret generic spillway-admin --from-literal=api-keys=$(openssl rand -hex 32)" -}}
 {{- end -}}
 {{- if and .Values.adminKeys.existingSecret $loopback -}}
 {{- fail "config.admin_listen is on loopback, where probes and the admin Service do not reach it: leave it out, or leave out adminKeys.existingSecret" -}}
@@ -123,6 +120,9 @@
 {{- end -}}
 {{- if and .Values.autoscaling.enabled (not .Values.autoscaling.connectionsPerPod) (not .Values.autoscaling.cpuUtilization) -}}
 {{- fail "autoscaling.enabled needs something to look at: set autoscaling.connectionsPerPod or autoscaling.cpuUtilization" -}}
+{{- end -}}
+{{- if and $scaled .Values.autoscaling.connectionsPerPod (not .Values.adminKeys.existingSecret) -}}
+{{- fail "scaling by connections needs adminKeys.existingSecret: without keys the metrics stay inside the pod; or set autoscaling.connectionsPerPod to 0 and use cpuUtilization" -}}
 {{- end -}}
 {{- if and .Values.keda.enabled (or (not .Values.keda.serverAddress) (not .Values.autoscaling.connectionsPerPod)) -}}
 {{- fail "keda.enabled needs keda.serverAddress, as in http://prometheus.monitoring:9090, and autoscaling.connectionsPerPod" -}}

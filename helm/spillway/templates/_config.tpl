@@ -41,9 +41,15 @@
 http://{{ include "spillway.adminListen" . | replace "0.0.0.0:" "127.0.0.1:" | replace "[::]:" "[::1]:" }}
 {{- end -}}
 
-{{- /* Without keys the admin listener is reached from inside the pod alone, and spillway.check allows the embedded bus alone. */ -}}
-{{- define "spillway.isTryout" -}}
+{{- /* Not empty: the admin listener is reached from inside the pod alone. */ -}}
+{{- define "spillway.keyless" -}}
 {{- if not .Values.adminKeys.existingSecret }}yes{{ end -}}
+{{- end -}}
+
+{{- /* Not empty: the demo page and its feed are on, as they are for trying out. */ -}}
+{{- define "spillway.demo" -}}
+{{- $usual := and (include "spillway.keyless" .) (eq (include "spillway.busKind" .) "memory") -}}
+{{- if ternary .Values.config.demo $usual (hasKey .Values.config "demo") }}yes{{ end -}}
 {{- end -}}
 
 {{- /* The config file. Listeners are flags (an image may set them in its environment, which is stronger than a file), and what is
@@ -58,7 +64,8 @@ http://{{ include "spillway.adminListen" . | replace "0.0.0.0:" "127.0.0.1:" | r
 {{- end -}}
 {{- if .Values.adminKeys.existingSecret -}}
 {{- $_ := set $config "api_key_file" "/run/spillway/admin/api-keys" -}}
-{{- else if and (include "spillway.isTryout" .) (not (hasKey $config "demo")) -}}
+{{- end -}}
+{{- if include "spillway.demo" . -}}
 {{- $_ := set $config "demo" true -}}
 {{- end -}}
 {{- with .Values.jwt.secretKey -}}
@@ -98,7 +105,7 @@ tests.enabled is false
 the public listener speaks TLS or wants a PROXY header
 {{- else if and (ne .Values.config.auth "none") (not .Values.tests.tokenSecret.name) -}}
 tokens are asked for: give one in tests.tokenSecret
-{{- else if and (include "spillway.isTryout" .) (hasKey .Values.config "demo") (not .Values.config.demo) -}}
-nobody can publish: set adminKeys.existingSecret
+{{- else if and (include "spillway.keyless" .) (not (and (include "spillway.demo" .) (eq (include "spillway.busKind" .) "memory"))) -}}
+no key to publish with: set adminKeys.existingSecret
 {{- end -}}
 {{- end -}}

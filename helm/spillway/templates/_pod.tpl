@@ -15,12 +15,21 @@ securityContext:
   capabilities: {drop: [ALL]}
 {{- end -}}
 
-{{- /* Takes a list: the root, the path, the numbers of the probe. */ -}}
+{{- /* The kubelet asks the admin listener, or where that is inside the pod the binary does. Takes a list: the root, live or ready,
+       the numbers of the probe. */ -}}
 {{- define "spillway.probe" -}}
-{{- if include "spillway.isTryout" (index . 0) -}}
-tcpSocket: {port: public}
+{{- $root := index . 0 -}}
+{{- if not (include "spillway.keyless" $root) -}}
+httpGet: {path: /{{ index . 1 }}, port: admin}
 {{- else -}}
-httpGet: {path: {{ index . 1 }}, port: admin}
+exec:
+  command:
+    - {{ include "spillway.binary" . }}
+    - health
+    {{- if eq (index . 1) "ready" }}
+    - --ready
+    {{- end }}
+    - {{ printf "--admin-url=%s" (include "spillway.adminUrl" $root) | quote }}
 {{- end }}
 {{ toYaml (index . 2) }}
 {{- end -}}
@@ -117,7 +126,7 @@ httpGet: {path: {{ index . 1 }}, port: admin}
 - name: {{ ternary "public" (printf "public-%d" (add $index 1)) (eq $index 0) }}
   containerPort: {{ include "spillway.port" $listen }}
 {{- end }}
-{{- if not (include "spillway.isTryout" .) }}
+{{- if not (include "spillway.keyless" .) }}
 - name: admin
   containerPort: {{ include "spillway.adminPort" . }}
 {{- end }}
