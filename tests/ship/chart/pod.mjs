@@ -17,9 +17,10 @@ export const podsOf = (objects) =>
 export const gatewayOf = (objects) =>
   objects.find(({ kind, metadata }) => kind === 'Deployment' && metadata.labels['app.kubernetes.io/component'] === 'gateway');
 
-// The files of a volume: those of a ConfigMap, or the items of a Secret. `secrets`: name -> key -> text.
+// The files of a volume: those of a ConfigMap, the items of a Secret, or none. `secrets`: name -> key -> text.
 function filesOf(volume, objects, secrets) {
   if (volume.configMap) return objects.find(({ kind, metadata }) => kind === 'ConfigMap' && metadata.name === volume.configMap.name).data;
+  if (!volume.secret) return {};
   const secret = secrets[volume.secret.secretName];
   return Object.fromEntries(
     volume.secret.items.map(({ key, path }) => {
