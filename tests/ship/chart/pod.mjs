@@ -30,6 +30,9 @@ function filesOf(volume, objects, secrets) {
   );
 }
 
+// What the image itself sets, and what a pod says must be stronger than.
+const IMAGE = { SPILLWAY_LISTEN: '0.0.0.0:8000', SPILLWAY_ADMIN_LISTEN: '0.0.0.0:9000', SPILLWAY_CONFIG: '/nowhere/config.json' };
+
 // $(NAME) stands for a variable that was named before.
 function variablesOf(container, secrets) {
   const variables = {};
@@ -56,7 +59,7 @@ export class Container {
       for (const [name, text] of Object.entries(filesOf(volume, objects, secrets))) writeFileSync(join(directory, name), this.local(text));
     }
     const variables = Object.entries(variablesOf(container, secrets)).map(([name, value]) => [name, rename(value)]);
-    this.env = Object.fromEntries(variables);
+    this.env = { ...IMAGE, ...Object.fromEntries(variables) };
   }
 
   get args() {

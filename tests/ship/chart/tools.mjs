@@ -47,7 +47,7 @@ function install() {
   rmSync(HOME, { recursive: true, force: true });
   mkdirSync(HOME, { recursive: true });
   for (const name of LISTS) copyFileSync(join(HERE, name), join(HOME, name));
-  execFileSync('npm', ['ci', '--ignore-scripts'], { cwd: HOME, stdio: 'pipe', timeout: 120000 });
+  execFileSync('npm', ['ci', '--ignore-scripts', '--fetch-retries=1'], { cwd: HOME, stdio: 'pipe', timeout: 120000 });
   for (const [major, layer] of Object.entries(LAYERS)) {
     writeFileSync(helmPath(major), unzip(join(MODULES, '@aws-cdk', layer, 'lib/layer.zip'), 'helm/helm'), { mode: 0o755 });
   }
@@ -61,7 +61,7 @@ export const missing = (() => {
     install();
     return false;
   } catch (error) {
-    return `npm does not bring Helm: ${String(error.stderr ?? error).trim().split('\n').pop()}`;
+    return `npm does not bring Helm: ${String(error.stderr ?? error).trim().split('\n')[0]}`;
   }
 })();
 
