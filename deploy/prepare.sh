@@ -28,7 +28,6 @@ package_command() {
     iproute2) echo ss ;;
     llvm-14) echo llvm-cov-14 ;;
     systemd) echo systemd-analyze ;;
-    buildah | podman | runc | mmdebstrap) echo "$1" ;;
     esac
 }
 

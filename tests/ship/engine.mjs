@@ -104,7 +104,7 @@ async function build(dockerfile) {
   await buildah('bud', ...how, ...words, '-t', IMAGE, '-f', 'docker/Dockerfile', '.');
   await buildah('rmi', '--prune'); // what had the name before
   try {
-    await runOnce('--version');
+    await podman('run', '--rm', '--network', 'none', ...BOUNDS, ...HARDENED, IMAGE, '--version');
   } catch (error) {
     if (error.code === 125 || error.code === 126) throw new Lacking(`podman cannot run a container: ${error.stderr.trim()}`);
     throw error;

@@ -72,11 +72,11 @@ describe('the image', () => {
       const doc = `${root}/usr/local/share/doc/spillway`;
       const sbom = JSON.parse(readFileSync(`${doc}/sbom.cdx.json`, 'utf8'));
       const names = sbom.components.map(({ name }) => name);
-      for (const name of ['libuv1', 'libwslay1', 'libhiredis0.14', 'libssl3', 'libcjson1', 'libc6', 'node-llhttp'])
+      for (const name of ['libuv1', 'libwslay1', 'libhiredis0.14', 'libssl3', 'libcjson1', 'zlib1g', 'libc6', 'node-llhttp'])
         assert.ok(names.includes(name), `${name} in ${names}`);
       const digest = createHash('sha256').update(readFileSync(root + PROGRAM)).digest('hex');
       assert.equal(sbom.metadata.component.hashes[0].content, digest);
-      for (const name of ['libuv1', 'libwslay1', 'libhiredis0.14', 'libcjson1', 'node-llhttp'])
+      for (const name of ['libuv1', 'libwslay1', 'libhiredis0.14', 'libcjson1', 'zlib1g', 'node-llhttp'])
         assert.match(readFileSync(`${root}/usr/local/share/doc/${name}/copyright`, 'utf8'), /Copyright/i);
       assert.match(readFileSync(`${doc}/LICENCES`, 'utf8'), /libwslay1 \S+: MIT/);
       assert.match(readFileSync(`${doc}/LICENSE`, 'utf8'), /Apache License/);

@@ -94,7 +94,7 @@ describe('what is shipped', () => {
       assert.equal(await field('Version'), version);
       assert.equal(await field('Section'), 'net');
       assert.match(await field('Maintainer'), /^[^<>]+ <[^<>@ ]+@[^<>@ ]+>$/);
-      for (const library of ['libc6', 'libssl3', 'libuv1', 'libwslay1', 'libhiredis0.14', 'libcjson1'])
+      for (const library of ['libc6', 'libssl3', 'libuv1', 'libwslay1', 'libhiredis0.14', 'libcjson1', 'zlib1g'])
         assert.match(await field('Depends'), new RegExp(`(^|, )${library.replace('.', '\\.')}(t64)? \\(>= [^)]+\\)`));
       const [synopsis, ...rest] = (await field('Description')).split('\n');
       assert.match(synopsis, /^(?!an? |the )[a-z].{9,78}[^.]$/);
