@@ -10,7 +10,7 @@ test_packages=(libcmocka-dev redis-server nginx-light libnginx-mod-stream haprox
     clang-format-14 clang-tidy-14 clang-14 libclang-rt-14-dev llvm-14 python3-websockets python3-aiohttp
     libwebsockets-dev)
 # For tests/ship; where they cannot be had, the parts that need them are skipped.
-ship_packages=(buildah podman runc mmdebstrap systemd)
+ship_packages=(buildah podman runc mmdebstrap systemd prometheus)
 
 die() {
     echo "${0##*/}: $*" >&2

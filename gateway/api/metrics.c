@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/metrics.h"
 
+#include "api/process.h"
 #include "common/mem.h"
 
 #include <string.h>
@@ -77,11 +78,17 @@ static const struct metric rule_metrics[] = {
 #include "core/counters.def"
 };
 
-#define LAG_HELP                                                                                   \
-    "How long pressured sessions have waited for their oldest byte; looked at once a second for "  \
-    "each."
-#define DELIVER_HELP "Time from a message's arrival on this node to its write, per delivery."
-#define BUILD_HELP   "1, labelled with the version."
+static const struct histogram {
+    const char *name;
+    const char *help;
+    size_t offset;
+} histograms[] = {
+#define SW_HISTOGRAM(field, help) {#field "_seconds", help, offsetof(struct sw_counters, field)},
+#include "core/counters.def"
+};
+
+#define BUILD_HELP                                                                                 \
+    "1, labelled with the version and with the settings service_name and environment."
 
 static int64_t sum(const struct sw_counters *const *blocks, size_t offset)
 {
@@ -145,18 +152,18 @@ static void write_rule_metric(struct sw_buf *out, const struct metric *metric,
     }
 }
 
-/* `offset`: of the histogram in a block of counters. */
-static void write_histogram(struct sw_buf *out, const struct sw_counters *const *blocks,
-                            size_t offset, const char *name, const char *help)
+static void write_histogram(struct sw_buf *out, const struct histogram *histogram,
+                            const struct sw_counters *const *blocks)
 {
+    const char *name = histogram->name;
     uint64_t buckets[SW_HISTOGRAM_BUCKETS + 1] = {0};
     uint64_t sum_us = 0;
     uint64_t count = 0;
     for (; *blocks; blocks++) {
-        const char *at = (const char *)*blocks + offset;
+        const char *at = (const char *)*blocks + histogram->offset;
         sw_histogram_collect((const struct sw_histogram *)(const void *)at, buckets, &sum_us);
     }
-    write_head(out, name, "histogram", help);
+    write_head(out, name, "histogram", histogram->help);
     for (size_t i = 0; i < SW_HISTOGRAM_BUCKETS; i++) {
         count += buckets[i];
         sw_buf_printf(out, "spillway_%s_bucket{le=\"%g\"} %llu\n", name,
@@ -171,7 +178,7 @@ static void write_histogram(struct sw_buf *out, const struct sw_counters *const 
 }
 
 void sw_metrics_write(struct sw_buf *out, const struct sw_counters *const *blocks,
-                      const struct sw_rules *rules, const char *version)
+                      const struct sw_rules *rules, const struct sw_metrics_about *about)
 {
     for (size_t i = 0; i < SW_ARRAY_SIZE(metrics); i++) {
         write_metric(out, &metrics[i], blocks);
@@ -179,18 +186,20 @@ void sw_metrics_write(struct sw_buf *out, const struct sw_counters *const *block
     for (size_t i = 0; i < SW_ARRAY_SIZE(rule_metrics); i++) {
         write_rule_metric(out, &rule_metrics[i], blocks, rules);
     }
-    write_histogram(out, blocks, offsetof(struct sw_counters, deliver), "deliver_seconds",
-                    DELIVER_HELP);
-    write_histogram(out, blocks, offsetof(struct sw_counters, lag), "lag_seconds", LAG_HELP);
+    for (size_t i = 0; i < SW_ARRAY_SIZE(histograms); i++) {
+        write_histogram(out, &histograms[i], blocks);
+    }
     write_head(out, "build_info", "gauge", BUILD_HELP);
-    sw_buf_printf(out, "spillway_build_info{version=\"%s\"} 1\n", version);
+    sw_buf_printf(out, "spillway_build_info{version=\"%s\",service=\"%s\",environment=\"%s\"} 1\n",
+                  about->version, about->service, about->environment);
 }
 
 void sw_api_metrics(struct sw_http *http, const struct sw_counters *const *blocks,
-                    const struct sw_rules *rules, const char *version)
+                    const struct sw_rules *rules, const struct sw_metrics_about *about)
 {
     struct sw_buf body = {0};
-    sw_metrics_write(&body, blocks, rules, version);
+    sw_metrics_write(&body, blocks, rules, about);
+    sw_process_write(&body);
     sw_http_reply(http, 200, "text/plain; version=0.0.4; charset=utf-8", sw_buf_slice(&body), "");
     sw_buf_deinit(&body);
 }
@@ -231,9 +240,13 @@ void sw_metrics_docs(struct sw_buf *out)
         sw_buf_printf(out, "| `spillway_%s` | counter | rule | %s |\n", rule_metrics[i].name,
                       rule_metrics[i].help);
     }
-    sw_buf_printf(out, "| `spillway_lag_seconds` | histogram | le | %s |\n", LAG_HELP);
-    sw_buf_printf(out, "| `spillway_deliver_seconds` | histogram | le | %s |\n", DELIVER_HELP);
-    sw_buf_printf(out, "| `spillway_build_info` | gauge | version | %s |\n", BUILD_HELP);
+    for (size_t i = 0; i < SW_ARRAY_SIZE(histograms); i++) {
+        sw_buf_printf(out, "| `spillway_%s` | histogram | le | %s |\n", histograms[i].name,
+                      histograms[i].help);
+    }
+    sw_buf_printf(out, "| `spillway_build_info` | gauge | version, service, environment | %s |\n",
+                  BUILD_HELP);
+    sw_process_docs(out);
     sw_buf_append_slice(out,
                         SW_SLICE("\n## Reasons\n\n`reason` of `spillway_closed_total`, with the "
                                  "close code a client sees:\n\n| reason | code | come back? | "

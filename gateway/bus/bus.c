@@ -6,6 +6,7 @@
 #include "bus/redis/redis.h"
 #include "bus/report.h"
 #include "common/assert.h"
+#include "common/clock.h"
 #include "common/mem.h"
 #include "core/limits.h"
 
@@ -38,6 +39,7 @@ struct sw_publish *sw_publish_create(struct sw_slice topic, struct sw_slice key,
     struct sw_publish *publish = sw_alloc(sizeof(*publish) + size);
     *publish = (struct sw_publish){
         .post = {.kind = SW_POST_PUBLISH},
+        .begun_ns = sw_clock_ns(),
         .error = SW_ERROR_NONE,
         .topic_size = (uint8_t)topic.size,
         .key_size = (uint8_t)key.size,

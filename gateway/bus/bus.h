@@ -145,6 +145,7 @@ struct sw_publish {
     void *context;
     uint64_t owner;       /* the sender's own mark: slot and generation, a pointer */
     uint64_t id;          /* of the client's request */
+    uint64_t begun_ns;    /* when it was made */
     uint64_t deadline_ms; /* the bus's own */
     enum sw_error error;  /* SW_ERROR_NONE: the bus took it */
     bool outcome_unknown; /* it may have been delivered or not */

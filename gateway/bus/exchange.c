@@ -31,6 +31,7 @@ struct sw_exchange {
     struct sw_random random;
     struct sw_purse purse; /* of messages */
     uint64_t now_ns;
+    uint64_t wall_ms;        /* of this turn; 0: nobody asked yet */
     uint32_t window;         /* the number of the rates' window */
     size_t publishing_bytes; /* of the publishes that the backend has */
     bool cleared;
@@ -286,6 +287,18 @@ static bool is_meant(const struct sw_exchange *exchange, const struct sw_interes
            sw_topic_match(sw_interest_name(interest), topic, separator);
 }
 
+/* How long it has been under way, by two clocks that may differ. */
+static void time_travel(struct sw_exchange *exchange, uint64_t sent_ms)
+{
+    struct sw_counters *counters = exchange->counters;
+    if (exchange->wall_ms == 0) {
+        exchange->wall_ms = sw_clock_wall_ms();
+    }
+    bool ahead = sent_ms > exchange->wall_ms;
+    sw_count(&counters->stamps_ahead_total, ahead);
+    sw_histogram_add(&counters->travel, ahead ? 0 : (exchange->wall_ms - sent_ms) * 1000, 1);
+}
+
 static bool is_too_large(const struct sw_exchange *exchange, const struct sw_interest *interest,
                          struct sw_slice topic, size_t size)
 {
@@ -310,6 +323,9 @@ void sw_exchange_message(struct sw_exchange *exchange, struct sw_interest *inter
     }
     struct sw_envelope envelope = sw_envelope_open(raw);
     bool too_large = is_too_large(exchange, interest, topic, envelope.payload.size);
+    if (envelope.time_ms > 0) {
+        time_travel(exchange, envelope.time_ms);
+    }
     if (SW_UNLIKELY(interest->has_history)) {
         count_message(exchange, interest);
         sw_history_message(interest->history, &envelope, too_large, exchange->now_ns);
@@ -348,6 +364,10 @@ static void give_back(struct sw_exchange *exchange, struct sw_publish *publish, 
     sw_count(error == SW_ERROR_NONE ? &exchange->counters->published_total
                                     : &exchange->counters->publish_errors_total,
              publish->notice ? 0 : 1);
+    if (error == SW_ERROR_NONE && !publish->notice) {
+        uint64_t now_ns = sw_clock_ns(); /* it may be younger than this turn */
+        sw_histogram_add(&exchange->counters->publish, (now_ns - publish->begun_ns) / 1000, 1);
+    }
     if (exchange->cleared) {
         sw_publish_destroy(publish);
         return;
@@ -416,6 +436,7 @@ void sw_exchange_report(struct sw_exchange *exchange, struct sw_report *report)
 void sw_exchange_tick(struct sw_exchange *exchange)
 {
     exchange->now_ns = sw_clock_ns();
+    exchange->wall_ms = 0;
     exchange->window = sw_rate_window(exchange->now_ns);
 }
 

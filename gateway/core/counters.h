@@ -108,9 +108,8 @@ struct sw_counters {
 #define SW_FAMILY(field, type, list, help) _Atomic int64_t field[SW_FAMILY_SIZE_##list];
 #define SW_SECONDS(field, type, help)      _Atomic int64_t field;
 #define SW_BY_RULE(field, help)            _Atomic int64_t field[SW_RULES + 1];
+#define SW_HISTOGRAM(field, help)          struct sw_histogram field;
 #include "core/counters.def"
-    struct sw_histogram deliver; /* spillway_deliver_seconds: arrival on this node to the write */
-    struct sw_histogram lag;     /* spillway_lag_seconds: how far pressured sessions are behind */
 };
 
 /* Adds to a counter of the caller's own role: no lock prefix, since nobody else writes it. */
@@ -123,6 +122,12 @@ static inline void sw_count(_Atomic int64_t *counter, int64_t n)
 static inline int64_t sw_counter_read(const _Atomic int64_t *counter)
 {
     return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+/* The caller's own part of a gauge becomes `value`. */
+static inline void sw_gauge_set(_Atomic int64_t *gauge, int64_t value)
+{
+    atomic_store_explicit(gauge, value, memory_order_relaxed);
 }
 
 #endif

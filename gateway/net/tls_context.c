@@ -9,6 +9,7 @@
 #include <openssl/pem.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <time.h>
 
 struct sw_tls_context {
     SSL_CTX *ssl;
@@ -175,6 +176,13 @@ void sw_tls_context_unref(struct sw_tls_context **pointer)
         sw_free(context->cert_file);
         sw_free(context);
     }
+}
+
+int64_t sw_tls_context_ends(const struct sw_tls_context *context)
+{
+    const X509 *certificate = SSL_CTX_get0_certificate(context->ssl);
+    struct tm ends;
+    return ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &ends) ? timegm(&ends) : 0;
 }
 
 void sw_tls_context_warn(const struct sw_tls_context *context, struct sw_buf *out)

@@ -21,6 +21,8 @@ struct sw_tls_context *sw_tls_context_create(const char *cert_file, const char *
 struct sw_tls_context *sw_tls_context_ref(struct sw_tls_context *context);
 /* NULLs *context, which may be NULL. */
 void sw_tls_context_unref(struct sw_tls_context **context);
+/* When its certificate ends, in seconds since 1970. */
+int64_t sw_tls_context_ends(const struct sw_tls_context *context);
 /* Appends a line where clients will not accept the certificate today: it has expired, or is not
  * valid yet. */
 void sw_tls_context_warn(const struct sw_tls_context *context, struct sw_buf *out);

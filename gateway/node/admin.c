@@ -3,7 +3,6 @@
 
 #include "api/connections.h"
 #include "api/history.h"
-#include "api/metrics.h"
 #include "api/topics.h"
 #include "common/json.h"
 #include "common/mem.h"
@@ -78,7 +77,7 @@ static void on_metrics(void *context, struct sw_http *http, const struct sw_requ
     (void)request;
     const struct sw_admin_node *node = &((const struct sw_admin *)context)->node;
     node->measure(node->node);
-    sw_api_metrics(http, node->blocks, node->rules, node->version);
+    sw_api_metrics(http, node->blocks, node->rules, &node->about);
 }
 
 static void on_drain(void *context, struct sw_http *http, const struct sw_request *request)

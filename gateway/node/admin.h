@@ -7,6 +7,7 @@
 #include "api/disconnect.h"
 #include "api/guard.h"
 #include "api/health.h"
+#include "api/metrics.h"
 #include "api/publish.h"
 #include "net/listener.h"
 
@@ -28,7 +29,7 @@ struct sw_admin_node {
     /* A worker's loop sleeps (behind the last of them: the bus's); false: there is none. */
     bool (*hold)(struct sw_node *node, uint64_t worker, uint64_t ms);
     const struct sw_counters *const *blocks; /* of all roles, NULL-terminated */
-    const char *version;
+    struct sw_metrics_about about;
     const struct sw_rules *rules;
     struct sw_roles roles;
 };

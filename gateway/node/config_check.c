@@ -15,6 +15,7 @@
 #include <string.h>
 
 #define PREFIX_BYTES 128
+#define NAME_BYTES   64
 #define LEAST_BUDGET (1u << 20)
 
 /* One line that begins with the setting's name as whoever gave it wrote it. Always false. */
@@ -317,6 +318,18 @@ static bool check_origins(const struct sw_config *config, struct sw_buf *error)
     return true;
 }
 
+/* They are labels on /metrics and values in the log. */
+static bool check_name(const struct sw_config *config, enum sw_config_field field, const char *name,
+                       struct sw_buf *error)
+{
+    if (strlen(name) > NAME_BYTES || has_blank(name) || strpbrk(name, "\"\\")) {
+        return fail(config, field, error,
+                    "has at most %d bytes, and no blanks, quotes and backslashes, unlike \"%s\"",
+                    NAME_BYTES, name);
+    }
+    return true;
+}
+
 static bool check_texts(const struct sw_config *config, struct sw_buf *error)
 {
     const char *separator = config->topic_separator;
@@ -335,7 +348,9 @@ static bool check_texts(const struct sw_config *config, struct sw_buf *error)
     if (echo[0] && (echo[0] != '/' || has_blank(echo) || strpbrk(echo, "?#"))) {
         return fail(config, SW_CONFIG_echo_path, error, "is a path like /echo, not \"%s\"", echo);
     }
-    return check_origins(config, error);
+    return check_name(config, SW_CONFIG_service_name, config->service_name, error) &&
+           check_name(config, SW_CONFIG_environment, config->environment, error) &&
+           check_origins(config, error);
 }
 
 /* The URL is not shown: it may hold a password. */

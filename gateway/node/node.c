@@ -106,8 +106,11 @@ static enum sw_readiness readiness(struct sw_node *node)
 
 static void measure(struct sw_node *node)
 {
-    sw_count(&node->counters.budget_step,
-             (int64_t)sw_purse_look(&node->purse) - sw_counter_read(&node->counters.budget_step));
+    struct sw_counters *counters = &node->counters;
+    sw_gauge_set(&counters->budget_step, (int64_t)sw_purse_look(&node->purse));
+    sw_gauge_set(&counters->ready, readiness(node) == SW_READY);
+    sw_gauge_set(&counters->tls_expires_timestamp_seconds,
+                 node->tls.context ? sw_tls_context_ends(node->tls.context) : 0);
 }
 
 static bool bus_up(struct sw_node *node)
@@ -137,7 +140,9 @@ static void drain(struct sw_node *node, struct sw_buf *answer)
 
 static bool reload(struct sw_node *node, struct sw_buf *answer)
 {
-    return sw_reload_run(&node->reload, answer);
+    bool ok = sw_reload_run(&node->reload, answer);
+    sw_count(&node->counters.reload_failures_total, ok ? 0 : 1);
+    return ok;
 }
 
 static bool hold(struct sw_node *node, uint64_t worker, uint64_t ms)
@@ -400,7 +405,9 @@ static bool open_listeners(struct sw_node *node)
                                   .reload = reload,
                                   .hold = hold,
                                   .blocks = node->blocks,
-                                  .version = SW_VERSION,
+                                  .about = {.version = SW_VERSION,
+                                            .service = config->service_name,
+                                            .environment = config->environment},
                                   .rules = &config->rules,
                                   .roles = {.loop = node->loop,
                                             .inbox = &node->inbox,
@@ -476,6 +483,7 @@ static void take_plan(struct sw_node *node, const struct sw_plan *plan)
     sw_budget_init(&node->budget, plan->memory.budget);
     sw_purse_init(&node->purse, &node->budget, node->counters.budget_used_bytes);
     sw_count(&node->counters.budget_bytes, (int64_t)plan->memory.budget);
+    sw_count(&node->counters.max_connections, node->max_connections);
 }
 
 static void say_ready(struct sw_node *node)

@@ -225,6 +225,8 @@ static void on_pong(struct sw_redis *redis)
         return;
     }
     set_lag(redis, now_ns - sent_ns);
+    sw_histogram_add(&sw_exchange_counters(redis->backend.exchange)->bus_round,
+                     (now_ns - sent_ns) / 1000, 1);
     if (!find_cage(redis)) {
         come_round(redis, sent_ns / 1000000);
     }

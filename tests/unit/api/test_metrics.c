@@ -2,6 +2,7 @@
 #include "../common/unit.h"
 
 #include "api/metrics.h"
+#include "api/process.h"
 #include "common/mem.h"
 
 #include <ctype.h>
@@ -85,7 +86,8 @@ static void take_head(struct scrape *scrape, struct sw_slice help, struct sw_sli
     struct sw_slice rest = sw_slice(help.data + 7, help.size - 7);
     struct sw_slice word = sw_slice_split(&rest, ' ');
     assert_true(is_name(word) && rest.size > 5);
-    assert_memory_equal(word.data, "spillway_", 9);
+    assert_true(sw_slice_starts_with(word, SW_SLICE("spillway_")) ||
+                sw_slice_starts_with(word, SW_SLICE("process_")));
     snprintf(name, sizeof(name), "%.*s", (int)word.size, word.data);
     assert_string_not_equal(name, scrape->name);
     memcpy(scrape->name, name, sizeof(name));
@@ -109,7 +111,10 @@ static void each_metric_has_help_type_and_samples(void **state)
     struct sw_buf docs = {0};
     struct sw_rules rules;
     sw_rules_init(&rules);
-    sw_metrics_write(&scrape.text, blocks, &rules, "1.2.3");
+    static const struct sw_metrics_about about = {
+        .version = "1.2.3", .service = "news", .environment = "staging"};
+    sw_metrics_write(&scrape.text, blocks, &rules, &about);
+    sw_process_write(&scrape.text);
     sw_metrics_docs(&docs);
     assert_int_equal(scrape.text.data[scrape.text.size - 1], '\n');
     struct sw_slice rest = sw_slice(scrape.text.data, scrape.text.size - 1);
@@ -131,7 +136,9 @@ static void each_metric_has_help_type_and_samples(void **state)
     }
     assert_int_not_equal(before, scrape.samples);
     assert_true(scrape.metrics > 20);
-    assert_non_null(strstr(sw_buf_text(&scrape.text), "spillway_build_info{version=\"1.2.3\"} 1"));
+    assert_non_null(strstr(
+        sw_buf_text(&scrape.text),
+        "spillway_build_info{version=\"1.2.3\",service=\"news\",environment=\"staging\"} 1\n"));
     sw_buf_deinit(&docs);
     sw_buf_deinit(&scrape.text);
     sw_free(counters);
@@ -177,7 +184,8 @@ static void roles_are_summed(void **state)
     sw_rules_init(&rules);
     assert_true(sw_rules_add(&rules, &(struct sw_rule){.match = SW_SLICE("a\\b\".>"),
                                                        .modes_allowed = SW_MODES_CHOICE}));
-    sw_metrics_write(&text, blocks, &rules, "v");
+    static const struct sw_metrics_about about = {"v", "s", ""};
+    sw_metrics_write(&text, blocks, &rules, &about);
     static const char *const lines[] = {
         "\nspillway_sent_total 5000000002\n",
         "\nspillway_subscriptions 4\n",
