@@ -87,8 +87,7 @@ static const struct histogram {
 #include "core/counters.def"
 };
 
-#define BUILD_HELP                                                                                 \
-    "1, labelled with the version and with the settings service_name and environment."
+#define BUILD_HELP "1, labelled with the version and with the settings service and environment."
 
 static int64_t sum(const struct sw_counters *const *blocks, size_t offset)
 {

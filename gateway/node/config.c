@@ -23,12 +23,6 @@ const struct sw_config_row sw_config_rows[SW_CONFIG_COUNT] = {
 };
 _Static_assert(SW_CONFIG_COUNT < 64, "a bit for each field, and one for the rules");
 
-const char *const sw_config_later[] = {
-    "service",
-    "environment",
-    NULL,
-};
-
 bool sw_config_is_set(const struct sw_config *config, enum sw_config_field field)
 {
     return config->sources[field] != SW_CONFIG_DEFAULT;
@@ -44,16 +38,6 @@ int sw_config_find(const char *name)
         }
     }
     return -1;
-}
-
-bool sw_config_is_later(const char *name)
-{
-    for (const char *const *known = sw_config_later; *known; known++) {
-        if (strcmp(*known, name) == 0) {
-            return true;
-        }
-    }
-    return false;
 }
 
 static size_t least(size_t a, size_t b)
@@ -144,11 +128,6 @@ void sw_config_unknown(struct sw_buf *error, const char *name, enum sw_config_so
 {
     char spelled[SW_CONFIG_NAME_BYTES];
     spell(name, spelled);
-    if (sw_config_is_later(spelled)) {
-        sw_config_append_name(error, spelled, source);
-        sw_buf_append_slice(error, SW_SLICE(" is not supported by this version\n"));
-        return;
-    }
     if (source == SW_CONFIG_FLAG && strcmp(spelled, SW_CONFIG_RULES) == 0) {
         sw_buf_append_slice(error, SW_SLICE("--" SW_CONFIG_RULES " is no flag: topic rules stand "
                                             "in the file of --config\n"));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Configuration: config.def is the one table. Default < file < environment < flag. An unknown key
- * or flag is a refusal to start that names the nearest valid one; a setting that a later version
- * will have is refused in words, never ignored. */
+ * or flag is a refusal to start that names the nearest valid one; a value that a later
+ * version will have is refused in words, never ignored. */
 #ifndef SW_NODE_CONFIG_H
 #define SW_NODE_CONFIG_H
 

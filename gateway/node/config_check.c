@@ -348,7 +348,7 @@ static bool check_texts(const struct sw_config *config, struct sw_buf *error)
     if (echo[0] && (echo[0] != '/' || has_blank(echo) || strpbrk(echo, "?#"))) {
         return fail(config, SW_CONFIG_echo_path, error, "is a path like /echo, not \"%s\"", echo);
     }
-    return check_name(config, SW_CONFIG_service_name, config->service_name, error) &&
+    return check_name(config, SW_CONFIG_service, config->service, error) &&
            check_name(config, SW_CONFIG_environment, config->environment, error) &&
            check_origins(config, error);
 }

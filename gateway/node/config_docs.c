@@ -187,13 +187,6 @@ static const char rules_head[] =
     "| key | form | default | what it is for |\n"
     "|---|---|---|---|\n";
 
-static void append_names(struct sw_buf *out, const char *const *names)
-{
-    for (const char *const *name = names; *name; name++) {
-        sw_buf_printf(out, "%s`%s`", name == names ? "" : ", ", *name);
-    }
-}
-
 static void append_rule_keys(struct sw_buf *out)
 {
     sw_buf_append(out, rules_head, sizeof(rules_head) - 1);
@@ -210,9 +203,6 @@ void sw_config_docs(struct sw_buf *out)
     for (int i = 0; i < SW_CONFIG_COUNT; i++) {
         append_row(out, &sw_config_rows[i]);
     }
-    sw_buf_append_slice(out, SW_SLICE("\nReserved for later versions, and refused until then: "));
-    append_names(out, sw_config_later);
-    sw_buf_append_slice(out, SW_SLICE(".\n"));
     append_rule_keys(out);
 }
 

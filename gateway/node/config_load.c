@@ -66,10 +66,6 @@ static bool load_environment(struct sw_config *config, char *const *environment,
             continue;
         }
         int row = sw_config_find(name);
-        if (row < 0 && sw_config_is_later(name)) {
-            sw_config_unknown(error, name, SW_CONFIG_ENVIRONMENT);
-            return false;
-        }
         if (row >= 0 && (only < 0 || row == only) &&
             !set_from_environment(config, row, value, error)) {
             return false;

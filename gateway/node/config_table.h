@@ -51,8 +51,6 @@ struct sw_config_rule_row {
 };
 /* Ends with a NULL name. */
 extern const struct sw_config_rule_row sw_config_rule_rows[];
-/* Settings of the contract that this version does not have yet; NULL-terminated. */
-extern const char *const sw_config_later[];
 
 /* Where a value was found. */
 struct sw_config_place {
@@ -62,12 +60,11 @@ struct sw_config_place {
 
 /* The row's index, or -1. */
 int sw_config_find(const char *name);
-bool sw_config_is_later(const char *name);
 /* The name as it is written there: --max-connections, SPILLWAY_MAX_CONNECTIONS,
  * "max_connections". */
 void sw_config_append_name(struct sw_buf *out, const char *name, enum sw_config_source source);
-/* "unknown flag --worker; did you mean --workers?", or that a later version has it. `name` as it
- * was typed, without the dashes in front. */
+/* "unknown flag --worker; did you mean --workers?" `name` as it was typed, without the dashes in
+ * front. */
 void sw_config_unknown(struct sw_buf *error, const char *name, enum sw_config_source source);
 /* Sets one field from text. A list takes one item, or several at commas from the environment;
  * `first` replaces what an earlier source said. False: `error` has one line. */

@@ -406,7 +406,7 @@ static bool open_listeners(struct sw_node *node)
                                   .hold = hold,
                                   .blocks = node->blocks,
                                   .about = {.version = SW_VERSION,
-                                            .service = config->service_name,
+                                            .service = config->service,
                                             .environment = config->environment},
                                   .rules = &config->rules,
                                   .roles = {.loop = node->loop,

@@ -50,8 +50,8 @@ void sw_plan_say(const struct sw_plan *plan, const struct sw_config *config, con
     sw_bus_url_public(config->bus, &bus);
     sw_log(SW_LOG_INFO, "starting",
            "version=%s node=%s workers=%u bus=\"%s\" service=\"%s\" environment=\"%s\"", SW_VERSION,
-           node, workers, sw_log_clean(clean, sizeof(clean), sw_buf_slice(&bus)),
-           config->service_name, config->environment);
+           node, workers, sw_log_clean(clean, sizeof(clean), sw_buf_slice(&bus)), config->service,
+           config->environment);
     sw_buf_deinit(&bus);
     const struct sw_descriptors *descriptors = &plan->descriptors;
     if (descriptors->clamped) {

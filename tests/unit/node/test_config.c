@@ -230,15 +230,6 @@ static void test_bad_numbers(void **state)
 static void test_later_versions(void **state)
 {
     (void)state;
-    static const char *const flags[] = {"service", "environment"};
-    for (size_t i = 0; i < SW_ARRAY_SIZE(flags); i++) {
-        char word[64];
-        char words[128];
-        snprintf(word, sizeof(word), "--%s", flags[i]);
-        snprintf(words, sizeof(words), "%s is not supported by this version", word);
-        refuse(ATTEMPT(FLAGS(word, "x")), words);
-    }
-    refuse(ATTEMPT(ENVIRONMENT("SPILLWAY_SERVICE=x")), "SPILLWAY_SERVICE is not supported");
     refuse(ATTEMPT(FLAGS("--auth", "callback")), "--auth callback is not supported");
     refuse(ATTEMPT(FLAGS("--listen", "127.0.0.1:0,tsl")), "may stand ,tls and ,proxy, once each");
     refuse(ATTEMPT(FLAGS("--listen", "127.0.0.1:0,tls,tls")), "once each");
@@ -256,6 +247,8 @@ static void test_bad_values(void **state)
         const char *words;
     } cases[] = {
         {"--listen", "nonsense", "an address is ADDR:PORT"},
+        {"--service", "a b", "no blanks, quotes and backslashes, unlike \"a b\""},
+        {"--environment", "a\"", "no blanks, quotes and backslashes"},
         {"--listen", "127.0.0.1:65536", "an address is ADDR:PORT"},
         {"--listen", "127.0.0.1:1,127.0.0.1:2", "repeat --listen"},
         {"--listen", "0.0.0.0:80", "add --auth none"},
