@@ -140,6 +140,8 @@ static bool fits(const struct sw_redis_waiting *waiting, enum sw_redis_event_kin
     switch ((enum sw_redis_ask)waiting->ask) {
     case SW_REDIS_ASK_PING:
         return kind == SW_REDIS_PONG;
+    case SW_REDIS_ASK_SERVER:
+        return true;
     case SW_REDIS_ASK_CANARY:
     case SW_REDIS_ASK_PUBLISH:
     case SW_REDIS_ASK_SETTING:
@@ -176,6 +178,9 @@ static void answer_last(struct sw_redis_commands *commands, const struct sw_redi
     case SW_REDIS_ASK_VERSION:
     case SW_REDIS_ASK_LOAD:
         on_library(commands, event, now_ms);
+        break;
+    case SW_REDIS_ASK_SERVER:
+        sw_redis_server_answer(&commands->server, waiting->number, event);
         break;
     case SW_REDIS_ASK_CANARY:
         on_canary(commands, waiting->canary, event);
@@ -256,6 +261,7 @@ static void lose(struct sw_redis_commands *commands, const struct sw_redis_waiti
     case SW_REDIS_ASK_ROLE:
     case SW_REDIS_ASK_VERSION:
     case SW_REDIS_ASK_LOAD:
+    case SW_REDIS_ASK_SERVER:
         break;
     }
 }

@@ -17,6 +17,7 @@
 #include "bus/redis/health.h"
 #include "bus/redis/library.h"
 #include "bus/redis/read.h"
+#include "bus/redis/server.h"
 #include "common/list.h"
 #include "common/ring.h"
 
@@ -30,6 +31,7 @@ struct sw_redis_commands {
     const uint64_t *begin; /* the link's: which of all its bytes is the first of `out` */
     struct sw_redis_fifo fifo;
     struct sw_redis_library library;
+    struct sw_redis_server server;
     struct sw_ring again;         /* publishes to be sent again, */
     struct sw_ring held;          /* and behind them new ones that wait for the function */
     struct sw_ring refused_reads; /* to be answered at the turn's end */

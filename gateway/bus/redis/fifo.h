@@ -19,12 +19,14 @@ enum sw_redis_ask {
     SW_REDIS_ASK_ROLE,    /* is the server a master? */
     SW_REDIS_ASK_VERSION, /* of the function library */
     SW_REDIS_ASK_LOAD,
+    SW_REDIS_ASK_SERVER, /* who it is, and what may be done there */
 };
 
 struct sw_redis_waiting {
     union {
         void *subject;   /* NULL where nobody is to be told */
         uint64_t canary; /* its number */
+        uint64_t number; /* SERVER: which question */
     };
     uint64_t end; /* the place behind its last byte among all bytes of this link */
     uint64_t deadline_ms;

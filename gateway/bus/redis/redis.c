@@ -133,6 +133,9 @@ static void come_up(struct sw_redis *redis)
     sw_redis_health_up(&redis->health, redis->up_ms);
     note(redis, SW_LOG_INFO, "up", "both links are ready");
     sw_redis_commands_up(&redis->commands, redis->up_ms);
+    sw_redis_server_ask(&redis->commands.server, &redis->commands.fifo, &redis->commander.out,
+                        sw_slice_of(sw_exchange_config(redis->backend.exchange)->prefix),
+                        redis->commands.keeps, redis->up_ms);
     sw_exchange_up(redis->backend.exchange);
     sw_redis_interests_up(&redis->interests);
 }
@@ -545,6 +548,7 @@ struct sw_backend *sw_redis_create(struct sw_exchange *exchange, const char *url
     sw_redis_reader_build(&redis->commander.reader, SW_REDIS_ARRAY_BYTES);
     sw_redis_commands_init(&redis->commands, exchange, &redis->commander.out,
                            &redis->commander.handed_bytes);
+    redis->commands.server.user = redis->url.user;
     sw_redis_health_init(&redis->health, sw_clock_ms());
     sw_random_init(&redis->random);
     sw_timer_init(&redis->retry, on_retry);
