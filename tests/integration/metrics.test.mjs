@@ -123,10 +123,10 @@ describe('at start the log says which Redis it is', () => {
   test('without rules that need them those rights are not asked for', async (t) => {
     const redis = await Redis.start(t);
     const admin = await redis.client(t);
-    const rights = '+subscribe +unsubscribe +psubscribe +punsubscribe +publish +ping +select +client|setname +info';
+    const rights = '+subscribe +unsubscribe +psubscribe +punsubscribe +publish +ping +select +client|setname';
     await admin.command('ACL', 'SETUSER', 'gate', 'on', '>sesame', '&*', '-@all', ...rights.split(' '));
     const gateway = await Gateway.start(t, ['--bus', redis.url.replace('//', '//gate:sesame@')]);
-    const { level, user, missing } = await serverLine(gateway);
-    assert.deepEqual({ level, user, missing }, { level: 'info', user: 'gate', missing: undefined });
+    const { level, version, user, missing } = await serverLine(gateway);
+    assert.deepEqual({ level, version, user, missing }, { level: 'info', version: 'unknown', user: 'gate', missing: undefined });
   });
 });

@@ -53,6 +53,7 @@ static void put_trial(struct sw_buf *out, struct sw_slice prefix, const struct t
 void sw_redis_server_ask(struct sw_redis_server *server, struct sw_redis_fifo *fifo,
                          struct sw_buf *out, struct sw_slice prefix, bool history, uint64_t now_ms)
 {
+    server->history = history;
     server->missing[0] = 0;
     server->why[0] = 0;
     for (size_t i = history ? 0 : LAST; i <= LAST; i++) {
@@ -120,7 +121,8 @@ static void say(struct sw_redis_server *server, struct sw_slice info)
 void sw_redis_server_answer(struct sw_redis_server *server, uint64_t number,
                             const struct sw_redis_event *event)
 {
-    if (event->kind == SW_REDIS_ERROR && sw_redis_error_is(event->text, "NOPERM")) {
+    if (server->history && event->kind == SW_REDIS_ERROR &&
+        sw_redis_error_is(event->text, "NOPERM")) {
         note_missing(server, trials[number].right, event->text);
     }
     if (number == LAST) {

@@ -11,9 +11,10 @@
 
 struct sw_redis_server {
     const char *user;  /* borrowed; NULL: Redis' own default */
+    bool history;      /* rules need rights for it, and INFO is one of them */
     char missing[120]; /* the rights that were refused, as ACL SETUSER takes them */
     char why[120];     /* Redis' words about the first of them */
-    char said[400];    /* the last line of the log, so that each change is said once */
+    char said[512];    /* the last line of the log, so that each change is said once */
 };
 
 /* Appends the questions; `history`: with those that rules with history need. */
