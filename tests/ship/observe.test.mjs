@@ -4,6 +4,7 @@
 // there, all panels of the dashboard answer, and alerts, their tests and the runbook know of each other.
 
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { Certificate } from '../harness/certificate.mjs';
@@ -144,6 +145,18 @@ describe('a loaded fleet', async () => {
       if (/offset 1w/.test(expression)) await look();
       else await until(async () => (await look()).length > 0, 20000, `${title}: ${expression}`);
     }
+  });
+
+  test('the dashboard is drawn, each panel with its title and none without its lines', async () => {
+    const { panels } = JSON.parse(read('grafana/spillway.json'));
+    const picture = await new Promise((resolve, reject) => {
+      const args = [`${ROOT}deploy/grafana/draw.mjs`, `http://127.0.0.1:${prometheus.port}`, '1'];
+      execFile(process.execPath, args, (error, stdout, stderr) => (error ? reject(new Error(stderr)) : resolve(stdout)));
+    });
+    for (const { title } of panels) assert.ok(picture.includes(`>${title}</text>`), title);
+    assert.doesNotMatch(picture, /NaN|undefined|no data/);
+    const charts = panels.filter(({ type }) => type === 'timeseries').length;
+    assert.ok(picture.match(/<polyline points="[\d., ]+"/g).length >= charts);
   });
 
   test('each hop of a message is timed', async () => {
