@@ -14,7 +14,7 @@ static void check_inflate(struct sw_ws_deflate *streams, struct sw_slice payload
     struct sw_slice again;
     struct sw_buf first = {0};
     enum sw_ws_inflated done = sw_ws_inflate(streams, payload, MAX_BYTES, &text);
-    FUZZ_CHECK(text.size <= MAX_BYTES + (done == SW_WS_INFLATE_TOO_BIG));
+    FUZZ_CHECK(text.size <= MAX_BYTES + (done != SW_WS_INFLATED)); /* the byte too many shows */
     sw_buf_append_slice(&first, text);
     FUZZ_CHECK(sw_ws_inflate(streams, payload, MAX_BYTES, &again) == done);
     FUZZ_CHECK(sw_slice_equal(sw_buf_slice(&first), again));
