@@ -16,7 +16,7 @@ import { atEnd } from '../harness/scope.mjs';
 import { until, within } from '../harness/until.mjs';
 import { refused, secrets, taken } from './chart/matrix.mjs';
 import { Container, gatewayOf, podsOf } from './chart/pod.mjs';
-import { CHART, HELMS, faults, lint, missing, notes, refusal, render } from './chart/tools.mjs';
+import { CHART, HELMS, documents, faults, lint, missing, notes, refusal, render } from './chart/tools.mjs';
 
 const skip = missing;
 const schema = JSON.parse(readFileSync(join(CHART, 'values.schema.json'), 'utf8'));
@@ -122,6 +122,35 @@ for (const major of HELMS) {
     });
   });
 }
+
+// Every name and key of a Secret that stands anywhere in a pod.
+function* wantedSecrets(value) {
+  if (typeof value !== 'object' || value === null) return;
+  const { secret, secretKeyRef } = value;
+  if (secretKeyRef) yield [secretKeyRef.name, secretKeyRef.key];
+  if (secret) for (const { key } of secret.items ?? [{}]) yield [secret.secretName, key];
+  for (const part of Object.values(value)) yield* wantedSecrets(part);
+}
+
+test('helm/production.yaml is taken as it stands, and helm/secrets.yaml has its Secrets, which let no pod get ready', { skip }, async () => {
+  const [values] = documents('helm/production.yaml');
+  const made = documents('helm/secrets.yaml');
+  for (const major of HELMS) {
+    const { code, stdout, stderr } = await lint(major, values);
+    assert.equal(code, 0, stdout + stderr);
+    const objects = await render(major, values);
+    for (const object of [...objects, ...made]) assert.deepEqual(await faults(object), [], `${object.kind} ${object.metadata.name}`);
+    podsOf(objects).forEach(assertRestricted);
+    assertWired(objects);
+    assertInternal(objects);
+    const wanted = new Set(podsOf(objects).flatMap((pod) => [...wantedSecrets(pod)].map((pair) => pair.join(' '))));
+    assert.deepEqual([...wanted].sort(), made.flatMap(({ metadata, stringData }) => Object.keys(stringData).map((key) => `${metadata.name} ${key}`)).sort());
+  }
+  const { 'api-keys': key } = made.find(({ metadata }) => metadata.name === 'spillway-admin').stringData;
+  assert.ok(key.length < 16, 'refused by a node');
+  const page = readFileSync(join(CHART, 'README.md'), 'utf8');
+  for (const { metadata } of made) assert.match(page, new RegExp(`create secret generic ${metadata.name} `));
+});
 
 test('what Kubernetes would not take is noticed', { skip }, async () => {
   const [budget] = (await render(HELMS[0], {})).filter(({ kind }) => kind === 'PodDisruptionBudget');

@@ -81,6 +81,9 @@ function helm(major, args, values) {
   });
 }
 
+// The objects of a file of YAML.
+export const documents = (path) => yaml.parseAllDocuments(readFileSync(join(ROOT, path), 'utf8')).map((document) => document.toJS());
+
 export const lint = (major, values) => helm(major, ['lint', '--strict', CHART, '--values', '-'], values);
 
 const template = (major, values, args) =>
