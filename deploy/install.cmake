@@ -16,7 +16,12 @@ install(FILES deploy/systemd/config.json DESTINATION /etc/spillway COMPONENT set
 install(FILES deploy/sysctl.conf DESTINATION ${share})
 install(FILES deploy/redis/spillway.lua DESTINATION ${share}/redis)
 install(DIRECTORY deploy/nginx deploy/haproxy DESTINATION ${share})
-install(FILES README.md gateway/CONFIG.md gateway/METRICS.md gateway/PROTOCOL.md DESTINATION ${doc})
+install(DIRECTORY deploy/prometheus deploy/grafana DESTINATION ${share} FILES_MATCHING PATTERN rules.yaml PATTERN spillway.json)
+# In folders as here, so that their links hold.
+install(FILES README.md DESTINATION ${doc})
+install(FILES gateway/CLIENTS.md gateway/CONFIG.md gateway/METRICS.md gateway/PROTOCOL.md DESTINATION ${doc}/gateway)
+install(FILES deploy/README.md deploy/CAPACITY.md deploy/LAUNCH.md deploy/RUNBOOK.md deploy/SECURITY.md deploy/UPGRADING.md
+    DESTINATION ${doc}/deploy)
 install(FILES deploy/debian/copyright DESTINATION ${doc})
 
 # As Debian wants it: compressed, without a name and a time.

@@ -274,6 +274,7 @@ describe('the rest of PROTOCOL.md', () => {
     assert.ok(rows.length > 5);
     for (const [row, code, reconnect] of rows.filter(([, code]) => code !== '0')) {
       assert.ok(protocol.includes(code), row);
+      assert.ok(read('gateway/CLIENTS.md').includes(code), `CLIENTS.md: ${row}`);
       assert.ok(covers(reconnect === 'true' ? back : stay, Number(code)), row);
     }
   });
@@ -498,14 +499,12 @@ describe('the names that the pages use', () => {
     );
   const sources = [...list('gateway'), ...list('common')].filter((path) => !path.endsWith('.md'));
   const code = sources.filter((path) => /\.(c|h|def)$/.test(path)).map(read).join('\n');
-  const pages = ['README.md', 'gateway/README.md', ...list('deploy/decisions')];
+  const pages = ['README.md', 'gateway/README.md', 'gateway/CLIENTS.md', 'deploy/README.md', 'deploy/UPGRADING.md', ...list('deploy/decisions')];
+  const all = ['gateway', 'deploy', 'helm', 'bench'].flatMap(list).filter((path) => path.endsWith('.md') && !path.includes('node_modules'));
   const spans = (page) => [...read(page).replace(/^```[\s\S]*?^```/gm, '').matchAll(/`([^`\n]+)`/g)].map(([, text]) => text);
 
   for (const page of pages) {
     test(page, () => {
-      for (const [, link] of read(page).matchAll(/\]\(([^)#:]+)\)/g)) {
-        assert.ok(existsSync(join(ROOT, dirname(page), link)), `a link to ${link}`);
-      }
       for (const span of spans(page)) {
         if (/^[\w./-]+\.(c|h|def|list|cmake)$/.test(span)) {
           assert.ok(sources.some((path) => `/${path}`.endsWith(`/${span}`)), `a file: ${span}`);
@@ -515,6 +514,23 @@ describe('the names that the pages use', () => {
       }
     });
   }
+
+  test('every link leads to a file, and to a heading or a point of it that is named', () => {
+    for (const page of ['README.md', ...all]) {
+      for (const [, link, name] of read(page).matchAll(/\]\(([^)#:]+)\)(?:,\s+"([^"]+)")?/g)) {
+        const path = join(dirname(page), link);
+        assert.ok(existsSync(join(ROOT, path)), `${page}: a link to ${link}`);
+        const words = name?.replace(/\s+/g, ' ');
+        if (name) assert.ok([`\n## ${words}\n`, `- **${words}**`].some((text) => read(path).includes(text)), `${page}: ${link}, "${words}"`);
+      }
+    }
+  });
+
+  test('README.md is short, and leads to every page beside it', () => {
+    assert.ok(read('README.md').split('\n').length <= 230);
+    const indexes = `${read('README.md')}${read('deploy/README.md')}`;
+    for (const page of all.filter((path) => /^(gateway|deploy)\/[^/]+$/.test(path))) assert.ok(indexes.includes(`(${page})`) || indexes.includes(`(${page.split('/')[1]})`), page);
+  });
 
   test('gateway/README.md names every folder', () => {
     const map = read('gateway/README.md');

@@ -68,9 +68,11 @@ describe('what is shipped', () => {
     await good('cmake', ['--install', BUILD, '--prefix', prefix, '--strip']);
     const { size } = statSync(`${prefix}/bin/spillway`);
     assert.ok(size < 2e6, `${size} bytes, stripped`);
-    const share = ['config.json', 'sysctl.conf', 'redis/spillway.lua', 'nginx/nginx.conf', 'nginx/spillway.conf', 'haproxy/haproxy.cfg'];
-    for (const name of share) assert.ok(existsSync(`${prefix}/share/spillway/${name}`), name);
-    for (const name of ['README.md', 'CONFIG.md', 'METRICS.md', 'PROTOCOL.md', 'LICENSE', 'copyright'])
+    const nginx = ['nginx/nginx.conf', 'nginx/spillway.conf'];
+    const watched = ['prometheus/rules.yaml', 'grafana/spillway.json'];
+    for (const name of ['config.json', 'sysctl.conf', 'redis/spillway.lua', 'haproxy/haproxy.cfg', ...nginx, ...watched])
+      assert.ok(existsSync(`${prefix}/share/spillway/${name}`), name);
+    for (const name of ['README.md', 'gateway/CONFIG.md', 'gateway/PROTOCOL.md', 'deploy/README.md', 'deploy/RUNBOOK.md', 'LICENSE', 'copyright'])
       assert.ok(existsSync(`${prefix}/share/doc/spillway/${name}`), name);
     assert.ok(existsSync(`${prefix}/lib/systemd/system/spillway.service`));
     assert.match(readFileSync(`${prefix}/lib/sysusers.d/spillway.conf`, 'utf8'), /^u spillway - /m);
