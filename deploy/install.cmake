@@ -20,8 +20,8 @@ install(DIRECTORY deploy/prometheus deploy/grafana DESTINATION ${share} FILES_MA
 # In folders as here, so that their links hold.
 install(FILES README.md DESTINATION ${doc})
 install(FILES gateway/CLIENTS.md gateway/CONFIG.md gateway/METRICS.md gateway/PROTOCOL.md DESTINATION ${doc}/gateway)
-install(FILES deploy/README.md deploy/CAPACITY.md deploy/LAUNCH.md deploy/RUNBOOK.md deploy/SECURITY.md deploy/UPGRADING.md
-    DESTINATION ${doc}/deploy)
+install(FILES deploy/README.md deploy/CAPACITY.md deploy/CHANGES.md deploy/LAUNCH.md deploy/RUNBOOK.md deploy/SECURITY.md
+    deploy/UPGRADING.md DESTINATION ${doc}/deploy)
 install(FILES deploy/debian/copyright DESTINATION ${doc})
 
 # As Debian wants it: compressed, without a name and a time.

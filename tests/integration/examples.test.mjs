@@ -499,7 +499,7 @@ describe('the names that the pages use', () => {
     );
   const sources = [...list('gateway'), ...list('common')].filter((path) => !path.endsWith('.md'));
   const code = sources.filter((path) => /\.(c|h|def)$/.test(path)).map(read).join('\n');
-  const pages = ['README.md', 'gateway/README.md', 'gateway/CLIENTS.md', 'deploy/README.md', 'deploy/UPGRADING.md', ...list('deploy/decisions')];
+  const pages = ['README.md', 'gateway/README.md', 'gateway/CLIENTS.md', 'deploy/README.md', 'deploy/UPGRADING.md', 'deploy/CHANGES.md', ...list('deploy/decisions')];
   const all = ['gateway', 'deploy', 'helm', 'bench'].flatMap(list).filter((path) => path.endsWith('.md') && !path.includes('node_modules'));
   const spans = (page) => [...read(page).replace(/^```[\s\S]*?^```/gm, '').matchAll(/`([^`\n]+)`/g)].map(([, text]) => text);
 
