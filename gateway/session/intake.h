@@ -23,7 +23,8 @@ struct sw_intakes *sw_intakes_create(struct sw_sessions *all);
 void sw_intakes_destroy(struct sw_intakes **intakes);
 /* The session begins: it has sent nothing. */
 void sw_intake_begin(const struct sw_session *session);
-/* So many bytes came, or a message or a frame of control. False: too much, and the session ends. */
+/* So many bytes came, or were made of what came compressed; or a message or a frame of control.
+ * False: too much, and the session ends. */
 bool sw_intake_bytes(struct sw_session *session, size_t size) SW_MUST_CHECK;
 bool sw_intake_message(struct sw_session *session) SW_MUST_CHECK;
 

@@ -76,12 +76,20 @@ static void on_ping(struct sw_session *session, struct sw_slice payload)
     sw_buf_deinit(&frame);
 }
 
+/* A few bytes may have been thousands, which cost as much as any others. */
+static bool within_intake(struct sw_session *session, const struct sw_ws_message *message,
+                          bool control)
+{
+    return sw_intake_message(session) &&
+           (control || !message->compressed || sw_intake_bytes(session, message->payload.size));
+}
+
 /* False: nothing more is read from this peer. */
 static bool on_event(struct sw_session *session, enum sw_ws_event event,
                      const struct sw_ws_message *message)
 {
-    bool whole = event == SW_WS_MESSAGE || event == SW_WS_PINGED || event == SW_WS_PONGED;
-    if (whole && !sw_intake_message(session)) {
+    bool control = event == SW_WS_PINGED || event == SW_WS_PONGED;
+    if ((control || event == SW_WS_MESSAGE) && !within_intake(session, message, control)) {
         return false;
     }
     switch (event) {

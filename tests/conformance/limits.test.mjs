@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Client } from '../harness/client.mjs';
 import { cut, fragments } from '../harness/conversation.mjs';
+import { compressed, OFFER } from '../harness/deflate.mjs';
 import { Gateway } from '../harness/gateway.mjs';
 import { OPCODE, RawSocket, close, frame, text, upgradeRequest } from '../harness/raw.mjs';
 import { Redis } from '../harness/redis.mjs';
@@ -81,6 +82,20 @@ describe('how much a second', () => {
       assert.equal((await raw.closeFrame()).code, 4029);
       await closedBy(gateway, 'rate');
     }));
+
+  test('a compressed message counts as long as it was, too: 4029', async (t) => {
+    const config = { topics: [{ match: 'c.>', compress: true }] };
+    const gateway = await Gateway.start(t, ['--workers', '1', '--client-bytes', '20000'], { config });
+    const raw = await RawSocket.upgrade(t, gateway.port, '/v1/ws', OFFER);
+    assert.equal((await raw.json()).type, 'welcome');
+    const bomb = (id) => compressed(JSON.stringify({ type: 'ping', id, pad: 'x'.repeat(65000) }));
+    assert.ok(bomb(1).length < 200);
+    raw.write(repeat(3, bomb));
+    await answered(raw, 3);
+    raw.write(bomb(4));
+    assert.equal((await raw.closeFrame()).code, 4029);
+    await closedBy(gateway, 'rate');
+  });
 
   test('0 is no limit, and the echo path has none', (t) =>
     node(t, ['--client-messages', '0', '--client-bytes', '0', '--echo-path', '/echo'], async (gateway) => {
