@@ -2,14 +2,20 @@
 #include "transport/sse.h"
 
 #include "protocol/encode.h"
+#include "session/intake.h"
 #include "transport/sse_codec.h"
 
 /* ---- the connection's events ---- */
 
+/* Nothing is heard, but to take it costs as much as any other bytes. */
 static void on_read(struct sw_conn *conn, const char *data, size_t size)
 {
     (void)data;
-    sw_count(&sw_session_of(conn)->all->counters->sse_ignored_bytes_total, (int64_t)size);
+    struct sw_session *session = sw_session_of(conn);
+    sw_count(&session->all->counters->sse_ignored_bytes_total, (int64_t)size);
+    if (!sw_intake_bytes(session, size)) {
+        sw_conn_read(conn, false);
+    }
 }
 
 /* Also one that only ends its side: nothing else tells of a page that was left, since a FIN is all

@@ -126,6 +126,21 @@ describe('a stream', () => {
     assert.equal((await gateway.metrics()).sum('spillway_bad_requests_total'), 0);
   });
 
+  test('more of it than client_bytes is 4029', async (t) => {
+    const own = await Gateway.start(t, ['--workers', '1', '--client-bytes', '2000', '--linger-ms', '500']);
+    const raw = await RawSocket.connect(t, own.port);
+    raw.write('GET /v1/sse?topic=flood HTTP/1.1\r\nHost: x\r\n\r\n');
+    await raw.until('"subscribed"');
+    raw.write('x'.repeat(20000));
+    await own.counted((metrics) => metrics.sum('spillway_sse_ignored_bytes_total') === 20000, 'what may come at once');
+    await own.publish('flood', '"still there"');
+    await raw.until('"still there"');
+    raw.write('x');
+    assert.match(await raw.until('rate limit client_messages or client_bytes'), /"code":4029/);
+    await closed(own, 'rate', 1);
+    assert.equal((await own.metrics()).sum('spillway_sse_ignored_bytes_total'), 20001);
+  });
+
   test('reads up to 32 topics; what is wrong with one of them is told in its entry', async (t) => {
     const topics = Array.from({ length: 31 }, (_, at) => `many.${at}`);
     const events = await EventStream.open(t, gateway.port, ['a..b', ...topics].map((topic) => `topic=${topic}`).join('&'));
