@@ -42,7 +42,7 @@ static void echo(struct sw_session *session, const struct sw_ws_message *message
     struct sw_buf frame = {0};
     if (message->compressed) {
         struct sw_slice packed =
-            sw_ws_deflate(message->deflate, message->payload, 0,
+            sw_ws_deflate(message->deflate, message->payload,
                           session->deflate_narrow ? SW_WS_DEFLATE_NARROW : SW_WS_DEFLATE_WIDE);
         sw_ws_append_deflated(codec, &frame, opcode, packed);
     } else {

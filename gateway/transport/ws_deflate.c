@@ -79,32 +79,14 @@ static void begin_out(struct sw_ws_deflate *streams, enum sw_ws_window window)
     empty(&streams->packed);
 }
 
-/* A stored block (RFC 1951, section 3.2.4), which begins at a byte and ends at one. What follows
- * may refer to it. */
-static void store(struct sw_ws_deflate *streams, struct sw_slice head)
-{
-    SW_ASSERT(head.size <= SW_WS_STORED_MAX);
-    unsigned char low = (unsigned char)(head.size & 0xff);
-    unsigned char high = (unsigned char)(head.size >> 8);
-    const unsigned char block[SW_WS_STORED_BYTES] = {0, low, high, (unsigned char)~low,
-                                                     (unsigned char)~high};
-    sw_buf_append(&streams->packed, block, sizeof(block));
-    sw_buf_append_slice(&streams->packed, head);
-    int status = deflateSetDictionary(&streams->out, bytes_of(head.data), (uInt)head.size);
-    SW_ASSERT(status == Z_OK);
-}
-
-struct sw_slice sw_ws_deflate(struct sw_ws_deflate *streams, struct sw_slice text, size_t head,
+struct sw_slice sw_ws_deflate(struct sw_ws_deflate *streams, struct sw_slice text,
                               enum sw_ws_window window)
 {
     z_stream *out = &streams->out;
     struct sw_buf *packed = &streams->packed;
     begin_out(streams, window);
-    if (head) {
-        store(streams, sw_slice(text.data, head));
-    }
-    out->next_in = bytes_of(text.data) + head;
-    out->avail_in = (uInt)(text.size - head);
+    out->next_in = bytes_of(text.data);
+    out->avail_in = (uInt)text.size;
     size_t room = deflateBound(out, out->avail_in) + sizeof(tail) + SW_WS_STORED_BYTES;
     do {
         out->next_out = bytes_of(sw_buf_reserve(packed, room));
@@ -116,6 +98,18 @@ struct sw_slice sw_ws_deflate(struct sw_ws_deflate *streams, struct sw_slice tex
     SW_ASSERT(packed->size > sizeof(tail));
     packed->size -= sizeof(tail);
     return sw_buf_slice(packed);
+}
+
+/* A stored block (RFC 1951, section 3.2.4), which begins at a byte and ends at one. */
+void sw_ws_deflate_store(struct sw_buf *out, struct sw_slice head)
+{
+    SW_ASSERT(head.size <= SW_WS_STORED_MAX);
+    unsigned char low = (unsigned char)(head.size & 0xff);
+    unsigned char high = (unsigned char)(head.size >> 8);
+    const unsigned char block[SW_WS_STORED_BYTES] = {0, low, high, (unsigned char)~low,
+                                                     (unsigned char)~high};
+    sw_buf_append(out, block, sizeof(block));
+    sw_buf_append_slice(out, head);
 }
 
 struct sw_slice sw_ws_deflate_head(struct sw_slice payload)

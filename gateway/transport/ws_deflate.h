@@ -8,7 +8,7 @@
 #define SW_TRANSPORT_WS_DEFLATE_H
 
 #include "common/assert.h"
-#include "common/slice.h"
+#include "common/buf.h"
 
 struct sw_ws_deflate;
 
@@ -26,10 +26,12 @@ enum sw_ws_window {
     SW_WS_DEFLATE_NARROW, /* not at all: for any server_max_window_bits */
 };
 
-/* Compresses `text`; its first `head` bytes (0 to SW_WS_STORED_MAX) are stored as they are, behind
- * SW_WS_STORED_BYTES. The answer is valid until the next call. */
-struct sw_slice sw_ws_deflate(struct sw_ws_deflate *streams, struct sw_slice text, size_t head,
+/* Compresses `text`. The answer is valid until the next call. */
+struct sw_slice sw_ws_deflate(struct sw_ws_deflate *streams, struct sw_slice text,
                               enum sw_ws_window window);
+/* Appends a head of 1 to SW_WS_STORED_MAX bytes as it is, behind SW_WS_STORED_BYTES: the beginning
+ * of a payload that an answer of sw_ws_deflate completes. */
+void sw_ws_deflate_store(struct sw_buf *out, struct sw_slice head);
 /* The head of such a payload, which has one. */
 struct sw_slice sw_ws_deflate_head(struct sw_slice payload);
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The framing of tapes whose messages are compressed (permessage-deflate), once for all who read
  * them. Short messages, and all that is no message, stay plain: a client tells by RSV1. What a
- * message is replaced by (its identity) stands at the head of its payload as it is, for boards. */
+ * message is replaced by (its identity) stands at the head of its payload as it is, for boards, and
+ * so that what follows is the same on the tapes of all patterns: who reads many of them would have
+ * it compressed for each. */
 #ifndef SW_TRANSPORT_WS_PACKED_H
 #define SW_TRANSPORT_WS_PACKED_H
 
@@ -12,9 +14,14 @@
 struct sw_ws_packer {
     struct sw_ws_codec *codec; /* borrowed */
     struct sw_counters *counters;
-    size_t min_bytes;        /* of a frame; what is shorter stays plain */
-    struct sw_buf text;      /* scratch */
-    struct sw_slice payload; /* packed, and not yet copied out; the codec's */
+    size_t min_bytes;     /* of a frame; what is shorter stays plain */
+    struct sw_buf text;   /* scratch */
+    struct sw_buf last;   /* the text that was compressed last, */
+    struct sw_slice rest; /* what follows its identity, */
+    struct sw_buf topic;  /* its topic, */
+    struct sw_buf name;   /* and the name of its tape, */
+    struct sw_buf packed; /* and what that became */
+    struct sw_buf head;   /* of the payload that is not yet copied out; `packed` completes it */
 };
 
 /* `codec` and `counters` are borrowed. */

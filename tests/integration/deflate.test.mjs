@@ -65,6 +65,26 @@ describe('deliveries', () => {
     assert.equal(metrics.sum('spillway_tapes'), 2);
   });
 
+  test('it is compressed once also for all patterns that it comes by', async (t) => {
+    const gateway = await start(t);
+    const names = ['c.a.b', 'c.a.*', 'c.*.b', 'c.*.*', 'c.a.>', 'c.>'];
+    const [on, off] = [await withDeflate(t, gateway.url), await Client.connect(t, gateway.url)];
+    for (const client of [on, off]) await client.subscribe(...names);
+    for (const key of ['k1', 'k2']) { // the same payload each time
+      await gateway.publish('c.a.b', JSON.stringify(long()), { 'Spillway-Key': key });
+      await gateway.publish('c.a.c', JSON.stringify(long()));
+    }
+    for (const name of names) {
+      const count = name.endsWith('b') ? 2 : 4;
+      const frames = await on.received(name, count);
+      assert.deepEqual(frames, await off.received(name, count));
+      assert.deepEqual(frames.map(({ key, data }) => [key, data.n]), count === 2 ? [['k1', 0], ['k2', 0]] : [['k1', 0], [undefined, 0], ['k2', 0], [undefined, 0]]);
+    }
+    const metrics = await gateway.metrics();
+    assert.equal(metrics.sum('spillway_compressed_total'), 4);
+    assert.equal(metrics.sum('spillway_sent_total'), 2 * (12 + 8));
+  });
+
   test('npm ws reads the same with and without it: topics, patterns, history, small and large', async (t) => {
     const gateway = await start(t);
     const on = await withDeflate(t, gateway.url);
