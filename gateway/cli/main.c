@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 #include "common/mem.h"
 #include "node/config.h"
+#include "node/version.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -16,7 +17,7 @@ static int version(int argc, char **argv)
 {
     (void)argc;
     (void)argv;
-    printf("spillway %s\n", SW_VERSION);
+    printf("spillway %s\n", sw_version);
     return 0;
 }
 
@@ -57,7 +58,7 @@ static int help(int argc, char **argv)
     sw_config_help(&flags);
     printf("spillway %s: a real-time pub/sub fan-out gateway\n\n"
            "usage: spillway [COMMAND] [ARGUMENTS]      (spillway COMMAND --help says more)\n\n",
-           SW_VERSION);
+           sw_version);
     for (size_t i = 0; i < SW_ARRAY_SIZE(commands); i++) {
         if (commands[i].help) {
             printf("  %-8s %s\n", commands[i].name, commands[i].help);

@@ -17,6 +17,7 @@
 #include "node/reload.h"
 #include "node/tls.h"
 #include "node/token_keys.h"
+#include "node/version.h"
 #include "node/watch.h"
 
 #include <pthread.h>
@@ -405,7 +406,7 @@ static bool open_listeners(struct sw_node *node)
                                   .reload = reload,
                                   .hold = hold,
                                   .blocks = node->blocks,
-                                  .about = {.version = SW_VERSION,
+                                  .about = {.version = sw_version,
                                             .service = config->service,
                                             .environment = config->environment},
                                   .rules = &config->rules,

@@ -4,6 +4,7 @@
 #include "bus/bus.h"
 #include "common/log.h"
 #include "core/limits.h"
+#include "node/version.h"
 
 struct sw_plan sw_plan_make(const struct sw_config *config, unsigned workers)
 {
@@ -49,7 +50,7 @@ void sw_plan_say(const struct sw_plan *plan, const struct sw_config *config, con
     char clean[256];
     sw_bus_url_public(config->bus, &bus);
     sw_log(SW_LOG_INFO, "starting",
-           "version=%s node=%s workers=%u bus=\"%s\" service=\"%s\" environment=\"%s\"", SW_VERSION,
+           "version=%s node=%s workers=%u bus=\"%s\" service=\"%s\" environment=\"%s\"", sw_version,
            node, workers, sw_log_clean(clean, sizeof(clean), sw_buf_slice(&bus)), config->service,
            config->environment);
     sw_buf_deinit(&bus);
