@@ -80,9 +80,9 @@ export class Gateway {
   #lines = new Mailbox();
 
   // `shell` is a command run by the shell that then becomes the gateway: for limits such as `ulimit -n`. `words` stand before the
-  // binary, as `ip netns exec` does, and become it too; `agent` then knows how to reach it.
-  constructor(args = [], { env, shell, words = [], agent } = {}) {
-    Object.assign(this, { args: withDefaults(args), env, shell, words, agent });
+  // binary, as `ip netns exec` does, and become it too; `agent` then knows how to reach it. `binary` is another build than the one tested.
+  constructor(args = [], { env, shell, words = [], agent, binary = BINARY } = {}) {
+    Object.assign(this, { args: withDefaults(args), env, shell, words, agent, binary });
   }
 
   // A gateway for one test, which ends with it. `config` is what stands in its config file.
@@ -93,11 +93,12 @@ export class Gateway {
   }
 
   async start() {
-    assert.ok(existsSync(BINARY), `no gateway at ${BINARY}: build it, or set SPILLWAY_BIN`);
+    const { binary, words } = this;
+    assert.ok(existsSync(binary), `no gateway at ${binary}: build it, or set SPILLWAY_BIN`);
     const options = { env: environment(this.env), stdio: ['ignore', 'pipe', 'pipe'] };
     this.child = this.shell
-      ? spawn('/bin/sh', ['-c', `${this.shell}; exec "$0" "$@"`, BINARY, ...this.args], options)
-      : spawn([...this.words, BINARY][0], [...this.words, BINARY, ...this.args].slice(1), options);
+      ? spawn('/bin/sh', ['-c', `${this.shell}; exec "$0" "$@"`, binary, ...this.args], options)
+      : spawn([...words, binary][0], [...words, binary, ...this.args].slice(1), options);
     alive.add(this.child);
     this.exited = new Promise((resolve) => {
       this.child.on('close', (code, signal) => {

@@ -40,6 +40,18 @@ export class Page {
     atEnd(t, () => this.#client.close());
   }
 
+  // A page whose connections go where `balancer.home` points at that moment; `transport` is ws or sse.
+  static behind(t, Spillway, balancer, transport) {
+    const aim = (url) => String(url).replace(/:\d+\//, `:${balancer.home.port}/`);
+    class Balanced extends WebSocket {
+      constructor(url, protocols) {
+        super(aim(url), protocols);
+      }
+    }
+    const options = { WebSocket: transport === 'ws' ? Balanced : null, fetch: (url, init) => fetch(aim(url), init) };
+    return new Page(t, Spillway, 'http://127.0.0.1:1', options);
+  }
+
   get client() {
     return this.#client;
   }

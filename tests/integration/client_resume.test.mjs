@@ -5,7 +5,6 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { WebSocket } from 'ws';
 import { Gateway } from '../harness/gateway.mjs';
 import { Page, SOURCE } from '../harness/page.mjs';
 import { Redis } from '../harness/redis.mjs';
@@ -14,20 +13,7 @@ import { until } from '../harness/until.mjs';
 const config = { topics: [{ match: 'h.>', history: { size: 1000, ttl_ms: 60000 } }] };
 const { Spillway } = await import(SOURCE);
 
-// A page whose connections go where `balancer.home` points at that moment.
-function open(t, balancer, transport) {
-  const aim = (url) => String(url).replace(/:\d+\//, `:${balancer.home.port}/`);
-  class Balanced extends WebSocket {
-    constructor(url, protocols) {
-      super(aim(url), protocols);
-    }
-  }
-  const options = {
-    WebSocket: transport === 'ws' ? Balanced : null,
-    fetch: (url, init) => fetch(aim(url), init),
-  };
-  return new Page(t, Spillway, 'http://127.0.0.1:1', options);
-}
+const open = (t, balancer, transport) => Page.behind(t, Spillway, balancer, transport);
 
 for (const transport of ['ws', 'sse']) {
   describe(`over ${transport}`, () => {
