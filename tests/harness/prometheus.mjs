@@ -62,6 +62,10 @@ export class Prometheus {
   async query(expression) {
     return (await this.#get(`query?query=${encodeURIComponent(expression)}`)).result;
   }
+  // The same over a time: `from`, `to` and `step` are seconds.
+  async range(expression, { from, to, step }) {
+    return (await this.#get(`query_range?query=${encodeURIComponent(expression)}&start=${from}&end=${to}&step=${step}`)).result;
+  }
   // All rules, group by group.
   async rules() {
     return (await this.#get('rules')).groups.flatMap(({ rules }) => rules);
