@@ -63,13 +63,17 @@ const pathOf = (points, x, y) =>
     })
     .join('');
 
-// As Grafana stacks: each series upon those before it, but for what an override takes out.
-function stacked(series, { defaults, overrides }) {
+// Of panels that are told to, without the series that were 0 all the time.
+function visible(series, { overrides }) {
+  const hides = overrides.some(({ matcher }) => matcher.id === 'byValue' && matcher.options.reducer === 'allIsZero');
+  return hides ? series.filter(({ points }) => points.some(([, value]) => value !== 0)) : series;
+}
+
+// As Grafana stacks: each series upon those before it.
+function stacked(series, { defaults }) {
   if (defaults.custom.stacking.mode !== 'normal') return series;
-  const alone = (name) => overrides.some(({ matcher, properties }) => matcher.options === name && properties.some(({ id, value }) => id === 'custom.stacking' && value.mode === 'none'));
   const below = new Map();
   return series.map((one) => {
-    if (alone(one.name)) return one;
     const points = one.points.map(([at, value]) => {
       below.set(at, (below.get(at) ?? 0) + (Number.isFinite(value) ? value : 0));
       return [at, below.get(at)];
@@ -80,9 +84,9 @@ function stacked(series, { defaults, overrides }) {
 
 function drawLines(panel, series, { from, to }, width, height) {
   const { defaults } = panel.fieldConfig;
-  const lines = stacked(series, panel.fieldConfig);
+  const lines = stacked(visible(series, panel.fieldConfig), panel.fieldConfig);
   const values = lines.flatMap(({ points }) => points.map(([, value]) => value)).filter(Number.isFinite);
-  if (values.length === 0) return '<text class="none" x="50%" y="50%">No data</text>';
+  if (values.length === 0) return `<text class="none" x="50%" y="50%">${series.length ? 'nothing but zeros' : 'No data'}</text>`;
   const top = defaults.max ?? (Math.max(...values) * 1.1 || 1);
   const [left, right, bottom] = [62, width - 8, height - 52];
   const x = (at) => left + ((at - from) / (to - from)) * (right - left);
