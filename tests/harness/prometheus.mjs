@@ -42,6 +42,7 @@ export class Prometheus {
     let said = '';
     child.on('error', (error) => (said += error.message));
     child.stderr.on('data', (text) => (said += text));
+    process.on('exit', () => child.kill('SIGKILL'));
     const exited = new Promise((resolve) => child.on('close', resolve));
     atEnd(t, async () => {
       child.kill('SIGKILL');

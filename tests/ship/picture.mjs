@@ -78,6 +78,8 @@ async function live(fleet, backend, until) {
   }
 }
 
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1)); // what was started ends with it
+
 try {
   const fleet = await startFleet();
   const rules = readFileSync(`${ROOT}deploy/prometheus/rules.yaml`, 'utf8');
