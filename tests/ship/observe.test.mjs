@@ -4,7 +4,6 @@
 // there, all panels of the dashboard answer, and alerts, their tests and the runbook know of each other.
 
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { Certificate } from '../harness/certificate.mjs';
@@ -16,6 +15,7 @@ import { Redis } from '../harness/redis.mjs';
 import { suiteScope } from '../harness/scope.mjs';
 import { ROOT } from '../harness/setting.mjs';
 import { until } from '../harness/until.mjs';
+import { draw } from './dashboard.mjs';
 
 const read = (path) => readFileSync(`${ROOT}deploy/${path}`, 'utf8');
 const RULES = `${ROOT}deploy/prometheus/rules.yaml`;
@@ -71,6 +71,38 @@ describe('the runbook', () => {
       links,
       ALERTS.map((name) => `deploy/RUNBOOK.md#${name.toLowerCase()}`),
     );
+  });
+});
+
+describe('the dashboard', () => {
+  const { panels } = JSON.parse(read('grafana/spillway.json'));
+  const called = (title) => panels.find((panel) => panel.title === title);
+
+  test('stacks only what adds up: the answers of one query', () => {
+    const stacked = panels.filter(({ fieldConfig }) => fieldConfig?.defaults.custom?.stacking.mode === 'normal');
+    assert.ok(stacked.length > 5);
+    for (const { title, targets } of stacked) assert.equal(targets.length, 1, title);
+  });
+
+  test('names reasons and outcomes only where they happened', () => {
+    const named = panels.filter(({ targets = [] }) => targets.some(({ legendFormat }) => /\{\{(reason|outcome|why)\}\}/.test(legendFormat)));
+    assert.ok(named.length >= 5);
+    for (const { title, fieldConfig } of named) {
+      const [{ matcher, properties }] = fieldConfig.overrides;
+      assert.deepEqual([matcher.options.reducer, properties[0].value.legend], ['allIsZero', true], title);
+    }
+  });
+
+  test('shows the hops in their order, and of versions no times', () => {
+    const hops = panels.filter(({ title }) => /^\d\. /.test(title)).sort((a, b) => a.gridPos.x - b.gridPos.x);
+    assert.deepEqual(hops.map(({ title }) => title[0]), ['1', '2', '3']);
+    assert.deepEqual(hops.map(({ gridPos }) => gridPos.x), [0, 6, 12]);
+    assert.equal(called('Versions').transformations[0].options.excludeByName.Time, true);
+  });
+
+  test('has no panel upon another', () => {
+    const cells = panels.flatMap(({ gridPos: { x, y, w, h } }) => Array.from({ length: w * h }, (_, at) => `${x + (at % w)},${y + Math.floor(at / w)}`));
+    assert.equal(new Set(cells).size, cells.length);
   });
 });
 
