@@ -260,7 +260,9 @@ describe('what a client has open', () => {
     node(t, ['--pending-replies', '4'], async (gateway) => {
       const client = await Client.connect(t, gateway.url);
       await client.subscribe('limits.published');
-      for (let id = 1001; id <= 1200; id++) client.send({ type: 'publish', id, topic: 'limits.published', data: id });
+      client.together(() => {
+        for (let id = 1001; id <= 1200; id++) client.send({ type: 'publish', id, topic: 'limits.published', data: id });
+      });
       for (let id = 1001; id <= 1200; id++) assert.equal((await client.next('published')).id, id);
       const seen = await client.received('limits.published', 200);
       assert.deepEqual(
@@ -275,6 +277,7 @@ describe('what a client has open', () => {
     const gateway = await Gateway.start(t, ['--workers', '1', '--bus', server.url]);
     const client = await Client.connect(t, gateway.url);
     const neighbour = await Client.connect(t, gateway.url);
+    await gateway.busUp();
     const requests = async () => (await gateway.metrics()).sum('spillway_requests_total');
     const before = await requests();
     server.freeze();

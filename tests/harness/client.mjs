@@ -90,6 +90,14 @@ export class Client {
     this.ws.send(typeof frame === 'string' || Buffer.isBuffer(frame) ? frame : JSON.stringify(frame));
   }
 
+  // What `send` says goes out in one write.
+  together(send) {
+    const { _socket: socket } = this.ws;
+    socket.cork();
+    send();
+    socket.uncork();
+  }
+
   // Sends a request with an id of its own and returns the reply that echoes it.
   request(type, fields = {}) {
     const id = ++this.#id;

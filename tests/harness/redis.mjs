@@ -3,7 +3,7 @@
 // A real redis-server of the test's own, and just enough of its protocol to talk to it.
 
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -84,9 +84,11 @@ export class Redis {
   kill() {
     return this.#end('SIGKILL');
   }
-  // Silence without a word: the sockets stay, nothing answers.
+  // Silence without a word: the sockets stay, nothing answers from now on. (A signal is on its way for a moment.)
   freeze() {
     this.child.kill('SIGSTOP');
+    const state = () => /\) (\w)/.exec(readFileSync(`/proc/${this.child.pid}/stat`, 'latin1'))[1];
+    while (state() !== 'T');
   }
   thaw() {
     this.child.kill('SIGCONT');
