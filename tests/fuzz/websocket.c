@@ -111,16 +111,19 @@ static void read_packed(struct sw_slice stream, size_t first, size_t step, struc
 }
 
 /* What is written is read as it was, by a codec that does not ask for a mask. */
-static void check_frame(struct sw_ws_codec *codec, struct sw_slice frame, struct sw_slice payload)
+static void check_frame(struct sw_ws_codec *codec, struct sw_slice frame, enum sw_ws_opcode opcode,
+                        uint8_t rsv, struct sw_slice payload)
 {
     char *copy = fuzz_copy(frame);
     struct sw_ws_rx *rx = sw_ws_rx_take(codec);
     struct sw_ws_piece piece;
     struct sw_buf seen = {0};
+    FUZZ_CHECK(frame.size == sw_ws_head_size(payload.size) + payload.size);
+    FUZZ_CHECK(sw_slice_equal(sw_ws_frame_payload(frame), payload));
     sw_ws_rx_feed(rx, sw_slice(copy, frame.size));
     do {
         FUZZ_CHECK(sw_ws_rx_read(rx, &piece) == SW_WS_PIECE);
-        FUZZ_CHECK(piece.fin && !piece.masked && piece.opcode == SW_WS_TEXT);
+        FUZZ_CHECK(piece.fin && !piece.masked && piece.opcode == opcode && piece.rsv == rsv);
         sw_buf_append_slice(&seen, piece.data);
     } while (!piece.last);
     FUZZ_CHECK(sw_slice_equal(sw_buf_slice(&seen), payload));
@@ -130,16 +133,38 @@ static void check_frame(struct sw_ws_codec *codec, struct sw_slice frame, struct
     free(copy);
 }
 
+/* A message as its readers get it: words of ours around it, or it alone, as text where it is some.
+ */
+static void check_framing(struct sw_ws_codec *codec, struct sw_framing framing,
+                          struct sw_slice payload, enum sw_ws_opcode opcode)
+{
+    struct sw_message *message = sw_message_create(SW_SLICE("t"), sw_slice(NULL, 0), payload, 0, 0);
+    struct sw_push push = {.kind = SW_PUSH_MESSAGE, .message = message};
+    struct sw_buf out = {0};
+    size_t size = framing.head_size(payload.size) + payload.size;
+    char *at = framing.write_head(framing.context, &push, payload.size, sw_buf_reserve(&out, size));
+    out.size = (size_t)(at - out.data);
+    sw_buf_append_slice(&out, payload);
+    check_frame(codec, sw_buf_slice(&out), opcode, 0, payload);
+    sw_message_unref(message);
+    sw_buf_deinit(&out);
+}
+
 static void check_writing(struct sw_slice payload)
 {
     struct sw_ws_codec *codec = sw_ws_codec_create();
-    struct sw_framing framing = sw_ws_framing(codec);
-    size_t head = framing.head_size(payload.size);
     struct sw_buf out = {0};
+    bool text = sw_utf8_valid(payload.data, payload.size);
     sw_ws_append(codec, &out, SW_WS_TEXT, payload);
-    FUZZ_CHECK(out.size == head + payload.size);
-    FUZZ_CHECK(sw_slice_equal(framing.text(sw_buf_slice(&out)), payload));
-    check_frame(codec, sw_buf_slice(&out), payload);
+    check_frame(codec, sw_buf_slice(&out), SW_WS_TEXT, 0, payload);
+    sw_buf_clear(&out);
+    sw_ws_append_deflated(codec, &out, SW_WS_BINARY, payload);
+    check_frame(codec, sw_buf_slice(&out), SW_WS_BINARY, SW_WS_RSV1, payload);
+    char head[10]; /* the longest without a mask */
+    FUZZ_CHECK((size_t)(sw_ws_write_deflated_head(codec, payload.size, head) - head) ==
+               sw_ws_head_size(payload.size));
+    check_framing(codec, sw_ws_framing(codec), payload, SW_WS_TEXT);
+    check_framing(codec, sw_ws_raw_framing(codec), payload, text ? SW_WS_TEXT : SW_WS_BINARY);
     sw_buf_deinit(&out);
     sw_ws_codec_destroy(&codec);
 }
