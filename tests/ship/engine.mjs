@@ -122,7 +122,7 @@ export async function haveImage(t, dockerfile) {
     return true;
   } catch (error) {
     if (!(error instanceof Lacking)) throw error;
-    t.skip(error.message);
+    t.skip(error.message); // what this machine lacks is no fault of the image
     return false;
   }
 }

@@ -5,6 +5,7 @@
 #define SW_TESTS_SESSION_LINES_H
 
 #include "common/buf.h"
+#include "conn_events.h"
 #include "session/internal.h"
 
 #include <stdio.h>
@@ -38,24 +39,5 @@ static const struct sw_transport transport = {.name = "test",
                                               .ping = ping,
                                               .close = close_frame,
                                               .resume = resume};
-
-static inline void on_read(struct sw_conn *conn, const char *data, size_t size)
-{
-    (void)conn, (void)data, (void)size;
-}
-
-static inline void on_end(struct sw_conn *conn, int status)
-{
-    (void)status;
-    sw_session_lost(sw_session_of(conn));
-}
-
-static inline void on_closed(struct sw_conn *conn)
-{
-    sw_session_closed(sw_session_of(conn));
-}
-
-static const struct sw_conn_events events = {
-    .on_read = on_read, .on_end = on_end, .on_closed = on_closed};
 
 #endif

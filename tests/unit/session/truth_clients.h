@@ -49,7 +49,7 @@ static inline void client_come(struct world *world, struct client *client, int n
     }
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
     assert_int_equal(setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room)), 0);
-    assert_int_equal(sw_conn_open(&session->conn, world->loop, fds[0], &truth_conn_events), 0);
+    assert_int_equal(sw_conn_open(&session->conn, world->loop, fds[0], &events), 0);
     client->node = node;
     client->worker = worker;
     client->fd = fds[1];

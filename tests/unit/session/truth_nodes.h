@@ -5,6 +5,7 @@
 #ifndef SW_TESTS_TRUTH_NODES_H
 #define SW_TESTS_TRUTH_NODES_H
 
+#include "conn_events.h"
 #include "truth_servers.h"
 
 #include "bus/backend.h"
@@ -453,25 +454,6 @@ static const struct sw_transport truth_transport = {.name = "test",
                                                     .ping = truth_ping,
                                                     .close = truth_close,
                                                     .resume = truth_ping};
-
-static inline void truth_on_read(struct sw_conn *conn, const char *data, size_t size)
-{
-    (void)conn, (void)data, (void)size;
-}
-
-static inline void truth_on_end(struct sw_conn *conn, int status)
-{
-    (void)status;
-    sw_session_lost(sw_session_of(conn));
-}
-
-static inline void truth_on_closed(struct sw_conn *conn)
-{
-    sw_session_closed(sw_session_of(conn));
-}
-
-static const struct sw_conn_events truth_conn_events = {
-    .on_read = truth_on_read, .on_end = truth_on_end, .on_closed = truth_on_closed};
 
 static inline void truth_on_post(void *role, struct sw_post *post)
 {
